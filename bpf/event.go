@@ -1,0 +1,129 @@
+package bpf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unsafe"
+)
+
+// Sizes shared with event.h.
+const (
+	// EventBytes is the size of an event without its payload tail.
+	EventBytes = 64
+	// CommandBytes is the size of Event.Command, NUL included.
+	CommandBytes = 16
+	// MessageBytes is the size of Event.Message; a text that fills it has no NUL.
+	MessageBytes = 12
+	// ErrnoSlots is the number of counters in Counters.Failed.
+	ErrnoSlots = 128
+
+	// DefaultMessage is sent for a uid that the config map does not hold.
+	DefaultMessage = "Hello World"
+)
+
+// Event is struct event of event.h without its payload tail. Integers are in
+// the byte order of the host, as the kernel program wrote them.
+type Event struct {
+	TimeNS       uint64 // CLOCK_MONOTONIC, before the output call
+	Token        uint64 // the workload's token, 0 for a foreign execve
+	Seq          uint32 // per CPU, stamped on every attempt, from 0
+	PID          uint32
+	UID          uint32
+	Checksum     uint32
+	CPU          uint16
+	PayloadBytes uint16
+	Message      [MessageBytes]byte
+	Command      [CommandBytes]byte
+}
+
+// Counters is struct counters of event.h: what one CPU's program counted.
+type Counters struct {
+	Triggers  uint64
+	Foreign   uint64
+	Attempts  uint64
+	Submitted uint64
+	Discarded uint64
+	Failed    [ErrnoSlots]uint64 // index: errno; 0: outside of the table
+}
+
+var (
+	// ErrShortSample is returned for a sample smaller than its own header says.
+	ErrShortSample = errors.New("sample shorter than an event")
+	// ErrTorn is returned for a sample whose checksum or payload does not hold.
+	ErrTorn = errors.New("event is torn")
+)
+
+// Decode checks the sample raw as it came from a transport and copies its
+// header into e. Trailing bytes beyond the payload are ignored: the perf
+// buffer pads samples. It does not allocate.
+//
+// It returns [ErrShortSample] or [ErrTorn]; e is then whatever arrived.
+func Decode(raw []byte, e *Event) error {
+	if len(raw) < EventBytes {
+		return ErrShortSample
+	}
+	// Copied, not aliased: raw belongs to the reader, and a perf sample starts
+	// 4 bytes after an 8-byte boundary.
+	copy((*[EventBytes]byte)(unsafe.Pointer(e))[:], raw)
+	if len(raw) < EventBytes+int(e.PayloadBytes) {
+		return ErrShortSample
+	}
+	if e.Checksum != e.sum() {
+		return ErrTorn
+	}
+	return e.checkPayload(raw[EventBytes : EventBytes+int(e.PayloadBytes)])
+}
+
+// sum is checksum() of twin.bpf.c.
+func (e *Event) sum() uint32 {
+	header := *e
+	header.Checksum = 0
+	words := (*[EventBytes / 8]uint64)(unsafe.Pointer(&header))
+	h := uint64(0x72696e677477696e)
+	for _, word := range words {
+		h = (h ^ word ^ h>>29) * 0xff51afd7ed558ccd
+	}
+	return uint32(h >> 32)
+}
+
+// checkPayload compares the tail with payload_word() of twin.bpf.c.
+func (e *Event) checkPayload(tail []byte) error {
+	word := uint64(0x9e3779b97f4a7c15)
+	for len(tail) >= 8 {
+		if binary.NativeEndian.Uint64(tail) != e.Token^word {
+			return ErrTorn
+		}
+		tail = tail[8:]
+		word += 0x9e3779b97f4a7c15
+	}
+	for i, b := range tail {
+		if b != byte((e.Token^word)>>(i*8)) {
+			return ErrTorn
+		}
+	}
+	return nil
+}
+
+// Text returns the bytes of a C character array up to its first NUL.
+func Text(field []byte) string {
+	if i := bytes.IndexByte(field, 0); i >= 0 {
+		field = field[:i]
+	}
+	return string(field)
+}
+
+// NewMessage returns text as the config map stores it. It is an error if text
+// has more than [MessageBytes] bytes or holds a NUL.
+func NewMessage(text string) ([MessageBytes]byte, error) {
+	var field [MessageBytes]byte
+	if len(text) > len(field) {
+		return field, fmt.Errorf("message %q has %d bytes, at most %d fit", text, len(text), len(field))
+	}
+	if bytes.IndexByte([]byte(text), 0) >= 0 {
+		return field, fmt.Errorf("message %q holds a NUL", text)
+	}
+	copy(field[:], text)
+	return field, nil
+}

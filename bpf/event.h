@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/*
+ * What a twin sends and what it counts. bpf/event.go mirrors these layouts;
+ * layout_test.go holds the two against the BTF of the compiled objects.
+ */
+#ifndef RINGTWIN_EVENT_H
+#define RINGTWIN_EVENT_H
+
+#define COMMAND_BYTES 16
+#define MESSAGE_BYTES 12
+
+/* Larger errnos than this are counted at index 0. EOPNOTSUPP is 95. */
+#define ERRNO_SLOTS 128
+
+/* Exactly one cache line, without implicit padding, before the payload tail. */
+struct event {
+	__u64 time_ns;	     /* CLOCK_MONOTONIC, taken before the output call */
+	__u64 token;	     /* the workload's; 0 for anybody else's execve */
+	__u32 seq;	     /* per CPU, stamped on every attempt, from 0 */
+	__u32 pid;	     /* thread group id */
+	__u32 uid;
+	__u32 checksum;	     /* of these 64 bytes with this field as 0 */
+	__u16 cpu;
+	__u16 payload_bytes; /* length of the tail */
+	char message[MESSAGE_BYTES];
+	char command[COMMAND_BYTES];
+	__u64 payload[];     /* word i is payload_word(token, i) */
+};
+
+/* What user space stores in the config map for a uid. */
+struct message {
+	char text[MESSAGE_BYTES];
+};
+
+/* One per CPU: no atomics, which 5.10 could not verify in every form. */
+struct counters {
+	__u64 triggers;	 /* execve calls seen */
+	__u64 foreign;	 /* of these, not the workload's, and not sent */
+	__u64 attempts;	 /* of these, tried to send */
+	__u64 submitted; /* accepted by the kernel */
+	__u64 discarded; /* reserved, then given back */
+	__u64 failed[ERRNO_SLOTS]; /* refused by the kernel, by errno */
+};
+
+#endif

@@ -1,0 +1,124 @@
+package bpf
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+)
+
+var loaders = map[Transport]func() (*ebpf.CollectionSpec, error){
+	Perf:    loadTwinPerf,
+	Ringbuf: loadTwinRingbuf,
+}
+
+func load(t *testing.T, transport Transport) *ebpf.CollectionSpec {
+	t.Helper()
+	cs, err := loaders[transport]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cs
+}
+
+// TestLayout holds the Go structs against the BTF that clang wrote.
+func TestLayout(t *testing.T) {
+	for _, transport := range Transports() {
+		cs := load(t, transport)
+		for name, goType := range map[string]reflect.Type{
+			"event":    reflect.TypeFor[Event](),
+			"counters": reflect.TypeFor[Counters](),
+			"message":  reflect.TypeFor[struct{ Text [MessageBytes]byte }](),
+		} {
+			t.Run(string(transport)+"/"+name, func(t *testing.T) {
+				var c *btf.Struct
+				if err := cs.Types.TypeByName(name, &c); err != nil {
+					t.Fatal(err)
+				}
+				if int(c.Size) != int(goType.Size()) {
+					t.Errorf("C has %d bytes, Go %d", c.Size, goType.Size())
+				}
+				compareFields(t, c, goType)
+			})
+		}
+	}
+}
+
+func compareFields(t *testing.T, c *btf.Struct, goType reflect.Type) {
+	t.Helper()
+	i := 0
+	for _, member := range c.Members {
+		size, err := btf.Sizeof(member.Type)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size == 0 {
+			continue // the payload tail
+		}
+		if i == goType.NumField() {
+			t.Fatalf("Go has no field for %s", member.Name)
+		}
+		field := goType.Field(i)
+		i++
+		if want := strings.ReplaceAll(member.Name, "_", ""); !strings.EqualFold(field.Name, want) {
+			t.Errorf("field %d is %s in C, %s in Go", i, member.Name, field.Name)
+		}
+		if int(member.Offset.Bytes()) != int(field.Offset) || size != int(field.Type.Size()) {
+			t.Errorf("%s: C has %d bytes at %d, Go %d at %d",
+				member.Name, size, member.Offset.Bytes(), field.Type.Size(), field.Offset)
+		}
+	}
+	if i != goType.NumField() {
+		t.Errorf("Go has %d fields, C %d", goType.NumField(), i)
+	}
+}
+
+// TestTwinsDifferInTheOutputCallAlone compares what the programs of both
+// objects call: everything but the transport's own helpers, and the perf twin's
+// scratch space, must be the same.
+func TestTwinsDifferInTheOutputCallAlone(t *testing.T) {
+	perf, ringbuf := calls(t, Perf), calls(t, Ringbuf)
+	for name := range perf {
+		own := map[Transport][]string{
+			// The perf twin looks its scratch space up, and for that its CPU.
+			Perf:    {"FnPerfEventOutput", "FnMapLookupElem", "FnGetSmpProcessorId"},
+			Ringbuf: {"FnRingbufReserve", "FnRingbufSubmit"},
+		}
+		for transport, counts := range map[Transport]map[string]int{Perf: perf[name], Ringbuf: ringbuf[name]} {
+			for _, fn := range own[transport] {
+				if counts[fn] == 0 {
+					t.Errorf("%s/%s never calls %s", transport, name, fn)
+				}
+				counts[fn]--
+			}
+		}
+		for _, counts := range []map[string]int{perf[name], ringbuf[name]} {
+			for fn, n := range counts {
+				if n == 0 {
+					delete(counts, fn)
+				}
+			}
+		}
+		if !reflect.DeepEqual(perf[name], ringbuf[name]) {
+			t.Errorf("%s calls differ: perf %v, ringbuf %v", name, perf[name], ringbuf[name])
+		}
+	}
+}
+
+// calls counts the helper calls of every program.
+func calls(t *testing.T, transport Transport) map[string]map[string]int {
+	t.Helper()
+	all := map[string]map[string]int{}
+	for name, program := range load(t, transport).Programs {
+		all[name] = map[string]int{}
+		for _, ins := range program.Instructions {
+			if ins.IsBuiltinCall() {
+				all[name][asm.BuiltinFunc(ins.Constant).String()]++
+			}
+		}
+	}
+	return all
+}

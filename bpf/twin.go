@@ -1,0 +1,213 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Transport is how events leave the kernel.
+type Transport string
+
+const (
+	// Perf is the perf buffer: bpf_perf_event_output into one ring per CPU.
+	Perf Transport = "perf"
+	// Ringbuf is the BPF ring buffer: reserve and submit in one shared ring.
+	Ringbuf Transport = "ringbuf"
+)
+
+// Transports lists all of them, in the order in which they are reported.
+func Transports() []Transport { return []Transport{Perf, Ringbuf} }
+
+// Options of [Load].
+type Options struct {
+	Transport Transport
+	// Attach must name a point; resolve [AttachAuto] first.
+	Attach Attach
+	// RingBytes is the size of the BPF ring buffer: a power of two and a
+	// multiple of the page size. 0 means 256 KiB. The perf buffer's size is
+	// given to its reader instead.
+	RingBytes int
+	// PayloadBytes is the length of the tail of every event. Default 0.
+	PayloadBytes int
+	// Mark is what argv[1] of the workload's programs begins with: eight bytes
+	// in the byte order of the host. Others are counted as foreign.
+	Mark uint64
+	// AllExecs sends everybody's execve, not only those of a workload.
+	AllExecs bool
+}
+
+// Twin is one loaded program with its maps. Close it after use.
+type Twin struct {
+	opts       Options
+	collection *ebpf.Collection
+	program    *ebpf.Program
+	attached   io.Closer
+}
+
+// spec returns the collection of one transport with the one program of attach.
+func spec(transport Transport, attach Attach) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
+	var (
+		cs  *ebpf.CollectionSpec
+		err error
+	)
+	switch transport {
+	case Perf:
+		cs, err = loadTwinPerf()
+	case Ringbuf:
+		cs, err = loadTwinRingbuf()
+	default:
+		return nil, nil, fmt.Errorf("transport %q: want perf or ringbuf", transport)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	name, err := attach.program()
+	if err != nil {
+		return nil, nil, err
+	}
+	program := cs.Programs[name]
+	if attach == AttachFentry {
+		program.AttachTo = fentryTarget()
+	}
+	cs.Programs = map[string]*ebpf.ProgramSpec{name: program}
+	return cs, program, nil
+}
+
+// Load verifies and loads one twin. It needs CAP_BPF and CAP_PERFMON, or root.
+//
+// The error is a [*ebpf.VerifierError] where the verifier refused the program,
+// and wraps [ErrUnsupported] where the kernel lacks what the twin needs.
+func Load(opts Options) (*Twin, error) {
+	cs, program, err := spec(opts.Transport, opts.Attach)
+	if err != nil {
+		return nil, err
+	}
+	raiseMemlock()
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("count possible CPUs: %w", err)
+	}
+	if scratch := cs.Maps["scratch"]; scratch != nil {
+		scratch.MaxEntries = uint32(cpus)
+		scratch.ValueSize = uint32(EventBytes+opts.PayloadBytes+7) &^ 7
+	}
+	if opts.Transport == Ringbuf && opts.RingBytes != 0 {
+		cs.Maps["events"].MaxEntries = uint32(opts.RingBytes)
+	}
+	if err := errors.Join(
+		cs.Variables["payload_bytes"].Set(uint32(opts.PayloadBytes)),
+		cs.Variables["workload_mark"].Set(opts.Mark),
+		cs.Variables["only_workload"].Set(!opts.AllExecs),
+	); err != nil {
+		return nil, fmt.Errorf("set constants: %w", err)
+	}
+	collection, err := ebpf.NewCollection(cs)
+	if err != nil {
+		if errors.Is(err, ebpf.ErrNotSupported) {
+			err = fmt.Errorf("%w: %w", ErrUnsupported, err)
+		}
+		return nil, fmt.Errorf("load %s twin: %w", opts.Transport, err)
+	}
+	return &Twin{
+		opts:       opts,
+		collection: collection,
+		program:    collection.Programs[program.Name],
+	}, nil
+}
+
+// raiseMemlock lets this process lock what it likes: before 5.11 maps count
+// against RLIMIT_MEMLOCK. It may not be allowed to, which loading will tell.
+//
+// cilium's rlimit package finds out first whether the kernel is that old, but
+// at program start, when a guest's init has no /proc yet.
+func raiseMemlock() {
+	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
+}
+
+// Close detaches the program and frees it with its maps.
+func (t *Twin) Close() error {
+	err := t.Detach()
+	t.collection.Close()
+	return err
+}
+
+// Attach makes the program run on every execve from now on.
+func (t *Twin) Attach() error {
+	attached, err := t.opts.Attach.link(t.program)
+	if err != nil {
+		return fmt.Errorf("attach %s twin by %s: %w", t.opts.Transport, t.opts.Attach, err)
+	}
+	t.attached = attached
+	return nil
+}
+
+// Detach stops the program. Its maps stay readable. It may be called twice.
+func (t *Twin) Detach() error {
+	if t.attached == nil {
+		return nil
+	}
+	err := t.attached.Close()
+	t.attached = nil
+	return err
+}
+
+// Events is the ring buffer, or the perf event array, that the twin writes to.
+func (t *Twin) Events() *ebpf.Map { return t.collection.Maps["events"] }
+
+// SetMessage changes what the running program sends for a uid from now on.
+func (t *Twin) SetMessage(uid uint32, text string) error {
+	message, err := NewMessage(text)
+	if err != nil {
+		return err
+	}
+	if err := t.collection.Maps["config"].Put(uid, message); err != nil {
+		return fmt.Errorf("set message of uid %d: %w", uid, err)
+	}
+	return nil
+}
+
+// Counters returns what each possible CPU counted so far, index by CPU.
+func (t *Twin) Counters() ([]Counters, error) {
+	var perCPU []Counters
+	if err := t.collection.Maps["counters"].Lookup(uint32(0), &perCPU); err != nil {
+		return nil, fmt.Errorf("read counters: %w", err)
+	}
+	return perCPU, nil
+}
+
+// Stats is what the kernel counted of the program.
+type Stats struct {
+	// RunTime is the time spent in the program, summed over CPUs. It counts
+	// only while run-time statistics are enabled, see [EnableStats].
+	RunTime time.Duration
+	// Runs is the number of runs, likewise.
+	Runs uint64
+	// Misses is the number of runs that the kernel skipped because a BPF
+	// program was already running on the CPU. Always 0 before Linux 5.12,
+	// which does not count them.
+	Misses uint64
+}
+
+// Stats reads the kernel's counts.
+func (t *Twin) Stats() (Stats, error) {
+	stats, err := t.program.Stats()
+	if err != nil {
+		return Stats{}, fmt.Errorf("read program statistics: %w", err)
+	}
+	return Stats{RunTime: stats.Runtime, Runs: stats.RunCount, Misses: stats.RecursionMisses}, nil
+}
+
+// EnableStats makes the kernel count the time and the runs of all programs
+// until the result is closed. It costs every program two clock readings a run.
+func EnableStats() (io.Closer, error) {
+	closer, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+	if err != nil {
+		return nil, fmt.Errorf("enable program statistics: %w", err)
+	}
+	return closer, nil
+}

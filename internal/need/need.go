@@ -1,0 +1,33 @@
+// Package need lets a test say what it cannot do without. Where that is missing
+// the test is skipped and says so; in CI, where nothing may be missing, it fails.
+package need
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// Root skips the test unless it may load BPF programs and change users.
+func Root(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		missing(t, "needs root, to load BPF programs and to change users")
+	}
+}
+
+// Program skips the test unless the program is installed.
+func Program(t testing.TB, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		missing(t, "needs "+name+": scripts/setup.sh installs it")
+	}
+}
+
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s, and CI has to have it", what)
+	}
+	t.Skip(what)
+}
