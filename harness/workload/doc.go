@@ -1,0 +1,11 @@
+// Package workload causes the events that a trial counts, and keeps the list of
+// what it really did: the ground truth.
+//
+// The execve workload starts real processes of a static 2 KiB program that the
+// package carries within itself. It does not know who listens to them. An
+// Execve is for one goroutine.
+package workload
+
+// make generate checks the versions of the compiler and the linker first.
+
+//go:generate clang-14 --target=x86_64-linux-gnu -I/usr/include/x86_64-linux-gnu -O2 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector -fno-asynchronous-unwind-tables -static -nostdlib -fuse-ld=lld-14 -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-s -o load_amd64.elf load.c

@@ -1,0 +1,262 @@
+package workload
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+//go:embed load_amd64.elf
+var loadELF []byte
+
+// Command is what bpf_get_current_comm returns at the execve of a started
+// program: the name of the producer that forked it.
+const Command = "ringtwin-load"
+
+// readyTimeout is how long a producer may take until it waits for its start;
+// it is a 2 KiB program, but the machine may be emulated and busy.
+const readyTimeout = 30 * time.Second
+
+// Options of an execve workload.
+type Options struct {
+	// Count is the number of programs that each producer starts.
+	Count int
+	// Producers is the number of producer processes. Default 1.
+	Producers int
+	// RateHz is the rate of all producers together; 0 is as fast as possible.
+	RateHz float64
+	// UIDs are the users that the programs run as, in turn; at most 8.
+	// Default 0 and 501.
+	UIDs []uint32
+	// CPUs pins producer i to CPUs[i % len(CPUs)]; nil leaves them free.
+	CPUs []int
+	// FirstToken is the number that the first token encodes, below 2^48.
+	// Tokens of one boot should not repeat, so give each trial its own range.
+	FirstToken uint64
+}
+
+// Start is one program that was really started.
+type Start struct {
+	Token  uint64
+	TimeNS uint64 // CLOCK_MONOTONIC just before the fork
+	PID    uint32
+	UID    uint32
+}
+
+// Truth is what a workload did.
+type Truth struct {
+	Starts  []Start
+	BeginNS uint64 // CLOCK_MONOTONIC at the first start
+	EndNS   uint64 // and when the last program had been reaped
+}
+
+// Execve is an execve workload whose producers are ready to start.
+type Execve struct {
+	producers []*producer
+}
+
+type producer struct {
+	cmd   *exec.Cmd
+	table *shared
+}
+
+// Tokens returns how many tokens, from FirstToken on, the options use up.
+func (o Options) Tokens() int { return o.Count * max(o.Producers, 1) }
+
+// NewExecve starts the producers, which then wait for [Execve.Run]. Close it
+// after use; cancelling ctx kills the producers.
+func NewExecve(ctx context.Context, opts Options) (_ *Execve, err error) {
+	if opts.Producers == 0 {
+		opts.Producers = 1
+	}
+	if opts.UIDs == nil {
+		opts.UIDs = []uint32{0, 501}
+	}
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	image, err := memfd(Command)
+	if err != nil {
+		return nil, err
+	}
+	defer image.Close()
+	if _, err := image.Write(loadELF); err != nil {
+		return nil, fmt.Errorf("write workload program: %w", err)
+	}
+	// A memory file that is still open for writing cannot be executed.
+	readOnly, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", image.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("reopen workload program: %w", err)
+	}
+	defer readOnly.Close()
+	if err := image.Close(); err != nil {
+		return nil, fmt.Errorf("close workload program: %w", err)
+	}
+	w := &Execve{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	for i := range opts.Producers {
+		p, err := newProducer(ctx, opts, i, readOnly)
+		if err != nil {
+			return nil, fmt.Errorf("start producer %d: %w", i, err)
+		}
+		w.producers = append(w.producers, p)
+	}
+	for i, p := range w.producers {
+		if !p.table.awaitReady(readyTimeout) {
+			return nil, fmt.Errorf("producer %d: not ready after %s", i, readyTimeout)
+		}
+	}
+	return w, nil
+}
+
+func (o Options) check() error {
+	switch {
+	case o.Count < 1:
+		return fmt.Errorf("workload of %d programs: want at least 1", o.Count)
+	case o.Producers < 1:
+		return fmt.Errorf("%d producers: want at least 1", o.Producers)
+	case o.RateHz < 0:
+		return fmt.Errorf("rate of %g Hz: want 0 or more", o.RateHz)
+	case len(o.UIDs) == 0 || len(o.UIDs) > maxUIDs:
+		return fmt.Errorf("%d uids: want 1 to %d", len(o.UIDs), maxUIDs)
+	case o.FirstToken+uint64(o.Tokens()) >= 1<<48:
+		return errors.New("tokens beyond 2^48")
+	}
+	return nil
+}
+
+func newProducer(ctx context.Context, opts Options, index int, image *os.File) (*producer, error) {
+	table, err := newShared(opts.Count)
+	if err != nil {
+		return nil, err
+	}
+	table.Mark = Mark()
+	table.FirstToken = opts.FirstToken + uint64(index*opts.Count)
+	table.UIDs = uint32(copy(table.UID[:], opts.UIDs))
+	if opts.RateHz > 0 {
+		table.PeriodNS = uint64(1e9 * float64(opts.Producers) / opts.RateHz)
+	}
+	cmd := exec.CommandContext(ctx, fmt.Sprintf("/proc/self/fd/%d", image.Fd()))
+	cmd.Args = []string{Command}
+	cmd.Env = []string{}
+	cmd.ExtraFiles = []*os.File{image, table.file} // descriptors 3 and 4
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, table.Close())
+	}
+	p := &producer{cmd: cmd, table: table}
+	if len(opts.CPUs) > 0 {
+		var set unix.CPUSet
+		set.Set(opts.CPUs[index%len(opts.CPUs)])
+		if err := unix.SchedSetaffinity(cmd.Process.Pid, &set); err != nil {
+			return nil, errors.Join(fmt.Errorf("pin to CPU %d: %w", opts.CPUs[index%len(opts.CPUs)], err), p.close())
+		}
+	}
+	return p, nil
+}
+
+// Run lets all producers start at once, waits until they are done and returns
+// what they did. It is called once.
+//
+// A program that could not be started, or did not exit with 0, is an error: the
+// trial would not be the load that was asked for. The truth is returned too.
+func (w *Execve) Run() (Truth, error) {
+	for _, p := range w.producers {
+		p.table.release()
+	}
+	errs := make([]error, len(w.producers))
+	var wg sync.WaitGroup
+	for i, p := range w.producers {
+		wg.Go(func() { errs[i] = p.cmd.Wait() })
+	}
+	wg.Wait()
+	var truth Truth
+	for i, p := range w.producers {
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("producer %d: %w", i, errs[i])
+		}
+		errs[i] = errors.Join(errs[i], p.collect(&truth))
+	}
+	return truth, errors.Join(errs...)
+}
+
+// Done is the number of programs started and reaped so far, of all producers.
+// It may be called while Run runs.
+func (w *Execve) Done() int {
+	n := 0
+	for _, p := range w.producers {
+		n += int(p.table.done())
+	}
+	return n
+}
+
+// collect appends what the producer did.
+func (p *producer) collect(truth *Truth) error {
+	var failed int
+	var first error
+	for _, s := range p.table.starts[:p.table.done()] {
+		status := unix.WaitStatus(s.Status)
+		if s.Status != 0 {
+			failed++
+			if first == nil {
+				first = startError(s.Status)
+			}
+			// Without an execve call there is nothing that a twin could see.
+			if s.Status < 0 || status.Exited() && status.ExitStatus() == 126 {
+				continue
+			}
+		}
+		truth.Starts = append(truth.Starts, Start{Token: s.Token, TimeNS: s.TimeNS, PID: s.PID, UID: s.UID})
+	}
+	if truth.BeginNS == 0 || p.table.BeginNS < truth.BeginNS {
+		truth.BeginNS = p.table.BeginNS
+	}
+	truth.EndNS = max(truth.EndNS, p.table.EndNS)
+	if failed > 0 {
+		return fmt.Errorf("%d of %d programs failed, the first: %w", failed, p.table.Count, first)
+	}
+	return nil
+}
+
+func startError(raw int32) error {
+	status := unix.WaitStatus(raw)
+	switch {
+	case raw < 0:
+		return fmt.Errorf("fork: %w", unix.Errno(-raw))
+	case status.Signaled():
+		return fmt.Errorf("killed by %s", status.Signal())
+	case status.ExitStatus() == 126:
+		return errors.New("set uid: not permitted")
+	case status.ExitStatus() == 127:
+		return errors.New("execve failed")
+	}
+	return fmt.Errorf("exit status %d", status.ExitStatus())
+}
+
+// Close ends producers that still run and frees what they used.
+func (w *Execve) Close() error {
+	var errs []error
+	for _, p := range w.producers {
+		errs = append(errs, p.close())
+	}
+	w.producers = nil
+	return errors.Join(errs...)
+}
+
+func (p *producer) close() error {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	}
+	return p.table.Close()
+}

@@ -1,0 +1,203 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: MIT */
+/*
+ * The execve workload: a static program without a library, of two roles.
+ *
+ *   load MMMMMMMMTTTTTTTT   the child: exits at once. M is the workload's mark, T its token.
+ *   load                    the producer: starts children as the table on
+ *                           descriptor 4 says; descriptor 3 is this program.
+ *
+ * A producer is a process of its own, so that starting programs neither locks
+ * nor copies the harness (Go serialises its forks), and the child is this same
+ * small file, so that an execve costs what the kernel makes of it.
+ */
+#include <asm/unistd.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <linux/time.h>
+#include <linux/time_types.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include "load.h"
+
+#define IMAGE_FD 3
+#define TABLE_FD 4
+
+#ifndef __x86_64__
+#error "system calls and the entry point are written for x86-64"
+#endif
+
+static inline long call6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long call4(long nr, long a, long b, long c, long d)
+{
+	return call6(nr, a, b, c, d, 0, 0);
+}
+
+/*
+ * vfork, become uid, execve. In assembly because the child runs on the
+ * parent's stack: it must not return, and must not spill.
+ *
+ * Returns the child's pid, or a negative errno. The child exits with 126 where
+ * it could not become uid, and with 127 where execve failed.
+ */
+long spawn(const char *path, const char *const *argv, const char *const *envp, long uid);
+__asm__(".text\n"
+	".globl spawn\n"
+	"spawn:\n"
+	"	mov %rdi, %r8\n"
+	"	mov %rsi, %r9\n"
+	"	mov %rdx, %r10\n"
+	"	mov %rcx, %rdx\n" /* uid, where setresuid wants its third */
+	"	mov $58, %eax\n"  /* vfork */
+	"	syscall\n"
+	"	test %rax, %rax\n"
+	"	jnz 1f\n"
+	"	test %rdx, %rdx\n" /* uid 0 stays what it is */
+	"	jz 2f\n"
+	"	mov %rdx, %rdi\n"
+	"	mov %rdx, %rsi\n"
+	"	mov $119, %eax\n" /* setresgid */
+	"	syscall\n"
+	"	test %rax, %rax\n"
+	"	jnz 3f\n"
+	"	mov $117, %eax\n" /* setresuid */
+	"	syscall\n"
+	"	test %rax, %rax\n"
+	"	jnz 3f\n"
+	"2:	mov %r8, %rdi\n"
+	"	mov %r9, %rsi\n"
+	"	mov %r10, %rdx\n"
+	"	mov $59, %eax\n" /* execve */
+	"	syscall\n"
+	"	mov $127, %edi\n"
+	"	jmp 4f\n"
+	"3:	mov $126, %edi\n"
+	"4:	mov $231, %eax\n" /* exit_group */
+	"	syscall\n"
+	"1:	ret\n");
+
+static uint64_t now_ns(void)
+{
+	struct __kernel_timespec ts = {};
+
+	call4(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+static void sleep_until(uint64_t ns)
+{
+	struct __kernel_timespec ts = {
+		.tv_sec = (long long)(ns / 1000000000ULL),
+		.tv_nsec = (long long)(ns % 1000000000ULL),
+	};
+
+	while (call4(__NR_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, (long)&ts, 0) == -EINTR)
+		;
+}
+
+static void wait_for(uint32_t *word)
+{
+	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
+		call4(__NR_futex, (long)word, FUTEX_WAIT, 0, 0);
+}
+
+static void raise_word(uint32_t *word)
+{
+	__atomic_store_n(word, 1, __ATOMIC_RELEASE);
+	call4(__NR_futex, (long)word, FUTEX_WAKE, 1, 0);
+}
+
+/* 48 bits as eight characters, none of them NUL. */
+static void encode(uint64_t n, char *text)
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+
+	for (int i = 7; i >= 0; i--, n >>= 6)
+		text[i] = digits[n & 63];
+}
+
+static int produce(struct table *t)
+{
+	/*
+	 * On the stack, and so written and present: a twin reads argv where it
+	 * may not sleep, and a page that was never touched would fail it.
+	 */
+	char arg[] = "mmmmmmmmtttttttt";
+	const char *const argv[] = { "ringtwin-load", arg, NULL };
+	const char *const envp[] = { NULL };
+
+	__builtin_memcpy(arg, &t->mark, sizeof(t->mark));
+	raise_word(&t->ready);
+	wait_for(&t->go);
+	t->begin_ns = now_ns();
+	for (uint64_t i = 0; i < t->count; i++) {
+		struct start *s = &t->start[i];
+
+		if (t->period_ns)
+			sleep_until(t->begin_ns + i * t->period_ns);
+		encode(t->first_token + i, arg + 8);
+		__builtin_memcpy(&s->token, arg + 8, sizeof(s->token));
+		s->uid = t->uid[i % t->uids];
+		s->time_ns = now_ns();
+
+		long pid = spawn("/proc/self/fd/3", argv, envp, s->uid);
+
+		if (pid < 0) {
+			s->status = (int32_t)pid;
+		} else {
+			s->pid = (uint32_t)pid;
+			while (call4(__NR_wait4, pid, (long)&s->status, 0, 0) == -EINTR)
+				;
+		}
+		__atomic_store_n(&t->done, i + 1, __ATOMIC_RELEASE);
+	}
+	t->end_ns = now_ns();
+	return 0;
+}
+
+__attribute__((used)) int load_main(long *stack)
+{
+	long argc = stack[0];
+	struct table *t;
+	long size;
+
+	if (argc > 1)
+		return 0;
+	/* Not the name of a descriptor, which is what execve made of it. */
+	call4(__NR_prctl, PR_SET_NAME, (long)"ringtwin-load", 0, 0);
+	call4(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+	size = call4(__NR_lseek, TABLE_FD, 0, 2 /* SEEK_END */, 0);
+	if (size < (long)sizeof(*t))
+		return 2;
+	t = (struct table *)call6(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, TABLE_FD, 0);
+	if ((unsigned long)t > -4096UL)
+		return 2;
+	return produce(t);
+}
+
+__asm__(".text\n"
+	".globl _start\n"
+	"_start:\n"
+	"	xor %ebp, %ebp\n"
+	"	mov %rsp, %rdi\n"
+	"	and $-16, %rsp\n"
+	"	call load_main\n"
+	"	mov %eax, %edi\n"
+	"	mov $231, %eax\n"
+	"	syscall\n");

@@ -1,0 +1,28 @@
+package workload
+
+import (
+	"encoding/binary"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// Mark is what argv[1] of every program begins with that a workload of this
+// process starts, as the word that eight characters are in memory. Workloads
+// that run at the same time on one kernel have different marks; init of a
+// virtual machine always has the same.
+var Mark = sync.OnceValue(func() uint64 {
+	namespace := uint64(0)
+	if info, err := os.Stat("/proc/self/ns/pid"); err == nil {
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			namespace = stat.Ino
+		}
+	}
+	n := (namespace<<22 ^ uint64(os.Getpid())) * 0x9e3779b97f4a7c15 >> 16
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+	var text [8]byte
+	for i := range text {
+		text[i] = digits[n>>(6*i)&63]
+	}
+	return binary.NativeEndian.Uint64(text[:])
+})
