@@ -1,0 +1,64 @@
+package transport
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/perf"
+)
+
+const (
+	perfHeaderBytes = 8 // struct perf_event_header
+	perfSizeBytes   = 4 // the u32 in front of a raw sample
+)
+
+// LostRecordBytes is a PERF_RECORD_LOST: header, id, count.
+const LostRecordBytes = 24
+
+// PaddedBytes is the length of a perf sample of n bytes as the reader gets it.
+// https://elixir.bootlin.com/linux/v6.12/source/kernel/events/core.c#L7740
+func PaddedBytes(n int) int { return roundUp8(n+perfSizeBytes) - perfSizeBytes }
+
+type perfReader struct {
+	*perf.Reader
+	rings     int
+	remaining []int // index: CPU; bytes left in its ring after the last read
+}
+
+func openPerf(events *ebpf.Map, ringBytes int) (Reader, error) {
+	reader, err := perf.NewReader(events, ringBytes)
+	if err != nil {
+		return nil, fmt.Errorf("open perf buffer: %w", err)
+	}
+	cpus := int(events.MaxEntries())
+	return &perfReader{Reader: reader, rings: cpus, remaining: make([]int, cpus)}, nil
+}
+
+func (r *perfReader) Read(s *Sample) error {
+	if err := r.ReadInto(&s.perf); err != nil {
+		return err
+	}
+	s.Raw, s.Lost = s.perf.RawSample, s.perf.LostSamples
+	r.remaining[s.perf.CPU] = s.perf.Remaining
+	return nil
+}
+
+// State sums what was left in each ring after its last read. cilium/ebpf does
+// not show the positions of a perf ring.
+func (r *perfReader) State() (State, error) {
+	var s State
+	for _, bytes := range r.remaining {
+		s.ResidualBytes += uint64(max(bytes, 0))
+	}
+	return s, nil
+}
+
+// Memory counts each CPU's data pages and its page of struct perf_event_mmap_page,
+// none of which are in the map's fdinfo or its memory cgroup, and the map's slots.
+func (r *perfReader) Memory() Memory {
+	return Memory{
+		MapBytes:    int64(8 * r.rings),
+		LockedBytes: int64(r.rings * (r.BufferSize() + os.Getpagesize())),
+	}
+}

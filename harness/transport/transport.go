@@ -1,0 +1,127 @@
+// Package transport gives the perf buffer and the BPF ring buffer one reader
+// interface over cilium/ebpf, with the sizes and formulas that belong to each.
+//
+// It moves bytes: what an event means is the business of package bpf, and
+// counting it that of harness/trial. A Reader is for one reading goroutine;
+// Flush and Close may be called from another.
+package transport
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/perf"
+	"github.com/ringtwin/ringtwin/bpf"
+)
+
+// ErrFlushed is returned by Read when all that was in the rings at the time of
+// [Reader.Flush] has been read.
+var ErrFlushed = perf.ErrFlushed
+
+// Sample is one record that came out of a transport. It is reused from call to
+// call: Raw is valid until the next Read.
+type Sample struct {
+	// Raw is the event as the program wrote it; the perf buffer pads it to
+	// [PaddedBytes].
+	Raw []byte
+	// Lost is the content of a PERF_RECORD_LOST; Raw is then empty.
+	Lost uint64
+
+	perf perf.Record
+}
+
+// State is what a transport's rings hold once nobody writes to them any more.
+type State struct {
+	ResidualBytes uint64
+	// ProducerBytes and ConsumerBytes are the positions of the BPF ring
+	// buffer; the perf buffer leaves them at 0.
+	ProducerBytes, ConsumerBytes uint64
+}
+
+// Memory is what a transport takes, in bytes, whoever it is charged to.
+type Memory struct {
+	MapBytes    int64 // the map itself
+	LockedBytes int64 // rings: data pages, once, and position pages
+}
+
+// Reader reads samples in the order in which the transport gives them.
+type Reader interface {
+	// Read waits for the next sample. It returns [ErrFlushed] once after each
+	// Flush, and an error that wraps [os.ErrClosed] after Close.
+	Read(*Sample) error
+	// Flush makes Read return all that is in the rings without waiting.
+	Flush() error
+	// State may be called when nobody writes or reads.
+	State() (State, error)
+	Memory() Memory
+	Close() error
+}
+
+// Open returns a reader of a twin's events. ringBytes is the size of one ring:
+// of the only one, or of each CPU's; it must be a power of two of pages.
+func Open(kind bpf.Transport, events *ebpf.Map, ringBytes int) (Reader, error) {
+	if err := CheckRingBytes(ringBytes); err != nil {
+		return nil, err
+	}
+	switch kind {
+	case bpf.Perf:
+		return openPerf(events, ringBytes)
+	case bpf.Ringbuf:
+		return openRingbuf(events)
+	}
+	return nil, fmt.Errorf("transport %q: want perf or ringbuf", kind)
+}
+
+// CheckRingBytes refuses sizes that neither transport could have.
+func CheckRingBytes(ringBytes int) error {
+	if page := os.Getpagesize(); ringBytes < page || ringBytes&(ringBytes-1) != 0 {
+		return fmt.Errorf("ring of %d bytes: want a power of two of at least %d", ringBytes, page)
+	}
+	return nil
+}
+
+// Rings is the number of rings of a transport on a machine of cpus CPUs.
+func Rings(kind bpf.Transport, cpus int) int {
+	if kind == bpf.Perf {
+		return cpus
+	}
+	return 1
+}
+
+// DefaultPolicy is who wakes the reader and when, if nobody asks for another:
+// the kernel when the reader has caught up (ring buffer), every event (perf).
+func DefaultPolicy(kind bpf.Transport) string {
+	if kind == bpf.Perf {
+		return "every"
+	}
+	return "adaptive"
+}
+
+// SampleBytes is the length in which an event of n bytes reaches the reader:
+// as sent by the ring buffer, padded by the perf buffer.
+func SampleBytes(kind bpf.Transport, n int) int {
+	if kind == bpf.Perf {
+		return PaddedBytes(n)
+	}
+	return n
+}
+
+// FootprintBytes is what an event of n bytes takes in a ring.
+func FootprintBytes(kind bpf.Transport, n int) int {
+	if kind == bpf.Perf {
+		return perfHeaderBytes + roundUp8(n+perfSizeBytes)
+	}
+	return roundUp8(n + ringHeaderBytes)
+}
+
+// Capacity is the number of events of n bytes that an unread ring of ringBytes
+// takes: both transports keep one byte free to tell full from empty.
+//
+// https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c#L429
+// https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c#L133
+func Capacity(kind bpf.Transport, ringBytes, n int) int {
+	return (ringBytes - 1) / FootprintBytes(kind, n)
+}
+
+func roundUp8(n int) int { return (n + 7) &^ 7 }

@@ -1,0 +1,171 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/workload"
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+func TestFormulas(t *testing.T) {
+	for _, test := range []struct {
+		kind                                  bpf.Transport
+		n, sample, footprint, capacityOfAPage int
+	}{
+		{bpf.Ringbuf, 1, 1, 16, 255},
+		{bpf.Ringbuf, 8, 8, 16, 255},
+		{bpf.Ringbuf, 9, 9, 24, 170},
+		{bpf.Ringbuf, 64, 64, 72, 56},
+		{bpf.Ringbuf, 4080, 4080, 4088, 1},
+		{bpf.Ringbuf, 4088, 4088, 4096, 0},
+		{bpf.Perf, 1, 4, 16, 255},
+		{bpf.Perf, 4, 4, 16, 255},
+		{bpf.Perf, 5, 12, 24, 170},
+		{bpf.Perf, 64, 68, 80, 51},
+		{bpf.Perf, 4076, 4076, 4088, 1},
+		{bpf.Perf, 4077, 4084, 4096, 0},
+	} {
+		t.Run(fmt.Sprintf("%s/%d", test.kind, test.n), func(t *testing.T) {
+			if got := SampleBytes(test.kind, test.n); got != test.sample {
+				t.Errorf("sample of %d bytes, want %d", got, test.sample)
+			}
+			if got := FootprintBytes(test.kind, test.n); got != test.footprint {
+				t.Errorf("footprint of %d bytes, want %d", got, test.footprint)
+			}
+			if got := Capacity(test.kind, 4096, test.n); got != test.capacityOfAPage {
+				t.Errorf("%d events a page, want %d", got, test.capacityOfAPage)
+			}
+		})
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, size := range []int{-1, 0, 1, 4095, 12288} {
+		if _, err := Open(bpf.Perf, nil, size); err == nil {
+			t.Errorf("ring of %d bytes accepted", size)
+		}
+	}
+	if _, err := Open("pigeon", nil, 4096); err == nil {
+		t.Error("unknown transport accepted")
+	}
+}
+
+// TestCapacity fills the rings of this kernel without reading: exactly as many
+// events fit as the formula says, and the next is refused.
+func TestCapacity(t *testing.T) {
+	need.Root(t)
+	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := uint64(1)
+	for _, payload := range []int{0, 1, 3, 4, 5, 8, 12, 100, 333, 1000, 1983, 1984, 2000, 3900} {
+		for _, kind := range bpf.Transports() {
+			t.Run(fmt.Sprintf("%s/%d", kind, payload), func(t *testing.T) {
+				want := Capacity(kind, 4096, bpf.EventBytes+payload)
+				fill(t, kind, attach, payload, want, &token)
+			})
+		}
+	}
+}
+
+func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int, token *uint64) {
+	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096, PayloadBytes: payload, Mark: workload.Mark()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer twin.Close()
+	reader, err := Open(kind, twin.Events(), 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	const beyond = 3
+	load, err := workload.NewExecve(t.Context(), workload.Options{Count: want + beyond, CPUs: []int{0}, UIDs: []uint32{0}, FirstToken: *token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	*token += uint64(want + beyond)
+	defer load.Close()
+	if err := twin.Attach(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(twin.Detach(), reader.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	got := 0
+	var sample Sample
+	for {
+		err := reader.Read(&sample)
+		if errors.Is(err, ErrFlushed) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var event bpf.Event
+		if err := bpf.Decode(sample.Raw, &event); err != nil {
+			t.Fatal(err)
+		}
+		if wantBytes := SampleBytes(kind, bpf.EventBytes+payload); len(sample.Raw) != wantBytes {
+			t.Errorf("sample of %d bytes, want %d", len(sample.Raw), wantBytes)
+		}
+		got++
+	}
+	if got != want {
+		t.Errorf("%d events fitted, the formula says %d", got, want)
+	}
+	state, err := reader.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state.ResidualBytes != 0 {
+		t.Errorf("%d bytes left after the drain", state.ResidualBytes)
+	}
+	if position := uint64(want * FootprintBytes(kind, bpf.EventBytes+payload)); kind == bpf.Ringbuf && state.ProducerBytes != position {
+		t.Errorf("producer at %d, want %d", state.ProducerBytes, position)
+	}
+}
+
+// TestCloseEndsRead: a reader that waits is not left behind.
+func TestCloseEndsRead(t *testing.T) {
+	need.Root(t)
+	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range bpf.Transports() {
+		twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer twin.Close()
+		reader, err := Open(kind, twin.Events(), 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() {
+			var sample Sample
+			ended <- reader.Read(&sample)
+		}()
+		runtime.Gosched()
+		if err := reader.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s: read ended with %v", kind, err)
+		}
+		if err := reader.Close(); err != nil {
+			t.Errorf("%s: second close: %v", kind, err)
+		}
+	}
+}
