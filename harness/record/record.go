@@ -1,0 +1,225 @@
+// Package record is the result format ringtwin/trial/v1: one JSON object a line.
+//
+// It defines what is stored and reads and writes it; it computes nothing. An
+// unknown field is an error for the reader, so that a newer file is not half
+// understood; a new field raises the minor version.
+package record
+
+// Schema names the format of this package's [Trial].
+const Schema = "ringtwin/trial/v1"
+
+// Status is how a planned cell ended.
+type Status string
+
+// The statuses. Every planned cell ends in exactly one.
+const (
+	OK          Status = "ok"
+	Invalid     Status = "invalid"      // the ledger does not balance
+	Unsupported Status = "unsupported"  // the kernel lacks what the cell needs
+	Refused     Status = "refused"      // by the verifier
+	FetchFailed Status = "fetch-failed" // no kernel to boot
+	BootFailed  Status = "boot-failed"  // the guest never said ready
+	Panic       Status = "panic"
+	Splat       Status = "splat"
+	Hang        Status = "hang"
+	Timeout     Status = "timeout"
+	Lost        Status = "lost" // the VM ended before it answered
+	Cancelled   Status = "cancelled"
+)
+
+// Statuses lists all of them, best first.
+func Statuses() []Status {
+	return []Status{OK, Invalid, Unsupported, Refused, FetchFailed, BootFailed, Panic, Splat, Hang, Timeout, Lost, Cancelled}
+}
+
+// Trial is one measured run of a cell, or why there is none.
+type Trial struct {
+	Schema string `json:"schema"`
+	// ID is unique in a run: kernel, cell, block and position.
+	ID     string `json:"id"`
+	Status Status `json:"status"`
+	// Reason says in a line why the status is not ok.
+	Reason string `json:"reason,omitempty"`
+
+	Kernel  Kernel  `json:"kernel"`
+	Machine Machine `json:"machine"`
+	Cell    Cell    `json:"cell"`
+	Trial   Place   `json:"trial"`
+
+	// The rest is absent where nothing was measured.
+	Counts  *Counts     `json:"counts,omitempty"`
+	Latency *Latency    `json:"latency_ns,omitempty"`
+	Cost    *Cost       `json:"cost,omitempty"`
+	Rate    *Rate       `json:"rate,omitempty"`
+	Memory  *Memory     `json:"memory,omitempty"`
+	Ledger  []Invariant `json:"ledger,omitempty"`
+}
+
+// Kernel is what was booted.
+type Kernel struct {
+	Want    string       `json:"want"`              // as the user named it
+	Release string       `json:"release"`           // as uname(2) says it
+	Source  string       `json:"source"`            // apt, file, host
+	Package string       `json:"package,omitempty"` // name=version
+	SHA256  string       `json:"sha256,omitempty"`  // of the image
+	Config  KernelConfig `json:"config"`
+}
+
+// KernelConfig is what of a kernel's configuration decides about figures.
+type KernelConfig struct {
+	Preempt string `json:"preempt,omitempty"` // none, voluntary, full, lazy, rt
+	HZ      int    `json:"hz,omitempty"`
+	BTF     bool   `json:"btf"`
+}
+
+// Machine is where it ran.
+type Machine struct {
+	Backend     string `json:"backend"` // qemu, vng, host
+	Accel       string `json:"accel"`   // kvm, tcg, none
+	Clock       string `json:"clock"`   // wall, virtual
+	CPUs        int    `json:"cpus"`
+	MemoryBytes int64  `json:"memory_bytes"`
+	CPUModel    string `json:"cpu_model,omitempty"`
+	Version     string `json:"version,omitempty"` // of the backend
+	Warm        bool   `json:"warm"`
+	Command     string `json:"command,omitempty"`
+}
+
+// Publishable reports whether wall-clock figures of this machine may be shown
+// as such: not where the guest's instructions were emulated.
+func (m Machine) Publishable() bool { return m.Accel != "tcg" }
+
+// Cell is one point of the plan.
+type Cell struct {
+	Transport    string  `json:"transport"`     // perf, ringbuf
+	Policy       string  `json:"policy"`        // who wakes the reader and when
+	Attach       string  `json:"attach"`        // as used, never auto
+	Workload     string  `json:"workload"`      // execve
+	Programs     int     `json:"programs"`      // execs of all producers together
+	RateHz       float64 `json:"rate_hz"`       // 0: as fast as possible
+	PayloadBytes int     `json:"payload_bytes"` // beyond the event's 64
+	RingBytes    int     `json:"ring_bytes"`    // of one ring
+	// RingBytesTotal is RingBytes times the rings that the transport has.
+	RingBytesTotal int `json:"ring_bytes_total"`
+	Producers      int `json:"producers"`
+	// ReaderStallMS is how long the reader sleeps, from the start on, before
+	// it first reads.
+	ReaderStallMS int `json:"reader_stall_ms"`
+}
+
+// Place says which of the trials of a cell this is.
+type Place struct {
+	Block    int    `json:"block"`    // from 0; the two-sided block is what statistics count
+	Position int    `json:"position"` // in the block, from 0
+	Order    string `json:"order"`    // ABBA or BAAB; A is perf
+	Seed     uint64 `json:"seed"`
+	Started  string `json:"started"` // RFC 3339, the guest's clock
+}
+
+// Counts are events, unless they say otherwise.
+type Counts struct {
+	// Started is the ground truth: execve calls that the workload really made.
+	Started uint64 `json:"started"`
+	// Triggers is execve calls that the program saw, Foreign those of others.
+	Triggers  uint64 `json:"triggers"`
+	Foreign   uint64 `json:"foreign"`
+	Misses    uint64 `json:"misses"` // runs that the kernel skipped (recursion)
+	Attempts  uint64 `json:"attempts"`
+	Submitted uint64 `json:"submitted"`
+	Discarded uint64 `json:"discarded"`
+	// Failed counts refused events by errno name.
+	Failed    map[string]uint64 `json:"failed"`
+	Delivered uint64            `json:"delivered"`
+	// Drained is how many of the delivered came only with the final flush.
+	Drained uint64 `json:"drained"`
+	// Residual is events still in the rings at the end.
+	Residual uint64 `json:"residual"`
+	// LostReported is the sum of PERF_RECORD_LOST until the rings were empty;
+	// LostTail is what came in front of one more event a CPU after that.
+	LostReported uint64 `json:"lost_reported"`
+	LostTail     uint64 `json:"lost_tail"`
+
+	Duplicates uint64 `json:"duplicates"` // CPU and sequence number seen before
+	Torn       uint64 `json:"torn"`       // checksum or payload does not hold
+	Misshaped  uint64 `json:"misshaped"`  // length is not what the formula says
+	// MissingTokens are started programs without an event, UnknownTokens the
+	// reverse.
+	MissingTokens uint64 `json:"missing_tokens"`
+	UnknownTokens uint64 `json:"unknown_tokens"`
+	// Mismatched events differ from the truth in pid, uid, message or command.
+	Mismatched uint64 `json:"mismatched"`
+	// SeqGaps are sequence numbers that were stamped and did not arrive.
+	SeqGaps uint64 `json:"seq_gaps"`
+	// InversionsCPU are sequence numbers below an earlier one of the same CPU;
+	// InversionsGlobal time stamps below an earlier one of any CPU (legal).
+	InversionsCPU    uint64 `json:"inversions_cpu"`
+	InversionsGlobal uint64 `json:"inversions_global"`
+
+	// ProducerBytes and ConsumerBytes are the positions of the BPF ring buffer
+	// after the drain; 0 for the perf buffer.
+	ProducerBytes uint64 `json:"producer_bytes"`
+	ConsumerBytes uint64 `json:"consumer_bytes"`
+}
+
+// FailedTotal sums Failed.
+func (c *Counts) FailedTotal() uint64 {
+	var n uint64
+	for _, count := range c.Failed {
+		n += count
+	}
+	return n
+}
+
+// Latency is nanoseconds from the kernel's time stamp to user space, of the
+// events that were delivered: survivors.
+type Latency struct {
+	N        int64 `json:"n"`
+	P50      int64 `json:"p50"`
+	P90      int64 `json:"p90"`
+	P99      int64 `json:"p99"`
+	P999     int64 `json:"p999"`
+	Max      int64 `json:"max"`
+	Negative int64 `json:"negative"` // stamps later than their arrival; not in the histogram
+	// HDR is the histogram, HdrHistogram V2 compressed, base64.
+	HDR string `json:"hdr,omitempty"`
+}
+
+// Cost is what the transport took.
+type Cost struct {
+	// ProducerNSPerEvent is the program's run time, output call included, for
+	// each event that it tried to send, as the kernel measured it.
+	ProducerNSPerEvent float64 `json:"producer_ns_per_event"`
+	// ConsumerCPUNSPerEvent is the CPU time of the reading thread.
+	ConsumerCPUNSPerEvent float64 `json:"consumer_cpu_ns_per_event"`
+	// InstructionsPerEvent is only known in virtual time.
+	InstructionsPerEvent float64 `json:"instructions_per_event,omitempty"`
+	// Wakeups is how often the reading thread slept and was woken.
+	Wakeups         int64   `json:"wakeups"`
+	EventsPerWakeup float64 `json:"events_per_wakeup"`
+	// ContextSwitches of the reading thread, voluntary and not.
+	ContextSwitches int64 `json:"context_switches"`
+}
+
+// Rate is events a second.
+type Rate struct {
+	OfferedHz   float64 `json:"offered_hz"` // 0: as fast as possible
+	AchievedHz  float64 `json:"achieved_hz"`
+	DeliveredHz float64 `json:"delivered_hz"`
+	DurationNS  int64   `json:"duration_ns"` // first start to last exit
+}
+
+// Memory is counted alike for both transports.
+type Memory struct {
+	// MapBytes is what the event map itself takes in the kernel, LockedBytes
+	// what its rings lock: data pages once, and the pages of positions.
+	MapBytes    int64 `json:"map_bytes"`
+	LockedBytes int64 `json:"locked_bytes"`
+	RSSBytes    int64 `json:"rss_bytes"` // of the reading process
+}
+
+// Invariant is one line of the ledger.
+type Invariant struct {
+	Invariant string `json:"invariant"`
+	Holds     bool   `json:"holds"`
+	Detail    string `json:"detail"` // with the figures
+}
