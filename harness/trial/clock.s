@@ -1,0 +1,1 @@
+// The compiler wants an assembly file beside a function without a body.

@@ -1,0 +1,166 @@
+package trial
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/ledger"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/transport"
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+func newRunner(t *testing.T) *Runner {
+	t.Helper()
+	need.Root(t)
+	r, err := NewRunner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func cell(t *testing.T, kind bpf.Transport) record.Cell {
+	t.Helper()
+	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record.Cell{
+		Transport: string(kind), Attach: string(attach), Workload: "execve",
+		Programs: 200, Producers: 2, PayloadBytes: 9, RingBytes: 1 << 20,
+	}
+}
+
+// measure runs a trial whose ledger must balance.
+func measure(t *testing.T, r *Runner, c record.Cell) *record.Trial {
+	t.Helper()
+	out, err := r.Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range ledger.Check(&c, out.Counts) {
+		if !line.Holds {
+			t.Errorf("%s: %s", line.Invariant, line.Detail)
+		}
+	}
+	return out
+}
+
+func TestRunDeliversEverything(t *testing.T) {
+	r := newRunner(t)
+	for _, kind := range bpf.Transports() {
+		t.Run(string(kind), func(t *testing.T) {
+			out := measure(t, r, cell(t, kind))
+			if c := out.Counts; c.Started != 200 || c.Delivered != 200 || c.MissingTokens != 0 || c.FailedTotal() != 0 {
+				t.Errorf("counts %+v, want 200 started and delivered", c)
+			}
+			if l := out.Latency; l.N+l.Negative != 200 || l.P50 <= 0 || l.P99 < l.P50 || l.Max < l.P99 {
+				t.Errorf("latency %+v", l)
+			}
+			if c := out.Cost; c.ProducerNSPerEvent <= 0 || c.ConsumerCPUNSPerEvent <= 0 || c.Wakeups <= 0 {
+				t.Errorf("cost %+v, want all above 0", c)
+			}
+		})
+	}
+}
+
+// TestRunAccountsForLoss: a reader that sleeps through the load leaves exactly
+// what the rings hold, and the rest is in the ledger under the right errno.
+func TestRunAccountsForLoss(t *testing.T) {
+	r := newRunner(t)
+	for kind, errno := range map[bpf.Transport]string{bpf.Perf: "ENOSPC", bpf.Ringbuf: "EAGAIN"} {
+		t.Run(string(kind), func(t *testing.T) {
+			c := cell(t, kind)
+			c.RingBytes, c.ReaderStallMS, c.Producers = 4096, 500, 1
+			out := measure(t, r, c)
+			fits := uint64(transport.Capacity(kind, 4096, bpf.EventBytes+c.PayloadBytes))
+			if got := out.Counts.Delivered; got != fits {
+				t.Errorf("%d delivered, a page holds %d", got, fits)
+			}
+			if got := out.Counts.Failed[errno]; got != 200-fits {
+				t.Errorf("failed %v, want %d of %s", out.Counts.Failed, 200-fits, errno)
+			}
+			// Nothing was written after the loss, so the kernel told nobody.
+			if kind == bpf.Perf && (out.Counts.LostReported != 0 || out.Counts.LostTail != 200-fits) {
+				t.Errorf("lost %d reported and %d in the tail, want 0 and %d", out.Counts.LostReported, out.Counts.LostTail, 200-fits)
+			}
+		})
+	}
+}
+
+func TestRunAtARate(t *testing.T) {
+	r := newRunner(t)
+	c := cell(t, bpf.Ringbuf)
+	c.Programs, c.RateHz = 20, 200
+	out := measure(t, r, c)
+	if out.Rate.OfferedHz != 200 || out.Rate.AchievedHz > 250 {
+		t.Errorf("rate %+v, want 200 Hz", out.Rate)
+	}
+}
+
+func TestRunRefusesNonsense(t *testing.T) {
+	r := newRunner(t)
+	for name, change := range map[string]func(*record.Cell){
+		"transport": func(c *record.Cell) { c.Transport = "pigeon" },
+		"attach":    func(c *record.Cell) { c.Attach = "hook" },
+		"ring":      func(c *record.Cell) { c.RingBytes = 5000 },
+		"programs":  func(c *record.Cell) { c.Programs = 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := cell(t, bpf.Ringbuf)
+			change(&c)
+			if out, err := r.Run(t.Context(), c); err == nil {
+				t.Errorf("measured %+v", out.Counts)
+			}
+		})
+	}
+}
+
+// TestCompare: two twins on the same programs deliver the same events, with the
+// message of each user.
+func TestCompare(t *testing.T) {
+	r := newRunner(t)
+	c := cell(t, bpf.Perf)
+	c.Programs = 30
+	got, err := r.Compare(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Truth) != 30 {
+		t.Fatalf("%d programs, want 30", len(got.Truth))
+	}
+	if diff := cmp.Diff(got.Truth, got.Perf); diff != "" {
+		t.Errorf("perf (-truth +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(got.Truth, got.Ringbuf); diff != "" {
+		t.Errorf("ringbuf (-truth +got):\n%s", diff)
+	}
+	messages := map[string]int{}
+	for _, event := range got.Perf {
+		messages[fmt.Sprint(event.UID, " ", event.Message)]++
+	}
+	want := map[string]int{"0 Hey root!": 10, "501 Hi user 501!": 10, "1000 Hello World": 10}
+	if diff := cmp.Diff(want, messages); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+}
+
+// TestConsumerDoesNotAllocate: per event, whatever the transport.
+func TestConsumerDoesNotAllocate(t *testing.T) {
+	for _, kind := range bpf.Transports() {
+		raw := make([]byte, transport.SampleBytes(kind, bpf.EventBytes))
+		c := newConsumer(nil, len(raw), 1000, -1)
+		sample := &transport.Sample{Raw: raw}
+		if n := testing.AllocsPerRun(500, func() { c.take(sample) }); n != 0 {
+			t.Errorf("%s: %v allocations an event, want 0", kind, n)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package trial
+
+import (
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/transport"
+	"github.com/ringtwin/ringtwin/harness/workload"
+)
+
+// tally counts what the program, the kernel, the reader and the workload each
+// say of one trial. It is called when nobody writes or reads any more.
+func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cell, truth workload.Truth) (*record.Counts, error) {
+	perCPU, err := twin.Counters()
+	if err != nil {
+		return nil, err
+	}
+	stats, err := twin.Stats()
+	if err != nil {
+		return nil, err
+	}
+	state, err := reader.State()
+	if err != nil {
+		return nil, err
+	}
+	counts := &record.Counts{
+		Started:       uint64(len(truth.Starts)),
+		Misses:        stats.Misses,
+		Failed:        map[string]uint64{},
+		Delivered:     uint64(len(c.events)) + c.torn + c.overflow,
+		LostReported:  c.lost,
+		Torn:          c.torn,
+		Misshaped:     c.misshaped,
+		ProducerBytes: state.ProducerBytes,
+		ConsumerBytes: state.ConsumerBytes,
+	}
+	footprint := transport.FootprintBytes(bpf.Transport(cell.Transport), bpf.EventBytes+cell.PayloadBytes)
+	counts.Residual = (state.ResidualBytes + uint64(footprint) - 1) / uint64(footprint)
+	for _, cpu := range perCPU {
+		counts.Triggers += cpu.Triggers
+		counts.Foreign += cpu.Foreign
+		counts.Attempts += cpu.Attempts
+		counts.Submitted += cpu.Submitted
+		counts.Discarded += cpu.Discarded
+		for errno, n := range cpu.Failed {
+			if n > 0 {
+				counts.Failed[ErrnoName(uint64(errno))] += n
+			}
+		}
+	}
+	countSequences(counts, perCPU, c.events)
+	countTokens(counts, c.events, truth.Starts)
+	return counts, nil
+}
+
+// countSequences compares the stamps that arrived with those that were given.
+func countSequences(counts *record.Counts, perCPU []bpf.Counters, events []bpf.Event) {
+	seen := make([][]bool, len(perCPU))
+	for cpu := range seen {
+		seen[cpu] = make([]bool, perCPU[cpu].Attempts)
+	}
+	next := make([]uint32, len(perCPU))
+	var latest uint64
+	for i := range events {
+		e := &events[i]
+		if int(e.CPU) >= len(seen) || int(e.Seq) >= len(seen[e.CPU]) {
+			counts.Torn++ // nobody gave this stamp
+			continue
+		}
+		if seen[e.CPU][e.Seq] {
+			counts.Duplicates++
+		}
+		seen[e.CPU][e.Seq] = true
+		if e.Seq < next[e.CPU] {
+			counts.InversionsCPU++
+		}
+		next[e.CPU] = max(next[e.CPU], e.Seq+1)
+		if e.TimeNS < latest {
+			counts.InversionsGlobal++
+		}
+		latest = max(latest, e.TimeNS)
+	}
+	for _, stamps := range seen {
+		for _, arrived := range stamps {
+			if !arrived {
+				counts.SeqGaps++
+			}
+		}
+	}
+}
+
+// countTokens compares the events with the ground truth.
+func countTokens(counts *record.Counts, events []bpf.Event, starts []workload.Start) {
+	truth := make(map[uint64]*workload.Start, len(starts))
+	for i := range starts {
+		truth[starts[i].Token] = &starts[i]
+	}
+	messages := Messages()
+	arrived := make(map[uint64]bool, len(starts))
+	for i := range events {
+		e := &events[i]
+		start, ok := truth[e.Token]
+		if !ok {
+			counts.UnknownTokens++
+			continue
+		}
+		arrived[e.Token] = true
+		if normalise(e) != expect(start, messages) {
+			counts.Mismatched++
+		}
+	}
+	counts.MissingTokens = uint64(len(truth) - len(arrived))
+}
+
+// Normal is an event without what differs from run to run and from transport to
+// transport: time, sequence number, CPU.
+type Normal struct {
+	Token   uint64 `json:"token"`
+	PID     uint32 `json:"pid"`
+	UID     uint32 `json:"uid"`
+	Command string `json:"command"`
+	Message string `json:"message"`
+}
+
+func normalise(e *bpf.Event) Normal {
+	return Normal{
+		Token: e.Token, PID: e.PID, UID: e.UID,
+		Command: bpf.Text(e.Command[:]), Message: bpf.Text(e.Message[:]),
+	}
+}
+
+// expect is the event that a start must cause.
+func expect(s *workload.Start, messages map[uint32]string) Normal {
+	message, ok := messages[s.UID]
+	if !ok {
+		message = bpf.DefaultMessage
+	}
+	return Normal{Token: s.Token, PID: s.PID, UID: s.UID, Command: workload.Command, Message: message}
+}
