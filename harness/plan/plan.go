@@ -1,0 +1,223 @@
+// Package plan says what is to be measured: it reads a plan, refuses what cannot
+// be, and expands it into the trials of one kernel, in order.
+//
+// It is a pure function of the plan's text; nothing is measured here.
+package plan
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/transport"
+)
+
+//go:embed plans/*.yaml
+var plans embed.FS
+
+// Default is the name of the plan that runs when none is named.
+const Default = "quick"
+
+// Plan is one set-up of both transports.
+type Plan struct {
+	Name       string   `yaml:"name"`
+	Transports []string `yaml:"transports"` // perf is A in a block, ringbuf B
+	// Attach is where the twins hook in; auto takes the first that works.
+	Attach   string `yaml:"attach"`
+	Workload string `yaml:"workload"`
+	// Programs is how many programs a trial starts, all producers together.
+	Programs  int     `yaml:"programs"`
+	Producers int     `yaml:"producers"`
+	RateHz    float64 `yaml:"rate_hz"` // of all producers together; 0: as fast as possible
+	// PayloadBytes is the tail of each event.
+	PayloadBytes int `yaml:"payload_bytes"`
+	// Exactly one of these is set: the bytes of all rings of a transport
+	// together, or those of each ring.
+	RingBytesTotal int `yaml:"ring_bytes_total,omitempty"`
+	RingBytesEach  int `yaml:"ring_bytes_each,omitempty"`
+	// ReaderStallMS is how long the reader sleeps before it first reads.
+	ReaderStallMS int `yaml:"reader_stall_ms"`
+	// Blocks of four trials: both transports twice, in the order ABBA or BAAB.
+	Blocks int    `yaml:"blocks"`
+	Seed   uint64 `yaml:"seed"` // decides which order comes first
+}
+
+// Names lists the plans that ship with the program.
+func Names() []string {
+	entries, err := fs.ReadDir(plans, "plans")
+	if err != nil {
+		panic(err) // embedded: cannot fail
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	return names
+}
+
+// Load reads the plan of that name, or the file at that path. An error names
+// the line and what is wrong with it.
+func Load(nameOrPath string) (*Plan, error) {
+	text, err := plans.ReadFile(path.Join("plans", nameOrPath+".yaml"))
+	if err != nil {
+		text, err = os.ReadFile(nameOrPath)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("plan %q: no such file, and not one of %s", nameOrPath, strings.Join(Names(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	p, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w", nameOrPath, err)
+	}
+	return p, nil
+}
+
+// Parse reads a plan. Unknown and repeated keys are refused.
+func Parse(text []byte) (*Plan, error) {
+	p := &Plan{
+		Transports: []string{string(bpf.Perf), string(bpf.Ringbuf)},
+		Attach:     string(bpf.AttachAuto),
+		Workload:   "execve",
+		Producers:  1,
+		Blocks:     1,
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(p); err != nil {
+		return nil, errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	return p, p.Check()
+}
+
+// Text is the plan as a file.
+func (p *Plan) Text() ([]byte, error) { return yaml.Marshal(p) }
+
+// Limits of a plan. A sample's length in a perf record is a u16 with the header
+// counted in: https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h#L888
+const (
+	maxPayloadBytes = 32 << 10
+	maxPrograms     = 1_000_000
+	maxRingBytes    = 1 << 30
+	maxBlocks       = 1000
+)
+
+// Check refuses what no machine could run.
+func (p *Plan) Check() error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(p.Name == "", "name: missing")
+	refuse(!slices.Equal(p.Transports, []string{"perf", "ringbuf"}), "transports: %v, want [perf, ringbuf]", p.Transports)
+	refuse(p.Workload != "execve", "workload: %q, want execve", p.Workload)
+	attach := append([]bpf.Attach{bpf.AttachAuto}, bpf.AttachOrder()...)
+	refuse(!slices.Contains(attach, bpf.Attach(p.Attach)), "attach: %q, want one of %v", p.Attach, attach)
+	refuse(p.Programs < 1 || p.Programs > maxPrograms, "programs: %d, want 1 to %d", p.Programs, maxPrograms)
+	refuse(p.Producers < 1, "producers: %d, want at least 1", p.Producers)
+	refuse(p.Producers > 0 && p.Programs%p.Producers != 0, "programs: %d cannot be shared equally by %d producers", p.Programs, p.Producers)
+	refuse(p.RateHz < 0, "rate_hz: %g, want 0 or more", p.RateHz)
+	refuse(p.PayloadBytes < 0 || p.PayloadBytes > maxPayloadBytes, "payload_bytes: %d, want 0 to %d", p.PayloadBytes, maxPayloadBytes)
+	refuse(p.ReaderStallMS < 0, "reader_stall_ms: %d, want 0 or more", p.ReaderStallMS)
+	refuse(p.Blocks < 1 || p.Blocks > maxBlocks, "blocks: %d, want 1 to %d", p.Blocks, maxBlocks)
+	refuse((p.RingBytesTotal == 0) == (p.RingBytesEach == 0), "ring_bytes_total, ring_bytes_each: want exactly one of them")
+	for key, size := range map[string]int{"ring_bytes_total": p.RingBytesTotal, "ring_bytes_each": p.RingBytesEach} {
+		if size != 0 {
+			err := transport.CheckRingBytes(size)
+			refuse(err != nil || size > maxRingBytes, "%s: %d, want a power of two from 4096 to %d", key, size, maxRingBytes)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Cell is the plan's cell for a transport on a machine of cpus CPUs.
+//
+// It is an error if the rings would be too small for one event, or if one loss
+// would wedge the perf buffer: a later event then needs room for itself and a
+// 24-byte PERF_RECORD_LOST, which a ring that small never has, so every output
+// fails for ever.
+func (p *Plan) Cell(kind bpf.Transport, cpus int) (record.Cell, error) {
+	rings := transport.Rings(kind, cpus)
+	each := p.RingBytesEach
+	if each == 0 {
+		each = floorPowerOfTwo(p.RingBytesTotal / rings)
+	}
+	cell := record.Cell{
+		Transport:      string(kind),
+		Policy:         transport.DefaultPolicy(kind),
+		Attach:         p.Attach,
+		Workload:       p.Workload,
+		Programs:       p.Programs,
+		RateHz:         p.RateHz,
+		PayloadBytes:   p.PayloadBytes,
+		RingBytes:      each,
+		RingBytesTotal: each * rings,
+		Producers:      p.Producers,
+		ReaderStallMS:  p.ReaderStallMS,
+	}
+	if err := transport.CheckRingBytes(each); err != nil {
+		return cell, fmt.Errorf("%s on %d CPUs: %w", kind, cpus, err)
+	}
+	n := bpf.EventBytes + p.PayloadBytes
+	if transport.Capacity(kind, each, n) < 1 {
+		return cell, fmt.Errorf("%s: an event of %d bytes takes %d in a ring of %d: %d-1 < %d",
+			kind, n, transport.FootprintBytes(kind, n), each, each, transport.FootprintBytes(kind, n))
+	}
+	if need := transport.FootprintBytes(kind, n) + transport.LostRecordBytes; kind == bpf.Perf && need > each-1 {
+		return cell, fmt.Errorf("perf: after one loss an event of %d bytes needs %d in a ring of %d, and is refused for ever: %d > %d-1",
+			n, need, each, need, each)
+	}
+	return cell, nil
+}
+
+func floorPowerOfTwo(n int) int {
+	size := 1
+	for size*2 <= n {
+		size *= 2
+	}
+	return size
+}
+
+// Orders of a block: perf is A, ringbuf is B. Both average out a drift of the
+// machine that is linear in time.
+var orders = []string{"ABBA", "BAAB"}
+
+// Trials is what the plan wants of one kernel, in the order of execution, with
+// everything set that is known before: identity, cell and place.
+func (p *Plan) Trials(kernel string, cpus int) ([]record.Trial, error) {
+	byLetter := map[rune]record.Cell{}
+	for letter, kind := range map[rune]bpf.Transport{'A': bpf.Perf, 'B': bpf.Ringbuf} {
+		cell, err := p.Cell(kind, cpus)
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: %w", p.Name, err)
+		}
+		byLetter[letter] = cell
+	}
+	first := rand.New(rand.NewPCG(p.Seed, 0)).IntN(2)
+	var trials []record.Trial
+	for block := range p.Blocks {
+		order := orders[(first+block)%2]
+		for position, letter := range order {
+			cell := byLetter[letter]
+			trials = append(trials, record.Trial{
+				Schema: record.Schema,
+				ID:     fmt.Sprintf("%s/%s/%s/block%d.%d", kernel, p.Name, cell.Transport, block, position),
+				Cell:   cell,
+				Trial:  record.Place{Block: block, Position: position, Order: order, Seed: p.Seed},
+			})
+		}
+	}
+	return trials, nil
+}
