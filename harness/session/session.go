@@ -1,0 +1,108 @@
+// Package session is the talk between who wants measurements and the kernel
+// under test: requests and answers as plain values, the handler that serves
+// them, and the run that asks for a whole plan.
+//
+// It does not know what carries them: a guest's serial port or a function call.
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/trial"
+)
+
+// Request is one thing to do; exactly one field is set.
+type Request struct {
+	// Probe asks what this kernel can do with this attach point.
+	Probe *bpf.Attach `json:"probe,omitempty"`
+	// Compare attaches both twins at once to the same programs.
+	Compare *record.Cell `json:"compare,omitempty"`
+	// Trial measures a cell once.
+	Trial *record.Cell `json:"trial,omitempty"`
+}
+
+// Facts answer a probe.
+type Facts struct {
+	Attach bpf.Attach `json:"attach"` // resolved
+	CPUs   int        `json:"cpus"`
+	BTF    bool       `json:"btf"`
+	// Status is ok, or why nothing can be measured here, with the reason.
+	Status record.Status `json:"status"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+// Measured answers a trial: what was measured, or why nothing was.
+type Measured struct {
+	Status record.Status `json:"status"`
+	Reason string        `json:"reason,omitempty"`
+	Trial  *record.Trial `json:"trial,omitempty"`
+}
+
+// Handle serves one request on the running kernel. It is a guest.Handler.
+func Handle(ctx context.Context, request json.RawMessage, send func(any) error) error {
+	var r Request
+	if err := json.Unmarshal(request, &r); err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	if r.Probe != nil {
+		return send(probe(*r.Probe))
+	}
+	runner, err := trial.NewRunner()
+	if err != nil {
+		return err
+	}
+	defer runner.Close()
+	switch {
+	case r.Compare != nil:
+		comparison, err := runner.Compare(ctx, *r.Compare)
+		if err != nil {
+			return err
+		}
+		return send(comparison)
+	case r.Trial != nil:
+		measured, err := runner.Run(ctx, *r.Trial)
+		if err != nil {
+			status, reason := classify(err)
+			return send(Measured{Status: status, Reason: reason})
+		}
+		return send(Measured{Status: record.OK, Trial: measured})
+	}
+	return errors.New("request asks for nothing")
+}
+
+func probe(want bpf.Attach) Facts {
+	facts := Facts{Status: record.OK}
+	_, err := os.Stat("/sys/kernel/btf/vmlinux")
+	facts.BTF = err == nil
+	cpus, err := trial.CPUs()
+	if err == nil {
+		facts.CPUs = len(cpus)
+		facts.Attach, err = bpf.ResolveAttach(want)
+	}
+	if err == nil {
+		err = bpf.ProbeTransports(facts.Attach)
+	}
+	if err != nil {
+		facts.Status, facts.Reason = classify(err)
+	}
+	return facts
+}
+
+// classify turns an error into a status and a line.
+func classify(err error) (record.Status, string) {
+	var refused *ebpf.VerifierError
+	switch {
+	case errors.Is(err, bpf.ErrUnsupported):
+		return record.Unsupported, err.Error()
+	case errors.As(err, &refused):
+		return record.Refused, fmt.Sprintf("%-12v", refused)
+	}
+	return record.Invalid, "not measured: " + err.Error()
+}
