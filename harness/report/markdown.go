@@ -1,0 +1,77 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/verdict"
+)
+
+// Markdown writes an overview of all kernels and a section for each.
+func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Perf buffer and BPF ring buffer\n\n**%s**\n\n", measuredLine(comparisons))
+	overview(&b, comparisons)
+	for i := range comparisons {
+		section(&b, &comparisons[i])
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// overview has a line a kernel, and the ratios as columns.
+func overview(b *strings.Builder, comparisons []verdict.Comparison) {
+	b.WriteString("Ratios are ring buffer to perf buffer: below 1 the ring buffer takes less.\n\n| kernel | machine | trials | perf delivered | ring delivered |")
+	for _, m := range verdict.Metrics() {
+		fmt.Fprintf(b, " %s |", m.Name)
+	}
+	b.WriteString("\n|" + strings.Repeat(" --- |", 5+len(verdict.Metrics())) + "\n")
+	for i := range comparisons {
+		c := &comparisons[i]
+		name := c.Kernel.Release
+		if name == "" {
+			name = c.Kernel.Want
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |", cell(name), cell(c.Machine.Accel), cell(statusLine(c)), delivered(c.PerfTotal), delivered(c.RingbufTotal))
+		for j := range verdict.Metrics() {
+			text := "-"
+			if len(c.Rows) > 0 {
+				text = ratio(&c.Rows[j])
+			}
+			fmt.Fprintf(b, " %s |", text)
+		}
+		b.WriteString("\n")
+	}
+}
+
+func section(b *strings.Builder, c *verdict.Comparison) {
+	fmt.Fprintf(b, "\n## %s\n\n%s.\n", cell(kernelLine(c)), cell(machineLine(c)))
+	if len(c.Rows) > 0 {
+		fmt.Fprintf(b, "%s.\n\n| | perf buffer | ring buffer | ring/perf |\n| --- | --- | --- | --- |\n", cell(setupLine(c)))
+		for _, l := range lines(c) {
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(l.name), cell(l.perf), cell(l.ringbuf), cell(l.ratio))
+		}
+	}
+	for _, note := range notes(c) {
+		fmt.Fprintf(b, "\n*%s*\n", note)
+	}
+	for _, reason := range c.Reasons {
+		fmt.Fprintf(b, "\n- **%s**, %s: %s\n", reason.Status, plural(len(reason.Trials), "trial"), code(reason.Text))
+	}
+}
+
+// cell escapes text that a kernel or a user chose for a table cell.
+func cell(text string) string {
+	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;",
+		"*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]", "\n", " ", "\r", " ").Replace(text)
+}
+
+// code shows text as it is, in a block that it cannot end.
+func code(text string) string {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	return "\n\n  " + fence + "\n  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n  " + fence
+}

@@ -1,0 +1,48 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ringtwin/ringtwin/harness/verdict"
+)
+
+// Terminal writes all comparisons as text of fixed width.
+func Terminal(w io.Writer, comparisons []verdict.Comparison) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", measuredLine(comparisons))
+	for i := range comparisons {
+		c := &comparisons[i]
+		fmt.Fprintf(&b, "\n%s\n  %s\n", kernelLine(c), machineLine(c))
+		if len(c.Rows) > 0 {
+			fmt.Fprintf(&b, "  %s\n\n", setupLine(c))
+			terminalTable(&b, c)
+			b.WriteString("\n")
+		}
+		for _, note := range notes(c) {
+			fmt.Fprintf(&b, "  %s\n", note)
+		}
+		fmt.Fprintf(&b, "  trials: %s\n", statusLine(c))
+		for _, reason := range c.Reasons {
+			fmt.Fprintf(&b, "  %s (%s): %s\n", reason.Status, plural(len(reason.Trials), "trial"), indent(reason.Text))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func terminalTable(b *strings.Builder, c *verdict.Comparison) {
+	t := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(t, "  \tperf buffer\tring buffer\tring/perf\n")
+	for _, l := range lines(c) {
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", l.name, l.perf, l.ringbuf, l.ratio)
+	}
+	_ = t.Flush() // a Builder does not fail
+}
+
+// indent keeps the further lines of a reason below its first.
+func indent(text string) string {
+	return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
