@@ -1,0 +1,142 @@
+// Package guest is the other side of a throwaway machine: PID 1. It mounts what
+// a kernel offers, says ready on the control port, answers requests and powers
+// the machine off on every path.
+//
+// It carries requests and answers as JSON and does not know what they mean.
+package guest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/vmtest/wire"
+	"golang.org/x/sys/unix"
+)
+
+// ControlPort is the serial port that requests come from: the second, since
+// the kernel writes to the first.
+const ControlPort = "/dev/ttyS1"
+
+// Handler answers one request by calling send any number of times.
+type Handler func(ctx context.Context, request json.RawMessage, send func(any) error) error
+
+// Ready is the first thing a guest says.
+type Ready struct {
+	Release string `json:"release"` // of uname(2)
+	CPUs    int    `json:"cpus"`    // online
+}
+
+// IsInit reports whether this process is the init of a machine made for it.
+func IsInit() bool { return os.Getpid() == 1 && os.Args[0] == "/init" }
+
+// Main is PID 1. It does not return: a panic or an error ends up on the
+// console, and the machine is off.
+func Main(handler Handler) {
+	defer powerOff()
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "ringtwin: init: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if err := run(handler); err != nil {
+		fmt.Fprintf(os.Stderr, "ringtwin: init: %v\n", err)
+	}
+}
+
+func run(handler Handler) error {
+	if err := mountAll(); err != nil {
+		return err
+	}
+	port, err := openPort(ControlPort)
+	if err != nil {
+		return err
+	}
+	return serve(port, handler)
+}
+
+// serve answers requests until the host says exit or hangs up.
+func serve(port io.ReadWriter, handler Handler) error {
+	ready, err := describe()
+	if err != nil {
+		return err
+	}
+	out, in := wire.NewWriter(port), wire.NewReader(port)
+	if err := out.Write(wire.Ready, ready); err != nil {
+		return err
+	}
+	for {
+		frame, err := in.Read()
+		var garbage *wire.GarbageError
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.As(err, &garbage):
+			if err := out.Write(wire.Error, "request is "+garbage.Error()); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return fmt.Errorf("read request: %w", err)
+		}
+		switch frame.Kind {
+		case wire.Exit:
+			return nil
+		case wire.Request:
+			if err := answer(out, handler, frame.Body); err != nil {
+				return err
+			}
+		default:
+			if err := out.Write(wire.Error, fmt.Sprintf("frame %q is no request", frame.Kind)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// answer returns only errors of the port: those of the handler go to the host.
+func answer(out *wire.Writer, handler Handler, request json.RawMessage) error {
+	send := func(v any) error { return out.Write(wire.Answer, v) }
+	if err := call(handler, request, send); err != nil {
+		return out.Write(wire.Error, err.Error())
+	}
+	return out.Write(wire.Done, struct{}{})
+}
+
+// call turns a panic of the handler into an error, with its stack on the console.
+func call(handler Handler, request json.RawMessage, send func(any) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "ringtwin: guest: panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("guest panicked: %v", p)
+		}
+	}()
+	return handler(context.Background(), request, send)
+}
+
+func describe() (Ready, error) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return Ready{}, fmt.Errorf("read kernel release: %w", err)
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return Ready{}, fmt.Errorf("count CPUs: %w", err)
+	}
+	release, _, _ := strings.Cut(string(uts.Release[:]), "\x00")
+	return Ready{Release: release, CPUs: set.Count()}, nil
+}
+
+// powerOff ends the machine. A kernel without a way to switch power off is
+// reset instead, which ends QEMU too (-no-reboot).
+func powerOff() {
+	unix.Sync()
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
+	os.Exit(1) // PID 1 gone: panic=-1 resets
+}

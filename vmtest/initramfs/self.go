@@ -1,0 +1,77 @@
+package initramfs
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// ErrNotStatic is returned for a program that needs a loader and libraries,
+// which the archive does not have.
+var ErrNotStatic = errors.New("not a static program")
+
+// Self writes an archive whose /init is the running program to a folder, named
+// by its content, and returns its path. Two processes may do so at once.
+func Self(dir string) (string, error) {
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return "", fmt.Errorf("read own program: %w", err)
+	}
+	if err := checkStatic(program); err != nil {
+		return "", err
+	}
+	var archive bytes.Buffer
+	err = Write(&archive, []File{
+		{Name: "dev", Mode: Directory | 0o755},
+		// The kernel gives init its console from here, before devtmpfs.
+		{Name: "dev/console", Mode: Character | 0o600, Major: 5, Minor: 1},
+		{Name: "init", Mode: Regular | 0o755, Data: program},
+	})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(archive.Bytes())
+	path := filepath.Join(dir, hex.EncodeToString(sum[:])+".cpio")
+	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, archive.Bytes()) {
+		return path, nil
+	}
+	return path, replace(path, archive.Bytes())
+}
+
+// replace writes the file in one step.
+func replace(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-")
+	if err != nil {
+		return fmt.Errorf("write initramfs: %w", err)
+	}
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write initramfs: %w", err), os.Remove(file.Name()))
+	}
+	return nil
+}
+
+func checkStatic(program []byte) error {
+	file, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		return fmt.Errorf("read own program: %w", err)
+	}
+	for _, p := range file.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("%w: build with CGO_ENABLED=0 to boot it as init", ErrNotStatic)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package machine
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Accel is how the guest's instructions are executed.
+type Accel string
+
+// The accelerators.
+const (
+	KVM Accel = "kvm"
+	TCG Accel = "tcg" // QEMU's emulation
+)
+
+// Config is one machine. The zero value of a field is not a default, see [Config.Defaults].
+type Config struct {
+	QEMU      string // the program; default: qemu-system-x86_64 from PATH
+	Kernel    string // path of the image
+	Initramfs string // path
+	Console   string // path of the file that gets the kernel's console
+	Accel     Accel
+	CPUs      int
+	MemoryMiB int
+	// Append is added to the kernel's command line.
+	Append string
+}
+
+// Defaults fills in what a machine needs at least: 2 CPUs, so that producer
+// and consumer do not share one, and 512 MiB.
+func (c Config) Defaults() Config {
+	if c.QEMU == "" {
+		c.QEMU = "qemu-system-x86_64"
+	}
+	if c.Accel == "" {
+		c.Accel = TCG
+	}
+	if c.CPUs == 0 {
+		c.CPUs = 2
+	}
+	if c.MemoryMiB == 0 {
+		c.MemoryMiB = 512
+	}
+	return c
+}
+
+// option is something that a machine has: arguments of QEMU, and words on the
+// kernel's command line.
+type option struct {
+	args   []string
+	kernel []string
+}
+
+// options are all that makes the machine, each with its reason.
+func (c Config) options() []option {
+	return []option{
+		// Nothing that was not asked for: no network, no disk, no screen, no
+		// configuration file of the user's.
+		{args: []string{"-nodefaults", "-no-user-config", "-display", "none"}},
+		{args: []string{"-machine", "pc"}},
+		c.accelerator(),
+		{args: []string{"-smp", fmt.Sprint(c.CPUs), "-m", fmt.Sprintf("%dM", c.MemoryMiB)}},
+		// A panic, and a guest that cannot switch power off, end the machine.
+		{args: []string{"-no-reboot"}, kernel: []string{"panic=-1"}},
+		// An oops ends it too: what a broken kernel says is no measurement.
+		{kernel: []string{"oops=panic"}},
+		{args: []string{"-kernel", c.Kernel, "-initrd", c.Initramfs}},
+		// First serial port: the kernel's console. Every kernel has the driver.
+		{
+			args:   []string{"-chardev", "file,id=console,path=" + escape(c.Console), "-serial", "chardev:console"},
+			kernel: []string{"console=ttyS0"},
+		},
+		// Second: control, over QEMU's standard input and output, so that
+		// nothing is left in the file system and the end of QEMU is an EOF.
+		{args: []string{"-chardev", "stdio,id=control,signal=off", "-serial", "chardev:control"}},
+	}
+}
+
+// accelerator: emulation runs all CPUs in one thread. With a thread each, a
+// CPU can meet an instruction that another is just patching, which attaching a
+// tracepoint does: see docs/architecture.md.
+func (c Config) accelerator() option {
+	if c.Accel == KVM {
+		return option{args: []string{"-accel", "kvm", "-cpu", "host"}}
+	}
+	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}}
+}
+
+// CPUModel is what -cpu asks for.
+func (c Config) CPUModel() string {
+	if c.Accel == KVM {
+		return "host"
+	}
+	return "max"
+}
+
+// Args is the full command line of the machine, the program first.
+func (c Config) Args() []string {
+	args := []string{c.QEMU}
+	var kernel []string
+	for _, o := range c.options() {
+		args = append(args, o.args...)
+		kernel = append(kernel, o.kernel...)
+	}
+	if c.Append != "" {
+		kernel = append(kernel, c.Append)
+	}
+	return append(args, "-append", strings.Join(kernel, " "))
+}
+
+// escape writes a path as the value of a QEMU option, where a comma ends it.
+func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
+
+// Command is the command line as one types it in a shell.
+func (c Config) Command() string {
+	args := c.Args()
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		quoted[i] = quote(arg)
+	}
+	return strings.Join(quoted, " ")
+}
+
+func quote(arg string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:,+@%", r)
+	}
+	if arg != "" && strings.IndexFunc(arg, func(r rune) bool { return !plain(r) }) < 0 {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}

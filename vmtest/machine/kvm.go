@@ -1,0 +1,129 @@
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A machine under KVM that works is ready in a second or two, and its kernel
+// writes the first line on the console in a fraction of one.
+const (
+	kvmTimeout     = 20 * time.Second
+	kvmFirstOutput = 4 * time.Second
+)
+
+// Version is what QEMU says of itself: "7.2.22".
+func Version(ctx context.Context, qemu string) (string, error) {
+	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	_, version, _ := strings.Cut(line, "version ")
+	version, _, _ = strings.Cut(version, " ")
+	return version, nil
+}
+
+// probeResult is kept: it holds for a boot of the host and a version of QEMU.
+type probeResult struct {
+	Host   string `json:"host"` // boot id of the host, and QEMU's version
+	Works  bool   `json:"works"`
+	Reason string `json:"reason"`
+}
+
+// Choice is the accelerator to use, and why.
+type Choice struct {
+	Accel  Accel
+	Reason string
+
+	path   string
+	result *probeResult // not yet kept
+}
+
+// ChooseAccel chooses KVM where a machine really got ready under it, else TCG.
+// A device that can be opened proves nothing: inside another virtual machine
+// KVM may start and never run a kernel. The machine of cfg is booted once, and
+// [Choice.Keep] keeps the result in the folder.
+func ChooseAccel(ctx context.Context, cfg Config, version, folder string) Choice {
+	no := func(err error) Choice { return Choice{Accel: TCG, Reason: err.Error()} }
+	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return no(err)
+	}
+	_ = file.Close()
+	bootID, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return no(err)
+	}
+	host := strings.TrimSpace(string(bootID)) + " " + version
+	choice := Choice{Accel: TCG, path: filepath.Join(folder, "kvm.json")}
+	result, known := readProbe(choice.path, host)
+	if !known {
+		result = probeResult{Host: host}
+		result.Works, result.Reason = probeKVM(ctx, cfg)
+		choice.result = &result
+	}
+	if result.Works {
+		choice.Accel = KVM
+	}
+	choice.Reason = result.Reason
+	return choice
+}
+
+// Keep remembers the choice for the next run. It is called when the machine has
+// booted with it: before that, the kernel may be what is broken, and not KVM.
+// It may fail; then the next run probes again.
+func (c Choice) Keep() {
+	if c.result == nil {
+		return
+	}
+	text, err := json.Marshal(c.result)
+	if err != nil {
+		return
+	}
+	_ = os.MkdirAll(filepath.Dir(c.path), 0o755)
+	_ = os.WriteFile(c.path, append(text, '\n'), 0o644)
+}
+
+func readProbe(path, host string) (probeResult, bool) {
+	var r probeResult
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, &r) != nil || r.Host != host {
+		return probeResult{}, false
+	}
+	return r, true
+}
+
+func probeKVM(ctx context.Context, cfg Config) (works bool, reason string) {
+	cfg.Accel = KVM
+	m, err := Start(cfg)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer m.Kill()
+	begun := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(kvmFirstOutput, func() {
+		if info, err := os.Stat(cfg.Console); err == nil && info.Size() == 0 {
+			cancel(fmt.Errorf("nothing on the console in %s", kvmFirstOutput))
+		}
+	})
+	defer watch.Stop()
+	_, err = m.AwaitReady(ctx, kvmTimeout)
+	var failure *Failure
+	if errors.As(err, &failure) {
+		return false, fmt.Sprintf("/dev/kvm is there, but a kernel does not run under it: %v", err)
+	}
+	if err != nil {
+		return false, err.Error()
+	}
+	return true, fmt.Sprintf("ready in %.1f s", time.Since(begun).Seconds())
+}

@@ -1,0 +1,273 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/console"
+	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
+)
+
+// tailLines is how much of the console an error shows.
+const tailLines = 12
+
+// stopTimeout is how long a guest may take to switch itself off.
+const stopTimeout = 10 * time.Second
+
+// Machine is a running virtual machine.
+type Machine struct {
+	cfg    Config
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *wire.Writer
+	frames chan received
+	ended  chan struct{} // closed when QEMU has ended
+	waited error         // its exit, valid after ended
+	stderr bytes.Buffer  // likewise
+}
+
+type received struct {
+	frame wire.Frame
+	err   error
+}
+
+// Start starts QEMU. The machine does not outlive this process.
+func Start(cfg Config) (*Machine, error) {
+	args := cfg.Args()
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return nil, fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
+	}
+	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{})}
+	m.cmd.Stderr = &m.stderr
+	// Its own group: Ctrl-C reaches us, and we end it.
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if m.in, err = m.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := m.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	m.out = wire.NewWriter(m.in)
+	if err := m.startLocked(stdout); err != nil {
+		return nil, fmt.Errorf("start QEMU: %w", err)
+	}
+	return m, nil
+}
+
+// startLocked starts QEMU from a thread that lives as long as it does: the
+// parent-death signal comes when the thread dies, not the process.
+func (m *Machine) startLocked(stdout io.Reader) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := m.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		m.receive(stdout)
+		m.waited = m.cmd.Wait()
+		close(m.ended)
+	}()
+	return <-started
+}
+
+// receive passes frames on until QEMU closes its standard output.
+func (m *Machine) receive(stdout io.Reader) {
+	defer close(m.frames)
+	reader := wire.NewReader(stdout)
+	for {
+		frame, err := reader.Read()
+		if err != nil && !errors.As(err, new(*wire.GarbageError)) {
+			return // EOF, or the pipe is gone: QEMU has ended
+		}
+		m.frames <- received{frame, err}
+	}
+}
+
+// AwaitReady waits until the guest has booted.
+func (m *Machine) AwaitReady(ctx context.Context, timeout time.Duration) (guest.Ready, error) {
+	var ready guest.Ready
+	frame, err := m.next(ctx, time.After(timeout))
+	if err != nil {
+		return ready, m.failure(BootFailed, fmt.Errorf("boot: %w", err))
+	}
+	if frame.Kind != wire.Ready {
+		return ready, m.failure(BootFailed, fmt.Errorf("boot: guest said %q before ready", frame.Kind))
+	}
+	if err := json.Unmarshal(frame.Body, &ready); err != nil {
+		return ready, m.failure(BootFailed, fmt.Errorf("boot: read ready: %w", err))
+	}
+	return ready, nil
+}
+
+// Do sends a request and hands each answer to take, until the guest says that
+// it is done. An error that the guest reports is a [GuestError]; the machine
+// can still be asked then. After any other error it cannot.
+func (m *Machine) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
+	if err := m.out.Write(wire.Request, request); err != nil {
+		return m.failure(Lost, err)
+	}
+	deadline := time.After(timeout)
+	for {
+		frame, err := m.next(ctx, deadline)
+		if err != nil {
+			return m.failure(Timeout, err)
+		}
+		switch frame.Kind {
+		case wire.Answer:
+			if err := take(frame.Body); err != nil {
+				return err
+			}
+		case wire.Done:
+			return nil
+		case wire.Error:
+			var text string
+			if err := json.Unmarshal(frame.Body, &text); err != nil {
+				return m.failure(Lost, fmt.Errorf("read guest's error: %w", err))
+			}
+			return GuestError(text)
+		default:
+			return m.failure(Lost, fmt.Errorf("guest said %q in answer to a request", frame.Kind))
+		}
+	}
+}
+
+// GuestError is what the guest's handler returned.
+type GuestError string
+
+func (e GuestError) Error() string { return string(e) }
+
+var (
+	errEnded   = errors.New("QEMU ended")
+	errTimeout = errors.New("no answer in time")
+)
+
+// next is the next frame. Garbage is an error: nothing but us writes there.
+func (m *Machine) next(ctx context.Context, deadline <-chan time.Time) (wire.Frame, error) {
+	select {
+	case r, ok := <-m.frames:
+		if !ok {
+			return wire.Frame{}, errEnded
+		}
+		return r.frame, r.err
+	case <-deadline:
+		return wire.Frame{}, errTimeout
+	case <-ctx.Done():
+		return wire.Frame{}, context.Cause(ctx)
+	}
+}
+
+// Stop asks the guest to switch off, and kills it where it does not.
+func (m *Machine) Stop() error {
+	if err := m.out.Write(wire.Exit, struct{}{}); err != nil {
+		m.Kill()
+		return nil // it had ended already
+	}
+	select {
+	case <-m.ended:
+		return nil
+	case <-time.After(stopTimeout):
+		m.Kill()
+		return m.failure(Hang, fmt.Errorf("guest did not power off in %s", stopTimeout))
+	}
+}
+
+// Kill ends QEMU at once and waits until it is gone. It may be called twice.
+func (m *Machine) Kill() {
+	select {
+	case <-m.ended:
+	default:
+		_ = m.cmd.Process.Kill()
+		for range m.frames { // a blocked receive would keep Wait from returning
+		}
+		<-m.ended
+	}
+	_ = m.in.Close()
+}
+
+// Outcome is how a machine failed; the words are those of the result format.
+type Outcome string
+
+// The outcomes.
+const (
+	BootFailed Outcome = "boot-failed"
+	Panic      Outcome = "panic"
+	Hang       Outcome = "hang"
+	Timeout    Outcome = "timeout"
+	Lost       Outcome = "lost"
+	Cancelled  Outcome = "cancelled"
+)
+
+// Failure is a machine that ended, or had to be ended, before it had answered.
+type Failure struct {
+	Outcome Outcome
+	Err     error
+	Tail    []string // the console's last lines
+	Stderr  string   // what QEMU said
+	Command string   // to repeat the machine
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Report is the error with all that is needed to look into it.
+func (f *Failure) Report() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %v\n", f.Outcome, f.Err)
+	if f.Stderr != "" {
+		fmt.Fprintf(&b, "QEMU said:\n%s", indent(strings.Split(strings.TrimSpace(f.Stderr), "\n")))
+	}
+	if len(f.Tail) > 0 {
+		fmt.Fprintf(&b, "end of the console:\n%s", indent(f.Tail))
+	}
+	fmt.Fprintf(&b, "to repeat this machine:\n  %s\n", f.Command)
+	return b.String()
+}
+
+func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") + "\n" }
+
+// failure kills the machine and says what became of it: a panic on the console
+// explains more than the silence that followed.
+func (m *Machine) failure(outcome Outcome, err error) error {
+	m.Kill()
+	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.cfg.Command()}
+	log, readErr := os.ReadFile(m.cfg.Console)
+	if readErr != nil {
+		f.Err = errors.Join(err, fmt.Errorf("read console: %w", readErr))
+	}
+	f.Tail = console.Tail(log, tailLines)
+	if said := strings.TrimSpace(f.Stderr); said != "" {
+		line, _, _ := strings.Cut(said, "\n")
+		f.Err = fmt.Errorf("%w: %s", f.Err, line)
+	} else if len(f.Tail) == 0 && outcome == BootFailed {
+		f.Err = fmt.Errorf("%w, with nothing on the console", f.Err)
+	}
+	switch panicked := console.Panic(log); {
+	case errors.Is(err, context.Canceled):
+		f.Outcome = Cancelled
+	case panicked != "" && outcome != BootFailed:
+		f.Outcome, f.Err = Panic, fmt.Errorf("%w: %s", f.Err, panicked)
+	case panicked != "":
+		f.Err = fmt.Errorf("%w: %s", f.Err, panicked)
+	case errors.Is(err, errEnded) && outcome != BootFailed:
+		f.Outcome = Lost
+	}
+	return f
+}
