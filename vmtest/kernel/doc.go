@@ -1,0 +1,8 @@
+// Package kernel turns what a user calls a kernel into a bundle: an image that
+// is ready to boot, with its configuration and where it came from.
+//
+// A bare version comes from Debian's archive by way of apt, in a state of its
+// own that leaves the machine's apt alone; a path is taken as it is. Bundles are
+// kept in a cache by the SHA-256 of the image, which several processes may use
+// at once. Nothing is booted here.
+package kernel

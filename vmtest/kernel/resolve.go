@@ -1,0 +1,160 @@
+package kernel
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Resolver finds kernels.
+type Resolver struct {
+	Cache Cache
+	// Phase is told what is being done, in a few words. It may be nil.
+	Phase func(string)
+}
+
+// ErrNotNamed is returned for text that names no kernel.
+var ErrNotNamed = errors.New("not a kernel")
+
+var bareVersion = regexp.MustCompile(`^\d+\.\d+(\.\d+)?$`)
+
+// Find returns the bundle of what the user named: a version (6.1, 6.1.192), or
+// the path of an image. The error is a [*NotFoundError] where no source has
+// the version, and wraps [ErrNotNamed] where the text is neither.
+func (r Resolver) Find(ctx context.Context, want string) (*Bundle, error) {
+	var b *Bundle
+	var err error
+	info, statErr := os.Stat(want)
+	switch {
+	case bareVersion.MatchString(want):
+		b, err = r.fromApt(ctx, want)
+	case statErr == nil && info.Mode().IsRegular():
+		b, err = fromFile(want)
+	case statErr == nil:
+		return nil, fmt.Errorf("%w: %s is not a regular file", ErrNotNamed, want)
+	case strings.ContainsRune(want, filepath.Separator):
+		return nil, fmt.Errorf("%w: %w", ErrNotNamed, statErr)
+	default:
+		return nil, fmt.Errorf("%w: %q: want a version like 6.1 or 6.1.192, or the path of an image", ErrNotNamed, want)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.Want = want
+	return b, nil
+}
+
+func (r Resolver) fromApt(ctx context.Context, want string) (*Bundle, error) {
+	phase := r.Phase
+	if phase == nil {
+		phase = func(string) {}
+	}
+	a := &apt{cache: r.Cache, root: "/", phase: phase}
+	idx, err := a.load(ctx, listsAge)
+	if err != nil {
+		return nil, err
+	}
+	p, found := newest(idx.Packages, want)
+	if !found && idx.age > retryAge {
+		// It may have come since the lists were read.
+		if idx, err = a.load(ctx, retryAge); err != nil {
+			return nil, err
+		}
+		p, found = newest(idx.Packages, want)
+	}
+	if !found {
+		return nil, notFound(idx, want)
+	}
+	return a.fetch(ctx, p)
+}
+
+// flavour is what is booted: built for virtual machines, and small.
+const flavour = "cloud"
+
+// newest picks the newest package of a version or of a line.
+func newest(packages []Package, want string) (best Package, found bool) {
+	version, ok := parseVersion(want)
+	if !ok {
+		return best, false
+	}
+	wholeLine := strings.Count(want, ".") == 1
+	for _, p := range packages {
+		if p.Flavour != flavour {
+			continue
+		}
+		match := p.Kernel == version
+		if wholeLine {
+			match = p.Kernel.Line() == version.Line()
+		}
+		if match && (!found || p.newer(best)) {
+			best, found = p, true
+		}
+	}
+	return best, found
+}
+
+// newer compares the upstream versions, and then the revisions of the packages.
+func (p Package) newer(o Package) bool {
+	return cmp.Or(p.Kernel.Compare(o.Kernel), compareDebian(p.Version, o.Version)) > 0
+}
+
+func notFound(idx *index, want string) error {
+	e := &NotFoundError{Want: want}
+	for _, suite := range idx.Suites {
+		e.Looked = append(e.Looked, "Debian "+suite)
+	}
+	var have []Version
+	for _, p := range idx.Packages {
+		if p.Flavour == flavour {
+			have = append(have, p.Kernel)
+		}
+	}
+	e.Have = newestOfLines(have)
+	return e
+}
+
+// fromFile takes an image as it is. Whether it boots, the machine will tell.
+func fromFile(path string) (*Bundle, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := sumFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read kernel image: %w", err)
+	}
+	b := &Bundle{Source: "file", SHA256: sum, Image: path, Release: imageRelease(path)}
+	// Distributions put the configuration beside the image.
+	config := strings.Replace(filepath.Base(path), "vmlinuz", "config", 1)
+	if text, err := os.ReadFile(filepath.Join(filepath.Dir(path), config)); err == nil && config != filepath.Base(path) {
+		b.Config = parseConfig(text)
+	}
+	return b, nil
+}
+
+// imageRelease reads the release out of an x86 boot header, or returns "".
+// https://docs.kernel.org/arch/x86/boot.html#the-real-mode-kernel-header
+func imageRelease(path string) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	const magicAt, pointerAt, pointerBase = 0x202, 0x20e, 0x200
+	var header [0x210]byte
+	if _, err := file.ReadAt(header[:], 0); err != nil || string(header[magicAt:magicAt+4]) != "HdrS" {
+		return ""
+	}
+	var text [256]byte
+	n, _ := file.ReadAt(text[:], int64(binary.LittleEndian.Uint16(header[pointerAt:]))+pointerBase)
+	line, _, _ := bytes.Cut(text[:n], []byte{0})
+	release, _, _ := strings.Cut(string(line), " ")
+	return release
+}
