@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/transport"
+	"github.com/ringtwin/ringtwin/harness/trial"
+	"golang.org/x/sys/unix"
+)
+
+// helloCmd is the live tracer of the book.
+type helloCmd struct {
+	Transport string   `default:"ringbuf" enum:"perf,ringbuf" help:"How events leave the kernel: ${enum}."`
+	Message   []string `help:"The message of a user, in at most 12 bytes. May be repeated. Default: 0=Hey root! and 501=Hi user 501!" placeholder:"UID=TEXT" sep:"none"`
+	Attach    string   `default:"auto" enum:"auto,tracepoint,kprobe,fentry,raw-tracepoint" help:"Where to hook into execve: ${enum}."`
+}
+
+// helloRingBytes is one ring's size.
+const helloRingBytes = 256 << 10
+
+// lossInterval is how often lost events are looked for.
+const lossInterval = time.Second
+
+// Run prints a line for every execve until the context ends.
+func (h *helloCmd) Run(e *env) error {
+	messages, err := parseMessages(h.Message)
+	if err != nil {
+		return usageError{err}
+	}
+	attach, err := bpf.ResolveAttach(bpf.Attach(h.Attach))
+	if err != nil {
+		return explainPermission(err)
+	}
+	kind := bpf.Transport(h.Transport)
+	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: helloRingBytes, AllExecs: true})
+	if err != nil {
+		return explainPermission(err)
+	}
+	defer twin.Close()
+	for _, uid := range slices.Sorted(maps.Keys(messages)) {
+		if err := twin.SetMessage(uid, messages[uid]); err != nil {
+			return err
+		}
+	}
+	reader, err := transport.Open(kind, twin.Events(), helloRingBytes)
+	if err != nil {
+		return err
+	}
+	if err := twin.Attach(); err != nil {
+		return errors.Join(err, reader.Close())
+	}
+	fmt.Fprintf(e.stderr, "tracing execve by %s over %s, Ctrl-C ends it\n", attach, kind)
+	return trace(e, twin, reader)
+}
+
+// parseMessages reads UID=TEXT words; without any, the messages of the book.
+func parseMessages(words []string) (map[uint32]string, error) {
+	if len(words) == 0 {
+		return trial.Messages(), nil
+	}
+	messages := map[uint32]string{}
+	for _, word := range words {
+		uid, text, ok := strings.Cut(word, "=")
+		if !ok {
+			return nil, fmt.Errorf("message %q: want UID=TEXT", word)
+		}
+		n, err := strconv.ParseUint(uid, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("message %q: uid %q is not a number from 0 to %d", word, uid, uint32(1<<32-1))
+		}
+		if _, err := bpf.NewMessage(text); err != nil {
+			return nil, err
+		}
+		messages[uint32(n)] = text
+	}
+	return messages, nil
+}
+
+func explainPermission(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("%w\ntracing needs root, or CAP_BPF and CAP_PERFMON: try sudo", err)
+	}
+	return err
+}
+
+// trace prints events until the context ends, then what was still on its way.
+func trace(e *env, twin *bpf.Twin, reader transport.Reader) error {
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	printed := make(chan error, 1)
+	go func() {
+		printed <- printEvents(e.stdout, reader)
+		cancel() // it ends early only with an error
+	}()
+	lost := uint64(0)
+	ticker := time.NewTicker(lossInterval)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+			if err := announceLoss(e.stderr, twin, &lost); err != nil {
+				cancel()
+			}
+		}
+	}
+	err := errors.Join(twin.Detach(), reader.Flush())
+	if err != nil {
+		return errors.Join(err, reader.Close())
+	}
+	err = <-printed
+	return errors.Join(err, announceLoss(e.stderr, twin, &lost), reader.Close())
+}
+
+// printEvents returns when the reader is flushed.
+func printEvents(w io.Writer, reader transport.Reader) error {
+	fmt.Fprintf(w, "%-8s %-8s %-16s %s\n", "PID", "UID", "COMMAND", "MESSAGE")
+	var sample transport.Sample
+	var event bpf.Event
+	for {
+		err := reader.Read(&sample)
+		if errors.Is(err, transport.ErrFlushed) || errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+		if sample.Lost > 0 {
+			continue // counted in the program, where every transport can be
+		}
+		if err := bpf.Decode(sample.Raw, &event); err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+		_, err = fmt.Fprintf(w, "%-8d %-8d %-16s %s\n", event.PID, event.UID, printable(event.Command[:]), printable(event.Message[:]))
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// printable makes a name that any user can choose harmless to a terminal.
+func printable(field []byte) string {
+	text := strconv.Quote(bpf.Text(field))
+	return text[1 : len(text)-1]
+}
+
+// announceLoss tells how many events the kernel refused since the last time.
+func announceLoss(w io.Writer, twin *bpf.Twin, lost *uint64) error {
+	perCPU, err := twin.Counters()
+	if err != nil {
+		return err
+	}
+	var now uint64
+	for _, cpu := range perCPU {
+		for _, n := range cpu.Failed {
+			now += n
+		}
+	}
+	if now > *lost {
+		fmt.Fprintf(w, "lost %d events: the reader is too slow for the ring\n", now-*lost)
+	}
+	*lost = now
+	return nil
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/report"
+	"github.com/ringtwin/ringtwin/harness/verdict"
+)
+
+// outDir is the folder of one run: out/<run>, to which out/latest points.
+type outDir struct {
+	path    string
+	results *os.File
+	trials  []record.Trial
+}
+
+// newOutDir makes the folder and writes the plan into it.
+func newOutDir(base string, p *plan.Plan) (*outDir, error) {
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return nil, fmt.Errorf("make output folder: %w", err)
+	}
+	path, err := newRun(base)
+	if err != nil {
+		return nil, fmt.Errorf("make output folder: %w", err)
+	}
+	text, err := p.Text()
+	if err != nil {
+		return nil, fmt.Errorf("write plan: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(path, "plan.yaml"), text, 0o644); err != nil {
+		return nil, fmt.Errorf("write plan: %w", err)
+	}
+	results, err := os.OpenFile(filepath.Join(path, "results.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("make results: %w", err)
+	}
+	return &outDir{path: path, results: results}, latest(base, filepath.Base(path))
+}
+
+// newRun makes a folder named after the time; two runs of one second differ by
+// a number.
+func newRun(base string) (string, error) {
+	stamp := time.Now().Format("20060102-150405")
+	for n := 1; ; n++ {
+		path := filepath.Join(base, stamp)
+		if n > 1 {
+			path = fmt.Sprintf("%s-%d", path, n)
+		}
+		if err := os.Mkdir(path, 0o755); !errors.Is(err, os.ErrExist) {
+			return path, err
+		}
+	}
+}
+
+// latest lets out/latest point to the run, in one step.
+func latest(base, run string) error {
+	temp := filepath.Join(base, ".latest-"+run)
+	if err := os.Symlink(run, temp); err != nil {
+		return fmt.Errorf("link latest run: %w", err)
+	}
+	if err := os.Rename(temp, filepath.Join(base, "latest")); err != nil {
+		return errors.Join(fmt.Errorf("link latest run: %w", err), os.Remove(temp))
+	}
+	return nil
+}
+
+// add stores a trial at once: what was measured survives whatever comes.
+func (o *outDir) add(t *record.Trial) error {
+	o.trials = append(o.trials, *t)
+	if err := record.Write(o.results, t); err != nil {
+		return fmt.Errorf("store result: %w", err)
+	}
+	return nil
+}
+
+// console is the path of a kernel's log.
+func (o *outDir) console(kernel string) (string, error) {
+	dir := filepath.Join(o.path, "kernels", kernel)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make log folder: %w", err)
+	}
+	return filepath.Abs(filepath.Join(dir, "console.log"))
+}
+
+// finish writes the reports and returns what they show. Every file is tried.
+func (o *outDir) finish() ([]verdict.Comparison, error) {
+	comparisons := verdict.Compare(o.trials)
+	write := func(name string, content func(io.Writer) error) error {
+		file, err := os.Create(filepath.Join(o.path, name))
+		if err != nil {
+			return fmt.Errorf("write report: %w", err)
+		}
+		if err := errors.Join(content(file), file.Close()); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		return nil
+	}
+	return comparisons, errors.Join(
+		o.results.Close(),
+		write("report.md", func(w io.Writer) error { return report.Markdown(w, comparisons) }),
+		write("bench.txt", func(w io.Writer) error { return report.Bench(w, o.trials) }),
+		write("junit.xml", func(w io.Writer) error { return report.JUnit(w, o.trials) }),
+	)
+}

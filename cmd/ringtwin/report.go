@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/report"
+	"github.com/ringtwin/ringtwin/harness/verdict"
+)
+
+// reportCmd shows what was measured before.
+type reportCmd struct {
+	Files    []string `arg:"" name:"results" help:"results.jsonl files, of one run or of several." type:"existingfile"`
+	Markdown bool     `help:"Write Markdown, as for the summary of a CI job."`
+	Expect   string   `help:"Kernels that must be there and measured in full, as they were asked for: \"5.10 6.1\"." placeholder:"KERNELS"`
+}
+
+// Run reads all files and shows them as one report. A line that is no record
+// is told and left out.
+func (r *reportCmd) Run(e *env) error {
+	var trials []record.Trial
+	var errs []error
+	for _, file := range r.Files {
+		read, err := record.ReadFile(file)
+		trials = append(trials, read...)
+		errs = append(errs, err)
+	}
+	comparisons := verdict.Compare(trials)
+	write := report.Terminal
+	if r.Markdown {
+		write = report.Markdown
+	}
+	if err := write(e.stdout, comparisons); err != nil {
+		return err
+	}
+	for _, want := range strings.Fields(strings.ReplaceAll(r.Expect, ",", " ")) {
+		errs = append(errs, expect(comparisons, want))
+	}
+	if len(comparisons) == 0 {
+		errs = append(errs, errors.New("no trial in any file"))
+	}
+	if slices.ContainsFunc(comparisons, func(c verdict.Comparison) bool { return c.Statuses[record.Invalid] > 0 }) {
+		if err := errors.Join(errs...); err != nil {
+			fmt.Fprintf(e.stderr, "ringtwin: %v\n", err)
+		}
+		return exitError(exitFailed)
+	}
+	return errors.Join(errs...)
+}
+
+// expect returns an error unless the kernel is there with all of its trials.
+func expect(comparisons []verdict.Comparison, want string) error {
+	for i := range comparisons {
+		c := &comparisons[i]
+		if c.Kernel.Want != want {
+			continue
+		}
+		if c.Measured() < c.Planned {
+			return fmt.Errorf("kernel %s: %d of %d trials measured", want, c.Measured(), c.Planned)
+		}
+		return nil
+	}
+	return fmt.Errorf("kernel %s: missing", want)
+}

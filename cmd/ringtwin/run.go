@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes. An infrastructure error never hides a failed comparison.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the twins differ, or a ledger does not balance
+	exitUsage  = 2
+	exitInfra  = 3 // infrastructure, or a planned trial was not measured
+)
+
+// cli is the command line.
+type cli struct {
+	Vmtest vmtestCmd `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
+	Hello  helloCmd  `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
+	Report reportCmd `cmd:"" help:"Show result files again, several as one."`
+}
+
+// env is what every command gets.
+type env struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
+
+// usageError makes the exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitError ends the program with a code after everything has been said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Run runs the command line args, without the program's name, and returns the
+// exit code.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("ringtwin"),
+		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "ringtwin: %v (ringtwin --help)\n", err)
+		return exitUsage
+	}
+	return exitCode(parsed.Run(&env{ctx, stdout, stderr}), stderr)
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	var code exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintf(stderr, "ringtwin: %v\n", err)
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	return exitInfra
+}
+
+// cacheDir is where kernels and machines are kept.
+func cacheDir() (string, error) {
+	if dir := os.Getenv("RINGTWIN_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find cache folder: %w (set one with RINGTWIN_CACHE)", err)
+	}
+	return filepath.Join(dir, "ringtwin"), nil
+}
