@@ -51,7 +51,11 @@ func (c Cache) byRef(name string) (*Bundle, error) {
 	if err := readJSON(c.refPath(name), &r); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotCached, err)
 	}
-	dir := c.bundleDir(r.SHA256)
+	return c.bySum(r.SHA256)
+}
+
+func (c Cache) bySum(want string) (*Bundle, error) {
+	dir := c.bundleDir(want)
 	b := &Bundle{Image: filepath.Join(dir, imageFile)}
 	if err := readJSON(filepath.Join(dir, bundleFile), b); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotCached, err)
@@ -60,7 +64,7 @@ func (c Cache) byRef(name string) (*Bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotCached, err)
 	}
-	if sum != r.SHA256 {
+	if sum != want {
 		return nil, fmt.Errorf("%w: %s has changed since it was stored", errNotCached, b.Image)
 	}
 	return b, nil
@@ -83,7 +87,7 @@ func (c Cache) store(dir, name string, b *Bundle) error {
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
 		return fmt.Errorf("store kernel: %w", err)
 	}
-	if have, err := sumFile(b.Image); err != nil || have != sum {
+	if _, err := c.bySum(sum); err != nil {
 		// Moved away first: a folder cannot replace one that is not empty, and
 		// a machine that has the old image open keeps it.
 		if err := os.Rename(final, dir+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -1,0 +1,148 @@
+package kernel
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+)
+
+// tarball packs files in order.
+func tarball(t testing.TB, files ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range files {
+		body := "content of " + name
+		if err := w.WriteHeader(&tar.Header{Name: "./" + name, Mode: 0o644, Size: int64(len(body)), Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func compress(t testing.TB, ending string, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser
+	var err error
+	switch ending {
+	case ".gz":
+		w = gzip.NewWriter(&b)
+	case ".xz":
+		w, err = xz.NewWriter(&b)
+	case ".zst":
+		w, err = zstd.NewWriter(&b)
+	default:
+		return data
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// deb makes a package of members; odd ones are padded.
+func deb(members ...[2]string) []byte {
+	b := []byte("!<arch>\n")
+	for _, m := range members {
+		b = fmt.Appendf(b, "%-16s%-12d%-6d%-6d%-8o%-10d`\n%s", m[0], 0, 0, 0, 0o100644, len(m[1]), m[1])
+		if len(m[1])%2 == 1 {
+			b = append(b, '\n')
+		}
+	}
+	return b
+}
+
+func writeDeb(t testing.TB, dir, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestUnpackBundle finds image and configuration wherever Debian has put them.
+func TestUnpackBundle(t *testing.T) {
+	for name, debs := range map[string][][]string{
+		"up to 6.18": {{"boot/config-R", "boot/vmlinuz-R", "lib/modules/R/x.ko"}},
+		"6.19":       {{"boot/vmlinuz-R"}, {"boot/config-R"}},
+		"from 7.2":   {{"usr/lib/modules/R/vmlinuz"}, {"usr/lib/modules/R/config"}},
+	} {
+		for _, ending := range []string{"", ".gz", ".xz", ".zst"} {
+			t.Run(name+ending, func(t *testing.T) {
+				dir := t.TempDir()
+				for i, files := range debs {
+					data := compress(t, ending, tarball(t, files...))
+					writeDeb(t, dir, fmt.Sprintf("%d.deb", i), deb(
+						[2]string{"debian-binary", "2.0\n"}, [2]string{"control.tar.xz", "odd"}, [2]string{"data.tar" + ending, string(data)}))
+				}
+				if err := unpackBundle(dir, "R", &Bundle{}); err != nil {
+					t.Fatal(err)
+				}
+				for _, file := range []string{imageFile, configFile} {
+					text, err := os.ReadFile(filepath.Join(dir, "bundle", file))
+					if err != nil || !strings.HasPrefix(string(text), "content of ") {
+						t.Errorf("%s: %q, %v", file, text, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestUnpackBundleRefuses(t *testing.T) {
+	data := string(compress(t, ".xz", tarball(t, "boot/vmlinuz-R")))
+	whole := deb([2]string{"debian-binary", "2.0\n"}, [2]string{"data.tar.xz", data})
+	for name, content := range map[string][]byte{
+		"no kernel in it":     deb([2]string{"data.tar", string(tarball(t, "usr/bin/true"))}),
+		"no data":             deb([2]string{"debian-binary", "2.0\n"}),
+		"not a package":       []byte("text"),
+		"empty":               nil,
+		"cut off":             whole[:len(whole)-len(data)/2],
+		"unknown compression": deb([2]string{"data.tar.lz9", "x"}),
+		"broken header":       append([]byte("!<arch>\n"), bytes.Repeat([]byte("x"), 60)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeDeb(t, dir, "0.deb", content)
+			if err := unpackBundle(dir, "R", &Bundle{}); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
+
+func FuzzWalkDeb(f *testing.F) {
+	f.Add(deb([2]string{"debian-binary", "2.0\n"}, [2]string{"data.tar", string(tarball(f, "boot/vmlinuz-R"))}))
+	f.Add(deb([2]string{"data.tar.xz", "x"}))
+	path := filepath.Join(f.TempDir(), "fuzz.deb")
+	f.Fuzz(func(t *testing.T, content []byte) {
+		writeDeb(t, filepath.Dir(path), filepath.Base(path), content)
+		_ = walkDeb(path, func(_ string, r io.Reader) (bool, error) {
+			_, err := io.Copy(io.Discard, io.LimitReader(r, 1<<20))
+			return true, err
+		})
+	})
+}

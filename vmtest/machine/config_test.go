@@ -1,0 +1,55 @@
+package machine
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestArgs(t *testing.T) {
+	cfg := Config{Kernel: "/k/vmlinuz", Initramfs: "/k/init.cpio", Console: "/o/a,b.log", Append: "quiet"}.Defaults()
+	want := []string{
+		"qemu-system-x86_64",
+		"-nodefaults", "-no-user-config", "-display", "none",
+		"-machine", "pc",
+		"-accel", "tcg,thread=single", "-cpu", "max",
+		"-smp", "2", "-m", "512M",
+		"-no-reboot",
+		"-kernel", "/k/vmlinuz", "-initrd", "/k/init.cpio",
+		"-chardev", "file,id=console,path=/o/a,,b.log", "-serial", "chardev:console",
+		"-chardev", "stdio,id=control,signal=off", "-serial", "chardev:control",
+		"-append", "panic=-1 oops=panic console=ttyS0 quiet",
+	}
+	if diff := cmp.Diff(want, cfg.Args()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestEmulationIsSingleThreaded: with a thread a CPU, attaching a tracepoint
+// crashes guests.
+func TestEmulationIsSingleThreaded(t *testing.T) {
+	args := Config{Accel: TCG}.Defaults().Args()
+	if !slices.Contains(args, "tcg,thread=single") {
+		t.Errorf("%v", args)
+	}
+	args = Config{Accel: KVM, CPUs: 4, MemoryMiB: 256}.Defaults().Args()
+	if got := strings.Join(args, " "); !strings.Contains(got, "-accel kvm -cpu host -smp 4 -m 256M") {
+		t.Error(got)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain-1.2_x/y:z,a=b": "plain-1.2_x/y:z,a=b",
+		"":                    "''",
+		"two words":           "'two words'",
+		"don't":               `'don'\''t'`,
+		"$HOME;rm":            "'$HOME;rm'",
+	} {
+		if got := quote(in); got != want {
+			t.Errorf("%q became %s, want %s", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+// notAKernel is a machine whose image is text, which QEMU refuses.
+func notAKernel(t *testing.T) Config {
+	t.Helper()
+	need.Program(t, "qemu-system-x86_64")
+	dir := t.TempDir()
+	for name, content := range map[string]string{"image": "this is text\n", "initramfs": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Config{
+		Kernel: filepath.Join(dir, "image"), Initramfs: filepath.Join(dir, "initramfs"), Console: filepath.Join(dir, "console.log"),
+		MemoryMiB: 64, CPUs: 1,
+	}.Defaults()
+}
+
+func start(t *testing.T, cfg Config) *Machine {
+	t.Helper()
+	m, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Kill)
+	return m
+}
+
+func TestNotAKernel(t *testing.T) {
+	m := start(t, notAKernel(t))
+	_, err := m.AwaitReady(t.Context(), time.Minute)
+	var f *Failure
+	if !errors.As(err, &f) || f.Outcome != BootFailed {
+		t.Fatalf("got %v, want %s", err, BootFailed)
+	}
+	report := f.Report()
+	for _, part := range []string{"boot-failed", "QEMU said", "to repeat this machine", "qemu-system-x86_64", m.cfg.Kernel} {
+		if !strings.Contains(report, part) {
+			t.Errorf("report lacks %q:\n%s", part, report)
+		}
+	}
+}
+
+// TestDeadline: without a kernel QEMU waits for ever; the deadline ends it.
+func TestDeadline(t *testing.T) {
+	m := start(t, waiting(t))
+	_, err := m.AwaitReady(t.Context(), 300*time.Millisecond)
+	var f *Failure
+	if !errors.As(err, &f) || f.Outcome != BootFailed || !errors.Is(err, errTimeout) {
+		t.Fatalf("got %v, want a time-out", err)
+	}
+	gone(t, m)
+}
+
+func TestCancel(t *testing.T) {
+	m := start(t, waiting(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	_, err := m.AwaitReady(ctx, time.Minute)
+	var f *Failure
+	if !errors.As(err, &f) || f.Outcome != Cancelled {
+		t.Fatalf("got %v, want %s", err, Cancelled)
+	}
+	gone(t, m)
+}
+
+// waiting is a machine that QEMU loads and that never says anything: its image
+// has the header of a kernel and no code.
+func waiting(t *testing.T) Config {
+	t.Helper()
+	cfg := notAKernel(t)
+	image := make([]byte, 64<<10)
+	image[0x1f1] = 4                                    // setup sectors
+	copy(image[0x1fe:], []byte{0x55, 0xaa})             // boot flag
+	copy(image[0x202:], "HdrS")                         // header magic
+	copy(image[0x206:], []byte{0x0f, 0x02})             // protocol 2.15
+	image[0x211] = 1                                    // loaded high
+	copy(image[0x200:], []byte{0xeb, 0xfe})             // jump to itself
+	copy(image[0x22c:], []byte{0xff, 0xff, 0xff, 0x7f}) // highest initramfs address
+	if err := os.WriteFile(cfg.Kernel, image, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// gone fails unless QEMU has ended.
+func gone(t *testing.T, m *Machine) {
+	t.Helper()
+	select {
+	case <-m.ended:
+	case <-time.After(10 * time.Second):
+		t.Error("QEMU still runs")
+	}
+}
+
+func TestQEMUMissing(t *testing.T) {
+	_, err := Start(Config{QEMU: "qemu-system-none"}.Defaults())
+	if err == nil || !strings.Contains(err.Error(), "scripts/setup.sh") {
+		t.Errorf("got %v, want what to do", err)
+	}
+	if _, err := Version(t.Context(), "qemu-system-none"); err == nil || !strings.Contains(err.Error(), "scripts/setup.sh") {
+		t.Errorf("got %v, want what to do", err)
+	}
+}
+
+// TestProbeIsKept: the choice is read back for this boot and this QEMU only.
+func TestProbeIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sub", "kvm.json")
+	Choice{Accel: TCG, path: path, result: &probeResult{Host: "boot 7.2", Reason: "because"}}.Keep()
+	if r, ok := readProbe(path, "boot 7.2"); !ok || r.Works || r.Reason != "because" {
+		t.Errorf("read %+v, %v", r, ok)
+	}
+	if _, ok := readProbe(path, "boot 8.0"); ok {
+		t.Error("a probe of another QEMU was used")
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := readProbe(path, "boot 7.2"); ok {
+		t.Error("half a file was used")
+	}
+}
