@@ -215,7 +215,7 @@ func (p *Plan) Trials(kernel string, cpus int) ([]record.Trial, error) {
 				Schema: record.Schema,
 				ID:     fmt.Sprintf("%s/%s/%s/block%d.%d", kernel, p.Name, cell.Transport, block, position),
 				Cell:   cell,
-				Trial:  record.Place{Block: block, Position: position, Order: order, Seed: p.Seed},
+				Trial:  record.Place{Plan: p.Name, Block: block, Position: position, Order: order, Seed: p.Seed},
 			})
 		}
 	}

@@ -109,6 +109,7 @@ type Cell struct {
 
 // Place says which of the trials of a cell this is.
 type Place struct {
+	Plan     string `json:"plan"`     // name of the plan that wants it
 	Block    int    `json:"block"`    // from 0; the two-sided block is what statistics count
 	Position int    `json:"position"` // in the block, from 0
 	Order    string `json:"order"`    // ABBA or BAAB; A is perf

@@ -13,7 +13,7 @@ import (
 
 // Bench writes a benchmark result for each trial that is ok, so that
 //
-//	benchstat -col /transport bench.txt
+//	benchstat -col "/transport@(perf ringbuf)" bench.txt
 //
 // compares the transports.
 func Bench(w io.Writer, trials []record.Trial) error {
@@ -70,8 +70,8 @@ func benchResult(t *record.Trial) *benchfmt.Result {
 			config("goos", runtime.GOOS), config("goarch", runtime.GOARCH),
 			config("kernel", t.Kernel.Release), config("accel", t.Machine.Accel), config("clock", t.Machine.Clock),
 		},
-		Name: benchfmt.Name(fmt.Sprintf("Execve/payload=%d/ring-total=%d/producers=%d/transport=%s-%d",
-			t.Cell.PayloadBytes, t.Cell.RingBytesTotal, t.Cell.Producers, t.Cell.Transport, t.Machine.CPUs)),
+		Name: benchfmt.Name(fmt.Sprintf("Execve/plan=%s/payload=%d/producers=%d/transport=%s-%d",
+			t.Trial.Plan, t.Cell.PayloadBytes, t.Cell.Producers, t.Cell.Transport, t.Machine.CPUs)),
 		Iters: int(t.Counts.Delivered),
 	}
 	for _, unit := range benchUnits() {

@@ -22,18 +22,18 @@ func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 
 // overview has a line a kernel, and the ratios as columns.
 func overview(b *strings.Builder, comparisons []verdict.Comparison) {
-	b.WriteString("Ratios are ring buffer to perf buffer: below 1 the ring buffer takes less.\n\n| kernel | machine | trials | perf delivered | ring delivered |")
+	b.WriteString("Ratios are ring buffer to perf buffer: below 1 the ring buffer takes less.\n\n| kernel | plan | machine | trials | perf delivered | ring delivered |")
 	for _, m := range verdict.Metrics() {
 		fmt.Fprintf(b, " %s |", m.Name)
 	}
-	b.WriteString("\n|" + strings.Repeat(" --- |", 5+len(verdict.Metrics())) + "\n")
+	b.WriteString("\n|" + strings.Repeat(" --- |", 6+len(verdict.Metrics())) + "\n")
 	for i := range comparisons {
 		c := &comparisons[i]
 		name := c.Kernel.Release
 		if name == "" {
 			name = c.Kernel.Want
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |", cell(name), cell(c.Machine.Accel), cell(statusLine(c)), delivered(c.PerfTotal), delivered(c.RingbufTotal))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |", cell(name), cell(c.Plan), cell(c.Machine.Accel), cell(statusLine(c)), delivered(c.PerfTotal), delivered(c.RingbufTotal))
 		for j := range verdict.Metrics() {
 			text := "-"
 			if len(c.Rows) > 0 {

@@ -24,8 +24,8 @@ func lines(c *verdict.Comparison) []line {
 		{"lost", lost(c.PerfTotal), lost(c.RingbufTotal), ""},
 		{"left in the rings", fmt.Sprint(c.PerfTotal.Residual), fmt.Sprint(c.RingbufTotal.Residual), ""},
 	}
-	if c.PerfTotal.Lost() > 0 {
-		all = append(all, line{"lost, but not yet reported", fmt.Sprint(c.PerfTotal.LostTail), "never reported", ""})
+	if c.PerfTotal.Lost()+c.RingbufTotal.Lost() > 0 {
+		all = append(all, line{"lost, and no reader was told", fmt.Sprint(c.PerfTotal.LostTail), fmt.Sprint(c.RingbufTotal.Lost()), ""})
 	}
 	for _, row := range c.Rows {
 		all = append(all, line{row.Metric.Name, value(row.Metric.Unit, row.Perf), value(row.Metric.Unit, row.Ringbuf), ratio(&row)})
@@ -128,8 +128,8 @@ func setupLine(c *verdict.Comparison) string {
 	if p.RateHz > 0 {
 		rate = fmt.Sprintf("at %g Hz", p.RateHz)
 	}
-	text := fmt.Sprintf("%d program starts a trial by %s, %s; attached by %s; events of 64+%d bytes; rings of %s (perf, %s in all) and %s",
-		p.Programs, plural(p.Producers, "producer"), rate, p.Attach, p.PayloadBytes,
+	text := fmt.Sprintf("plan %s: %d program starts a trial by %s, %s; attached by %s; events of 64+%d bytes; rings of %s (perf, %s in all) and %s",
+		c.Plan, p.Programs, plural(p.Producers, "producer"), rate, p.Attach, p.PayloadBytes,
 		value("bytes", float64(p.RingBytes)), value("bytes", float64(p.RingBytesTotal)), value("bytes", float64(r.RingBytes)))
 	if p.ReaderStallMS > 0 {
 		text += fmt.Sprintf("; the reader sleeps for the first %d ms", p.ReaderStallMS)

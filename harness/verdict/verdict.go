@@ -84,8 +84,9 @@ type Row struct {
 	Blocks           int
 }
 
-// Comparison is what is known of one kernel.
+// Comparison is what is known of one plan on one kernel.
 type Comparison struct {
+	Plan    string
 	Kernel  record.Kernel
 	Machine record.Machine
 	Perf    record.Cell
@@ -114,12 +115,12 @@ type Reason struct {
 // Measured is the number of trials that are ok.
 func (c *Comparison) Measured() int { return c.Statuses[record.OK] }
 
-// Compare groups trials by kernel, in the order in which they come.
+// Compare groups trials by kernel and plan, in the order in which they come.
 func Compare(trials []record.Trial) []Comparison {
-	var order []string
-	groups := map[string][]*record.Trial{}
+	var order [][3]string
+	groups := map[[3]string][]*record.Trial{}
 	for i := range trials {
-		key := trials[i].Kernel.Want + "\x00" + trials[i].Kernel.SHA256
+		key := [3]string{trials[i].Kernel.Want, trials[i].Kernel.SHA256, trials[i].Trial.Plan}
 		if groups[key] == nil {
 			order = append(order, key)
 		}
@@ -136,7 +137,7 @@ func compareKernel(trials []*record.Trial) Comparison {
 	c := Comparison{Planned: len(trials), Statuses: map[record.Status]int{}}
 	byTransport := map[string][]*record.Trial{}
 	for _, t := range trials {
-		c.Kernel, c.Machine = t.Kernel, t.Machine
+		c.Plan, c.Kernel, c.Machine = t.Trial.Plan, t.Kernel, t.Machine
 		c.Statuses[t.Status]++
 		switch bpf.Transport(t.Cell.Transport) {
 		case bpf.Perf:

@@ -1,0 +1,172 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/invopop/jsonschema"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// full is a trial with every field set, so that a round trip misses none.
+func full(t testing.TB) Trial {
+	t.Helper()
+	var trial Trial
+	fillIn(t, reflect.ValueOf(&trial).Elem())
+	trial.Schema, trial.Status = Schema, OK
+	return trial
+}
+
+func fillIn(t testing.TB, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fillIn(t, v.Field(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillIn(t, v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fillIn(t, v.Index(0))
+	case reflect.Map:
+		v.Set(reflect.ValueOf(map[string]uint64{"ENOSPC": 3}))
+	case reflect.String:
+		v.SetString("text <&> \u2028")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Uint64:
+		v.SetUint(1 << 63)
+	case reflect.Float64:
+		v.SetFloat(0.1)
+	default:
+		t.Fatalf("no value for a %s", v.Kind())
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	want := []Trial{full(t), {Schema: Schema, ID: "missing", Status: Panic, Reason: "why"}}
+	var b bytes.Buffer
+	for i := range want {
+		if err := Write(&b, &want[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Read(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestReadTellsBadLines: the others are used.
+func TestReadTellsBadLines(t *testing.T) {
+	var b bytes.Buffer
+	good := full(t)
+	if err := Write(&b, &good); err != nil {
+		t.Fatal(err)
+	}
+	line := strings.TrimSuffix(b.String(), "\n")
+	for name, bad := range map[string]string{
+		"cut off":       line[:len(line)/2],
+		"no JSON":       "text",
+		"other schema":  strings.Replace(line, Schema, "ringtwin/trial/v9", 1),
+		"no schema":     "{}",
+		"unknown field": strings.Replace(line, `"schema"`, `"later":1,"schema"`, 1),
+		"wrong type":    strings.Replace(line, `"started":9223372036854775808`, `"started":-1`, 1),
+		"a number":      "3",
+		"too long":      `{"schema":"` + strings.Repeat("x", maxLine) + `"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if bad == line {
+				t.Fatal("the line is good")
+			}
+			got, err := Read(strings.NewReader(line + "\n\n" + bad + "\n"))
+			var le *LineError
+			if !errors.As(err, &le) || le.Line != 3 {
+				t.Errorf("error %v, want one of line 3", err)
+			}
+			if len(got) != 1 {
+				t.Errorf("%d trials, want the good one", len(got))
+			}
+		})
+	}
+}
+
+func TestReadFileNamesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	if err := os.WriteFile(path, []byte("x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := ReadFile(path + ".none"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSchema: the published schema is that of the Go types.
+func TestSchema(t *testing.T) {
+	reflector := &jsonschema.Reflector{Anonymous: true}
+	if err := reflector.AddGoComments("github.com/ringtwin/ringtwin/harness/record", "./"); err != nil {
+		t.Fatal(err)
+	}
+	schema := reflector.Reflect(&Trial{})
+	schema.ID = Schema
+	got, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	const path = "../../docs/trial-v1.schema.json"
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("make generate writes it again (-published +types):\n%s", diff)
+	}
+}
+
+func TestStatusesAreAll(t *testing.T) {
+	if n := len(Statuses()); n != 12 || !slices.Contains(Statuses(), Cancelled) {
+		t.Errorf("%d statuses", n)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"schema":"ringtwin/trial/v1","id":"x","status":"ok"}` + "\n{"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		trials, _ := Read(bytes.NewReader(in))
+		var b bytes.Buffer
+		for i := range trials {
+			if err := Write(&b, &trials[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again, err := Read(&b)
+		if err != nil || len(again) != len(trials) {
+			t.Errorf("%d trials became %d: %v", len(trials), len(again), err)
+		}
+	})
+}

@@ -1,0 +1,146 @@
+package report
+
+import (
+	"bytes"
+	"encoding/xml"
+	"flag"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/verdict"
+	"golang.org/x/perf/benchfmt"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// golden compares with a file, and leaves what it got beside it on failure.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		_ = os.WriteFile(path+".got", []byte(got), 0o644)
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// trials are real results, cut down: a sound kernel, one that loses events, and
+// what never ran, with markup in what a kernel or a user may choose.
+func trials(t *testing.T) []record.Trial {
+	t.Helper()
+	all, err := record.ReadFile(filepath.Join("testdata", "results.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := record.Trial{
+		ID: `<b>|x/quick/perf/block0.0`, Status: record.BootFailed, Reason: "boot: <script>alert(1)</script> | `x`\n```\n# end",
+		Kernel:  record.Kernel{Want: `<b>|x`, Source: "file"},
+		Machine: record.Machine{Backend: "qemu", Version: "7.2", Accel: "tcg", CPUs: 2, MemoryBytes: 512 << 20},
+		Cell:    record.Cell{Transport: "perf"},
+	}
+	invalid := all[0]
+	invalid.Kernel = record.Kernel{Want: "6.12", Release: "6.12.1"}
+	invalid.Status, invalid.Reason = record.Invalid, "ledger: torn events = 0: 3, not 0"
+	return append(all, broken, invalid)
+}
+
+func render(t *testing.T, write func(io.Writer) error) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestGolden(t *testing.T) {
+	all := trials(t)
+	comparisons := verdict.Compare(all)
+	golden(t, "terminal.txt", render(t, func(w io.Writer) error { return Terminal(w, comparisons) }))
+	golden(t, "report.md", render(t, func(w io.Writer) error { return Markdown(w, comparisons) }))
+	golden(t, "bench.txt", render(t, func(w io.Writer) error { return Bench(w, all) }))
+	golden(t, "junit.xml", render(t, func(w io.Writer) error { return JUnit(w, all) }))
+}
+
+// TestMarkupIsEscaped: what a kernel says is shown, and does nothing.
+func TestMarkupIsEscaped(t *testing.T) {
+	all := trials(t)
+	markdown := render(t, func(w io.Writer) error { return Markdown(w, verdict.Compare(all)) })
+	outside := ""
+	inside := false
+	for line := range strings.Lines(markdown) {
+		if strings.HasPrefix(strings.TrimSpace(line), "````") {
+			inside = !inside
+		} else if !inside {
+			outside += line
+		}
+	}
+	if strings.Contains(outside, "<script>") || strings.Contains(outside, "<b>") {
+		t.Errorf("markup outside of a code block:\n%s", outside)
+	}
+	junit := render(t, func(w io.Writer) error { return JUnit(w, all) })
+	if err := xml.Unmarshal([]byte(junit), new(junitSuites)); err != nil {
+		t.Errorf("not XML: %v", err)
+	}
+}
+
+// TestBenchIsRead: the writer's text is understood by the format's own reader.
+func TestBenchIsRead(t *testing.T) {
+	all := trials(t)
+	text := render(t, func(w io.Writer) error { return Bench(w, all) })
+	reader := benchfmt.NewReader(strings.NewReader(text), "bench.txt")
+	results := 0
+	for reader.Scan() {
+		switch rec := reader.Result().(type) {
+		case *benchfmt.Result:
+			results++
+			if v, ok := rec.Value("latency-p50-sec"); !ok || v <= 0 || v > 100 {
+				t.Errorf("%s: latency %g, %v", rec.Name, v, ok)
+			}
+		case *benchfmt.SyntaxError:
+			t.Error(rec)
+		}
+	}
+	if err := reader.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if results != 8 {
+		t.Errorf("%d results, want 8", results)
+	}
+}
+
+func TestValue(t *testing.T) {
+	for _, test := range []struct {
+		unit string
+		v    float64
+		want string
+	}{
+		{"ns", 0, "0 ns"}, {"ns", 999, "999 ns"}, {"ns", 1500, "1.5 us"}, {"ns", 123456, "123 us"}, {"ns", 2.5e9, "2.5 s"}, {"ns", 9e12, "9000 s"},
+		{"bytes", 4096, "4 KiB"}, {"bytes", 1 << 21, "2 MiB"}, {"bytes", 100, "100 B"},
+		{"1", 0.5, "0.50"}, {"ns", math.NaN(), "-"},
+	} {
+		if got := value(test.unit, test.v); got != test.want {
+			t.Errorf("%g %s is %q, want %q", test.v, test.unit, got, test.want)
+		}
+	}
+}
+
+func TestNothing(t *testing.T) {
+	if got := render(t, func(w io.Writer) error { return Terminal(w, nil) }); !strings.HasPrefix(got, "0 of 0 trials measured") {
+		t.Errorf("got %q", got)
+	}
+}

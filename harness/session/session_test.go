@@ -1,0 +1,189 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+// native answers requests on the kernel that the test runs on. With change, an
+// answer can be made wrong on its way.
+type native struct {
+	change func(request Request, body []byte) ([]byte, error)
+}
+
+func (n native) Do(ctx context.Context, request any, _ time.Duration, take func(json.RawMessage) error) error {
+	text, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	return Handle(ctx, text, func(answer any) error {
+		body, err := json.Marshal(answer)
+		if err == nil && n.change != nil {
+			body, err = n.change(request.(Request), body)
+		}
+		if err != nil {
+			return err
+		}
+		return take(body)
+	})
+}
+
+// small is the quick plan, made short.
+func small(t *testing.T) *plan.Plan {
+	t.Helper()
+	p, err := plan.Load(plan.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Programs, p.Blocks = 20, 1
+	return p
+}
+
+func run(t *testing.T, conn Conn, p *plan.Plan) ([]record.Trial, error) {
+	t.Helper()
+	need.Root(t)
+	var trials []record.Trial
+	cpus, err := trial.CPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Run{
+		Conn: conn, Plan: p, Kernel: record.Kernel{Want: "host"}, Timeout: time.Minute,
+		Machine: record.Machine{Backend: "host", CPUs: len(cpus)},
+		Record:  func(t *record.Trial) error { trials = append(trials, *t); return nil },
+	}
+	return trials, r.Do(t.Context())
+}
+
+func TestRun(t *testing.T) {
+	trials, err := run(t, native{}, small(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(trials) != 4 {
+		t.Fatalf("%d trials, want 4", len(trials))
+	}
+	for _, trial := range trials {
+		if trial.Status != record.OK || trial.Counts == nil || trial.Counts.MissingTokens != 0 {
+			t.Errorf("%s is %s: %s", trial.ID, trial.Status, trial.Reason)
+		}
+		if trial.Cell.Attach == "auto" {
+			t.Error("the record does not say how the twin was attached")
+		}
+		if len(trial.Ledger) < 16 {
+			t.Errorf("ledger of %d lines", len(trial.Ledger))
+		}
+	}
+}
+
+// TestRunSeesWhatIsWrong: an answer that was changed on its way makes every
+// trial that it concerns invalid.
+func TestRunSeesWhatIsWrong(t *testing.T) {
+	measured := func(change func(*Measured)) native {
+		return native{func(request Request, body []byte) ([]byte, error) {
+			if request.Trial == nil {
+				return body, nil
+			}
+			var m Measured
+			if err := json.Unmarshal(body, &m); err != nil {
+				return nil, err
+			}
+			change(&m)
+			return json.Marshal(m)
+		}}
+	}
+	compared := native{func(request Request, body []byte) ([]byte, error) {
+		if request.Compare == nil {
+			return body, nil
+		}
+		var c trial.Comparison
+		if err := json.Unmarshal(body, &c); err != nil {
+			return nil, err
+		}
+		c.Ringbuf[0].Message = "Hello Moon"
+		return json.Marshal(c)
+	}}
+	for name, test := range map[string]struct {
+		conn   Conn
+		reason string
+		differ bool
+	}{
+		"an event lost":      {measured(func(m *Measured) { m.Trial.Counts.Delivered-- }), "submitted = delivered", false},
+		"a torn event":       {measured(func(m *Measured) { m.Trial.Counts.Torn++ }), "torn", false},
+		"twins do not agree": {compared, "both twins", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			trials, err := run(t, test.conn, small(t))
+			if errors.Is(err, ErrDiffer) != test.differ {
+				t.Errorf("error %v", err)
+			}
+			if len(trials) != 4 {
+				t.Fatalf("%d trials, want 4", len(trials))
+			}
+			for _, trial := range trials {
+				if trial.Status != record.Invalid || !strings.Contains(trial.Reason, test.reason) {
+					t.Errorf("%s is %s: %s", trial.ID, trial.Status, trial.Reason)
+				}
+			}
+		})
+	}
+}
+
+// TestRunRecordsWhyNothingWasMeasured: every planned trial has a status.
+func TestRunRecordsWhyNothingWasMeasured(t *testing.T) {
+	p := small(t)
+	p.Attach = string(bpf.AttachFentry)
+	if _, err := bpf.ResolveAttach(bpf.AttachFentry); err == nil {
+		p.Attach = "hook" // this kernel has fentry: take what no kernel has
+	}
+	trials, err := run(t, native{}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(trials) != 4 {
+		t.Fatalf("%d trials, want 4", len(trials))
+	}
+	for _, trial := range trials {
+		if trial.Status != record.Unsupported || trial.Reason == "" || trial.Counts != nil {
+			t.Errorf("%s is %s: %q", trial.ID, trial.Status, trial.Reason)
+		}
+	}
+}
+
+func TestHandleRefuses(t *testing.T) {
+	need.Root(t)
+	none := func(any) error { return errors.New("answered") }
+	for _, request := range []string{"", "[]", "{}", `{"trial":3}`} {
+		if err := Handle(t.Context(), json.RawMessage(request), none); err == nil {
+			t.Errorf("%q accepted", request)
+		}
+	}
+}
+
+func TestDiffer(t *testing.T) {
+	one := []trial.Normal{{Token: 1, Message: "Hey root!"}}
+	if err := Differ(trial.Comparison{Truth: one, Perf: one, Ringbuf: one}); err != nil {
+		t.Error(err)
+	}
+	for name, c := range map[string]trial.Comparison{
+		"nothing ran":   {},
+		"perf lost one": {Truth: one, Ringbuf: one},
+		"ring lost one": {Truth: one, Perf: one},
+		"one too many":  {Truth: one, Perf: one, Ringbuf: append(one, one...)},
+		"other message": {Truth: one, Perf: []trial.Normal{{Token: 1}}, Ringbuf: one},
+	} {
+		if err := Differ(c); !errors.Is(err, ErrDiffer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package verdict
+
+import (
+	"math"
+	"testing"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// trialOf has every latency at ns.
+func trialOf(transport string, block int, ns int64) record.Trial {
+	return record.Trial{
+		ID: "x", Status: record.OK, Kernel: record.Kernel{Want: "6.1"},
+		Cell:    record.Cell{Transport: transport},
+		Trial:   record.Place{Block: block},
+		Counts:  &record.Counts{Attempts: 12, Delivered: 10, Failed: map[string]uint64{"ENOSPC": 2}, LostTail: 1},
+		Latency: &record.Latency{P50: ns, P99: ns, Max: ns},
+		Cost:    &record.Cost{ProducerNSPerEvent: float64(ns), Wakeups: 5},
+		Memory:  &record.Memory{LockedBytes: 100, MapBytes: 1},
+		Ledger:  make([]record.Invariant, 16),
+	}
+}
+
+func row(t *testing.T, c Comparison, name string) Row {
+	t.Helper()
+	for _, r := range c.Rows {
+		if r.Metric.Name == name {
+			return r
+		}
+	}
+	t.Fatalf("no row %q", name)
+	return Row{}
+}
+
+// TestRatioIsPairedByBlock: a machine that is twice as slow in one block
+// changes the medians and not the ratio.
+func TestRatioIsPairedByBlock(t *testing.T) {
+	c := Compare([]record.Trial{
+		trialOf("perf", 0, 100), trialOf("ringbuf", 0, 50), trialOf("ringbuf", 0, 50), trialOf("perf", 0, 100),
+		trialOf("ringbuf", 1, 1000), trialOf("perf", 1, 2000), trialOf("perf", 1, 2000), trialOf("ringbuf", 1, 1000),
+	})[0]
+	r := row(t, c, "latency p50")
+	if r.Perf != 1050 || r.Ringbuf != 525 {
+		t.Errorf("medians %g and %g", r.Perf, r.Ringbuf)
+	}
+	if math.Abs(r.Ratio-0.5) > 1e-12 || r.Blocks != 2 || math.Abs(r.Low-0.5) > 1e-12 || math.Abs(r.High-0.5) > 1e-12 {
+		t.Errorf("ratio %+v", r)
+	}
+	if w := row(t, c, "wake-ups, per event"); w.Perf != 0.5 {
+		t.Errorf("wake-ups %g, want 0.5", w.Perf)
+	}
+	if m := row(t, c, "memory of the rings"); m.Perf != 101 {
+		t.Errorf("memory %g, want 101", m.Perf)
+	}
+	if c.PerfTotal.Emitted != 48 || c.PerfTotal.Delivered != 40 || c.PerfTotal.Lost() != 8 || c.PerfTotal.LostTail != 4 {
+		t.Errorf("total %+v", c.PerfTotal)
+	}
+	if c.Invariants != 16 || c.Measured() != 8 || c.Planned != 8 {
+		t.Errorf("%d invariants, %d of %d", c.Invariants, c.Measured(), c.Planned)
+	}
+}
+
+// TestWhatIsNotOKHasNoFigure: it is counted, with its reason once.
+func TestWhatIsNotOKHasNoFigure(t *testing.T) {
+	bad := trialOf("perf", 0, 1)
+	bad.Status, bad.Reason = record.Invalid, "ledger: torn"
+	missing := record.Trial{ID: "y", Status: record.Panic, Reason: "oops", Kernel: record.Kernel{Want: "6.1"}, Cell: record.Cell{Transport: "perf"}}
+	c := Compare([]record.Trial{trialOf("perf", 0, 100), trialOf("ringbuf", 0, 100), bad, bad, missing})[0]
+	if r := row(t, c, "latency p50"); r.Perf != 100 || r.Ratio != 1 {
+		t.Errorf("row %+v", r)
+	}
+	if c.Measured() != 2 || c.Planned != 5 || len(c.Reasons) != 2 || len(c.Reasons[0].Trials) != 2 {
+		t.Errorf("%d of %d measured, reasons %+v", c.Measured(), c.Planned, c.Reasons)
+	}
+	c = Compare([]record.Trial{trialOf("perf", 0, 100), missing})[0]
+	if c.Rows != nil {
+		t.Error("one transport was compared with nothing")
+	}
+}
+
+func TestRatioOfNothing(t *testing.T) {
+	c := Compare([]record.Trial{trialOf("perf", 0, 0), trialOf("ringbuf", 0, 5)})[0]
+	if r := row(t, c, "latency p50"); !math.IsNaN(r.Ratio) || r.Blocks != 0 {
+		t.Errorf("ratio to 0 is %+v", r)
+	}
+}
+
+func TestKernelsApart(t *testing.T) {
+	other := trialOf("perf", 0, 1)
+	other.Kernel.Want = "6.12"
+	c := Compare([]record.Trial{trialOf("perf", 0, 1), other, trialOf("ringbuf", 0, 1)})
+	if len(c) != 2 || c[0].Planned != 2 || c[1].Kernel.Want != "6.12" {
+		t.Errorf("%d kernels", len(c))
+	}
+	if Compare(nil) == nil || len(Compare(nil)) != 0 {
+		t.Error("nothing is not an empty list")
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, test := range []struct {
+		v    []float64
+		want float64
+	}{{[]float64{3}, 3}, {[]float64{3, 1}, 2}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 9}, 3}} {
+		if got := median(test.v); got != test.want {
+			t.Errorf("median of %v is %g, want %g", test.v, got, test.want)
+		}
+	}
+	if !math.IsNaN(median(nil)) {
+		t.Error("median of nothing is a number")
+	}
+}
