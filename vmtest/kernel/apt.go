@@ -63,8 +63,15 @@ func (a *apt) options() []string {
 // matter are called as in Go.
 func debianArch() string { return runtime.GOARCH }
 
-// command makes an apt command; its errors are apt's own lines.
+// fetchTimeout bounds one run of apt: package lists or a kernel are some ten MB.
+const fetchTimeout = 5 * time.Minute
+
+// run runs a command of apt; errors are apt's own lines.
 func (a *apt) run(ctx context.Context, dir, program string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, fetchTimeout, fmt.Errorf("%s %s: not done in %s", program, args[0], fetchTimeout))
+	defer cancel()
+	ctx, stop := watchSpace(ctx, a.cache.Dir)
+	defer stop()
 	cmd := exec.CommandContext(ctx, program, append(a.options(), args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
@@ -84,6 +91,48 @@ func (a *apt) run(ctx context.Context, dir, program string, args ...string) (str
 		return stdout.String(), fmt.Errorf("%s %s: %w", program, args[0], aptError(stderr.String(), err))
 	}
 	return stdout.String(), nil
+}
+
+// What has to be free on the disk of the cache, in bytes. apt, when it cannot
+// write a package list, can wait for ever: so it is not started without room,
+// and ended when others take it.
+const (
+	listsBytes   = 200 << 20 // to read package lists: 90 MB, and what apt makes of them
+	kernelBytes  = 150 << 20 // to fetch and unpack a kernel
+	minFreeBytes = 4 << 20   // while apt runs
+)
+
+// checkSpace is an error that wraps ENOSPC unless that much is free.
+func checkSpace(folder string, need uint64) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(folder, &fs); err != nil {
+		return &os.PathError{Op: "statfs", Path: folder, Err: err}
+	}
+	if free := fs.Bavail * uint64(fs.Bsize); free < need {
+		return fmt.Errorf("%s: %w: %d MiB are free, %d are needed (set another folder with RINGTWIN_CACHE)",
+			folder, unix.ENOSPC, free>>20, need>>20)
+	}
+	return nil
+}
+
+// watchSpace cancels the context when the disk of the folder is full.
+func watchSpace(ctx context.Context, folder string) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		ticker := time.NewTicker(200 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if err := checkSpace(folder, minFreeBytes); errors.Is(err, unix.ENOSPC) {
+					cancel(err)
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // aptError picks the errors out of what apt wrote.
@@ -182,6 +231,9 @@ func (a *apt) update(ctx context.Context) (*index, error) {
 	if err := os.WriteFile(filepath.Join(a.dir(), "ringtwin.sources"), []byte(text), 0o644); err != nil {
 		return nil, err
 	}
+	if err := checkSpace(a.cache.Dir, listsBytes); err != nil {
+		return nil, err
+	}
 	a.phase("read package lists")
 	// A suite that is not there any more fails the update, but not the others.
 	_, updateErr := a.run(ctx, a.dir(), "apt-get", "update", "-q")
@@ -193,7 +245,7 @@ func (a *apt) update(ctx context.Context) (*index, error) {
 		return nil, errors.Join(updateErr, err)
 	}
 	if len(idx.Packages) == 0 {
-		return nil, errors.Join(errors.New("no kernel in any package list"), updateErr)
+		return nil, errors.Join(updateErr, errors.New("no kernel in any package list"))
 	}
 	return idx, writeJSON(a.indexPath(), idx)
 }
@@ -256,6 +308,9 @@ func (a *apt) fetch(ctx context.Context, p Package) (*Bundle, error) {
 	wanted := []string{p.Name + "=" + p.Version}
 	if p.Config != "" && p.Config != p.Name {
 		wanted = append(wanted, p.Config+"="+p.Version)
+	}
+	if err := checkSpace(a.cache.Dir, kernelBytes); err != nil {
+		return nil, err
 	}
 	a.phase("fetch " + p.Name + " " + p.Version)
 	if _, err := a.run(ctx, temp, "apt-get", append([]string{"download", "-q"}, wanted...)...); err != nil {

@@ -1,0 +1,46 @@
+# make vmtest KERNEL=6.1   boot a kernel and compare the transports
+# make test                all tests; boots kernels
+KERNEL ?= 6.1
+PLAN   ?= quick
+# Static, so that the program can be the init of a machine.
+export CGO_ENABLED = 0
+
+.PHONY: all build vmtest hello test bench generate check-generated lint clean
+
+all: build
+
+build:
+	go build -trimpath -ldflags='-s -w' -o bin/ringtwin ./cmd/ringtwin
+
+vmtest: build
+	@scripts/setup.sh vmtest
+	bin/ringtwin vmtest $(KERNEL) --plan $(PLAN) $(ARGS)
+
+test:
+	@scripts/setup.sh vmtest
+	go test -timeout 30m ./...
+
+bench:
+	@scripts/setup.sh vmtest
+	go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./...
+
+# Objects, schema and golden files. The compiler is pinned: see the script.
+generate:
+	@scripts/setup.sh generate
+	go generate ./...
+	go test -run '^TestSchema$$' ./harness/record -update
+
+check-generated: generate
+	git diff --exit-code -- '*.o' '*.elf' '*_bpfel.go' docs/trial-v1.schema.json
+
+lint:
+	@scripts/setup.sh lint
+	test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	go tool staticcheck ./...
+	shellcheck scripts/*.sh .ci/run
+	go tool actionlint
+
+clean:
+	rm -rf bin out

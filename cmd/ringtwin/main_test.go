@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// program is the path of the real program: a test binary is not what boots.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(build(m))
+}
+
+func build(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "ringtwin-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "ringtwin")
+	for _, pkg := range []string{".", "golang.org/x/perf/cmd/benchstat"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "build", pkg+":", err)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// TestScripts runs the command lines of testdata/script, which read like a manual.
+func TestScripts(t *testing.T) {
+	need.Root(t)
+	need.Program(t, "qemu-system-x86_64")
+	cache, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("RINGTWIN_CACHE", cache)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":   exits,
+			"balance": balance,
+		},
+	})
+}
+
+// exits CODE COMMAND...: the command must end with this code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code command...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s ended with exit code %d, want %d", args[1], got, want)
+	}
+}
+
+// user runs a command line of one program as a user, without a shell.
+func user(ctx context.Context, uid uint32, name string) error {
+	cmd := exec.CommandContext(ctx, name)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	return cmd.Run()
+}
+
+// machines lists the processes of QEMU whose command line holds text.
+func machines(t *testing.T, text string) []string {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, path := range paths {
+		line, err := os.ReadFile(path)
+		name, _, _ := strings.Cut(string(line), "\x00")
+		if err == nil && strings.HasPrefix(filepath.Base(name), "qemu-system") && strings.Contains(string(line), text) {
+			found = append(found, path)
+		}
+	}
+	return found
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+// startVMTest starts the main job and returns when it has said text.
+func startVMTest(t *testing.T, out, text string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	need.Program(t, "qemu-system-x86_64")
+	cmd := exec.Command(program, "vmtest", "6.1", "--out", out)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout := &bytes.Buffer{}
+	cmd.Stdout = stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), text) {
+			go func() { _, _ = io.Copy(io.Discard, stderr) }()
+			return cmd, stdout
+		}
+	}
+	t.Fatalf("ended before it said %q", text)
+	return nil, nil
+}
+
+// TestInterrupt: Ctrl-C ends the machine, keeps what was measured, and says of
+// the rest that it was cancelled. It may come at any time.
+func TestInterrupt(t *testing.T) {
+	for _, test := range []struct {
+		during   string
+		measured int
+	}{{"6.1: boot", 0}, {"same programs", 0}, {"trial 3 of 12", 2}} {
+		t.Run(test.during, func(t *testing.T) {
+			out := t.TempDir()
+			cmd, stdout := startVMTest(t, out, test.during)
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != exitInfra {
+				t.Errorf("exit code %d, want %d", code, exitInfra)
+			}
+			count := map[record.Status]int{}
+			for _, trial := range readResults(t, out) {
+				count[trial.Status]++
+			}
+			if count[record.OK] < test.measured || count[record.OK]+count[record.Cancelled] != 12 || count[record.Cancelled] == 0 {
+				t.Errorf("statuses %v, want at least %d ok and the rest cancelled", count, test.measured)
+			}
+			if !strings.Contains(stdout.String(), "cancelled") {
+				t.Errorf("the report does not say so:\n%s", stdout)
+			}
+			if left := machines(t, out); left != nil {
+				t.Errorf("machines left: %v", left)
+			}
+			for _, name := range []string{"report.md", "junit.xml", "bench.txt"} {
+				if _, err := os.Stat(filepath.Join(out, "latest", name)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestKill: not even SIGKILL leaves a machine, or half a result.
+func TestKill(t *testing.T) {
+	out := t.TempDir()
+	cmd, _ := startVMTest(t, out, "trial 2 of 12")
+	if len(machines(t, out)) != 1 {
+		t.Error("no machine runs")
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	deadline := time.Now().Add(10 * time.Second)
+	for len(machines(t, out)) > 0 && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if left := machines(t, out); left != nil {
+		t.Errorf("machines left: %v", left)
+	}
+	if trials := readResults(t, out); len(trials) < 1 || trials[0].Status != record.OK {
+		t.Errorf("%d trials kept", len(trials))
+	}
+}
+
+// TestQEMUDies: the trials that were not measured say so.
+func TestQEMUDies(t *testing.T) {
+	out := t.TempDir()
+	cmd, _ := startVMTest(t, out, "trial 2 of 12")
+	for _, path := range machines(t, out) {
+		killProcess(t, filepath.Base(filepath.Dir(path)))
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInfra {
+		t.Errorf("exit code %d, want %d", code, exitInfra)
+	}
+	count := map[record.Status]int{}
+	for _, trial := range readResults(t, out) {
+		count[trial.Status]++
+	}
+	if count[record.OK] < 1 || count[record.Lost] != 12-count[record.OK] {
+		t.Errorf("statuses %v, want ok and lost", count)
+	}
+}
+
+// TestDiskFull: a fetch that fills the disk is said, and the cache stays sound.
+func TestDiskFull(t *testing.T) {
+	need.Root(t)
+	cache := t.TempDir()
+	if err := syscall.Mount("tmpfs", cache, "tmpfs", 0, "size=30m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(cache, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	cmd := exec.Command(program, "vmtest", "6.1", "--out", t.TempDir())
+	cmd.Env = append(os.Environ(), "RINGTWIN_CACHE="+cache)
+	timer := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Signal(os.Interrupt) })
+	defer timer.Stop()
+	text, _ := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != exitInfra {
+		t.Errorf("exit code %d, want %d", code, exitInfra)
+	}
+	if !strings.Contains(string(text), "fetch-failed") || !strings.Contains(strings.ToLower(string(text)), "no space left") {
+		t.Errorf("it is not said:\n%s", text)
+	}
+	for _, left := range []string{"kernels/*", "refs/*/*", "tmp/*"} {
+		if files, _ := filepath.Glob(filepath.Join(cache, left)); len(files) > 0 {
+			t.Errorf("left in the cache: %v", files)
+		}
+	}
+}
+
+func killProcess(t *testing.T, pid string) {
+	t.Helper()
+	if err := exec.Command("kill", "-KILL", pid).Run(); err != nil {
+		t.Fatal(err)
+	}
+}
