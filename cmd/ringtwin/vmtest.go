@@ -22,7 +22,7 @@ import (
 type vmtestCmd struct {
 	Kernels []string `arg:"" name:"kernel" help:"A version (6.1, 6.1.192), or the path of an image. Several are run one after the other."`
 
-	Plan   string `default:"quick" help:"A plan by name (quick, one-page) or the path of one." placeholder:"PLAN"`
+	Plan   string `default:"quick" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
 	Attach string `help:"Where to hook into execve: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
 	Blocks int    `help:"Blocks of four trials. Default: the plan's." placeholder:"N"`
 	Out    string `default:"out" help:"Folder of the runs." placeholder:"DIR"`
@@ -30,6 +30,7 @@ type vmtestCmd struct {
 	Accel       string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
 	CPUs        int           `name:"cpus" default:"2" help:"Virtual CPUs."`
 	Memory      int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
+	Append      string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
 	BootTimeout time.Duration `default:"60s" help:"How long a machine may take until it is ready."`
 	QEMU        string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
@@ -158,7 +159,7 @@ func (j *vmtestJob) kernel(f foundKernel) error {
 	}
 	cfg := machine.Config{
 		QEMU: j.QEMU, Kernel: f.bundle.Image, Initramfs: j.initramfs, Console: console,
-		CPUs: j.CPUs, MemoryMiB: j.Memory,
+		CPUs: j.CPUs, MemoryMiB: j.Memory, Append: j.Append,
 	}.Defaults()
 	choice := j.accel(cfg, f.want)
 	cfg.Accel = choice.Accel

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
+)
+
+// make generate checks the versions of the compiler and the linker first.
+
+//go:generate clang-14 --target=x86_64-linux-gnu -I/usr/include/x86_64-linux-gnu -O2 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector -fno-asynchronous-unwind-tables -static -nostdlib -fuse-ld=lld-14 -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-s -o testdata/init/init_amd64.elf testdata/init/init.c
+
+// BenchmarkBoot compares, in turn, the cold boot of a machine to ready with the
+// boot of the same kernel to an init of 1 KiB. The ratio is what the program
+// costs.
+func BenchmarkBoot(b *testing.B) {
+	need.Program(b, "qemu-system-x86_64")
+	cache, err := cacheDir()
+	if err != nil {
+		b.Fatal(err)
+	}
+	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(b.Context(), "6.1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	self, err := os.ReadFile(program)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ours := archive(b, []initramfs.File{{Name: "init", Mode: initramfs.Regular | 0o755, Data: self}})
+	empty := archive(b, emptyInit(b))
+	var oursTook, emptyTook time.Duration
+	for b.Loop() {
+		emptyTook += boot(b, bundle.Image, empty)
+		oursTook += boot(b, bundle.Image, ours)
+	}
+	b.ReportMetric(oursTook.Seconds()/float64(b.N), "ready-sec/op")
+	b.ReportMetric(emptyTook.Seconds()/float64(b.N), "empty-init-sec/op")
+	b.ReportMetric(oursTook.Seconds()/emptyTook.Seconds(), "ready/empty-init")
+	b.ReportMetric(0, "ns/op")
+}
+
+func emptyInit(b *testing.B) []initramfs.File {
+	b.Helper()
+	program, err := os.ReadFile("testdata/init/init_amd64.elf")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var frame bytes.Buffer
+	if err := wire.NewWriter(&frame).Write(wire.Ready, guest.Ready{Release: "empty", CPUs: 1}); err != nil {
+		b.Fatal(err)
+	}
+	return []initramfs.File{
+		{Name: "init", Mode: initramfs.Regular | 0o755, Data: program},
+		{Name: "frame", Mode: initramfs.Regular | 0o644, Data: frame.Bytes()},
+		{Name: "dev/ttyS1", Mode: initramfs.Character | 0o600, Major: 4, Minor: 65},
+	}
+}
+
+func archive(b *testing.B, files []initramfs.File) string {
+	b.Helper()
+	files = append([]initramfs.File{
+		{Name: "dev", Mode: initramfs.Directory | 0o755},
+		{Name: "dev/console", Mode: initramfs.Character | 0o600, Major: 5, Minor: 1},
+	}, files...)
+	var data bytes.Buffer
+	if err := initramfs.Write(&data, files); err != nil {
+		b.Fatal(err)
+	}
+	path := filepath.Join(b.TempDir(), "initramfs.cpio")
+	if err := os.WriteFile(path, data.Bytes(), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return path
+}
+
+// boot returns the time from the start of QEMU to ready.
+func boot(b *testing.B, image, archive string) time.Duration {
+	b.Helper()
+	cfg := machine.Config{Kernel: image, Initramfs: archive, Console: filepath.Join(b.TempDir(), "console.log")}.Defaults()
+	begun := time.Now()
+	m, err := machine.Start(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Kill()
+	if _, err := m.AwaitReady(b.Context(), time.Minute); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(begun)
+}
