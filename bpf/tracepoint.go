@@ -82,7 +82,7 @@ func openTracepoint(id uint64, program *ebpf.Program) (io.Closer, error) {
 	}
 	attr.Size = unix.PERF_ATTR_SIZE_VER0
 	// Any process, CPU 0: the program of a tracepoint's event runs on every CPU.
-	// https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/bpf_trace.c#L2220
+	// perf_event_attach_bpf_prog() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/bpf_trace.c
 	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("open perf event of tracepoint %d: %w", id, err)

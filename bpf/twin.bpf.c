@@ -105,7 +105,7 @@ struct {
 /*
  * A refused reservation is a NULL without an errno. bpf_ringbuf_output() turns
  * the very same refusal into -EAGAIN, so that is what it is called here:
- * https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c#L561
+ * https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
  */
 static __always_inline long send(void *ctx, __u64 time_ns, __u64 token, __u32 seq)
 {

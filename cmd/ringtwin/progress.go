@@ -59,9 +59,15 @@ func (p *progress) tick(stop, done chan struct{}) {
 	}
 }
 
-// draw writes over the line.
+// draw writes over the line, of which no more is shown than fits: a line that
+// wraps could not be written over.
 func (p *progress) draw() {
-	fmt.Fprintf(p.w, "\r\x1b[K%s  %.1f s", p.name, time.Since(p.begun).Seconds())
+	took := fmt.Sprintf("  %.1f s", time.Since(p.begun).Seconds())
+	name := []rune(p.name)
+	if width, _, err := term.GetSize(int(p.w.(*os.File).Fd())); err == nil && len(name)+len(took) >= width {
+		name = name[:max(width-len(took)-1, 0)]
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s%s", string(name), took)
 }
 
 // end leaves the last phase as it stands. It may be called twice.

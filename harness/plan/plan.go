@@ -103,8 +103,8 @@ func Parse(text []byte) (*Plan, error) {
 // Text is the plan as a file.
 func (p *Plan) Text() ([]byte, error) { return yaml.Marshal(p) }
 
-// Limits of a plan. A sample's length in a perf record is a u16 with the header
-// counted in: https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h#L888
+// Limits of a plan. The size of a perf record is a u16, struct perf_event_header
+// in https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h
 const (
 	maxPayloadBytes = 32 << 10
 	maxPrograms     = 1_000_000

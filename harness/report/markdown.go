@@ -48,7 +48,10 @@ func overview(b *strings.Builder, comparisons []verdict.Comparison) {
 func section(b *strings.Builder, c *verdict.Comparison) {
 	fmt.Fprintf(b, "\n## %s\n\n%s.\n", cell(kernelLine(c)), cell(machineLine(c)))
 	if len(c.Rows) > 0 {
-		fmt.Fprintf(b, "%s.\n\n| | perf buffer | ring buffer | ring/perf |\n| --- | --- | --- | --- |\n", cell(setupLine(c)))
+		for _, line := range setupLines(c) {
+			fmt.Fprintf(b, "%s.\n", cell(line))
+		}
+		fmt.Fprintf(b, "\n| | perf buffer | ring buffer | ring/perf |\n| --- | --- | --- | --- |\n")
 		for _, l := range lines(c) {
 			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(l.name), cell(l.perf), cell(l.ringbuf), cell(l.ratio))
 		}

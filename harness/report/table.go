@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
@@ -122,19 +123,21 @@ func machineLine(c *verdict.Comparison) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-func setupLine(c *verdict.Comparison) string {
+// setupLines say what was run, and with what.
+func setupLines(c *verdict.Comparison) []string {
 	p, r := c.Perf, c.Ringbuf
 	rate := "as fast as possible"
 	if p.RateHz > 0 {
 		rate = fmt.Sprintf("at %g Hz", p.RateHz)
 	}
-	text := fmt.Sprintf("plan %s: %d program starts a trial by %s, %s; attached by %s; events of 64+%d bytes; rings of %s (perf, %s in all) and %s",
-		c.Plan, p.Programs, plural(p.Producers, "producer"), rate, p.Attach, p.PayloadBytes,
-		value("bytes", float64(p.RingBytes)), value("bytes", float64(p.RingBytesTotal)), value("bytes", float64(r.RingBytes)))
+	load := fmt.Sprintf("plan %s: %d program starts a trial by %s, %s", c.Plan, p.Programs, plural(p.Producers, "producer"), rate)
 	if p.ReaderStallMS > 0 {
-		text += fmt.Sprintf("; the reader sleeps for the first %d ms", p.ReaderStallMS)
+		load += fmt.Sprintf("; the reader sleeps for the first %d ms", p.ReaderStallMS)
 	}
-	return text
+	size := func(bytes int) string { return value("bytes", float64(bytes)) }
+	events := fmt.Sprintf("attached by %s; events of %d bytes; rings: perf %d x %s, ring buffer %s",
+		p.Attach, bpf.EventBytes+p.PayloadBytes, p.RingBytesTotal/max(p.RingBytes, 1), size(p.RingBytes), size(r.RingBytes))
+	return []string{load, events}
 }
 
 func plural(n int, what string) string {

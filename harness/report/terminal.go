@@ -17,7 +17,7 @@ func Terminal(w io.Writer, comparisons []verdict.Comparison) error {
 		c := &comparisons[i]
 		fmt.Fprintf(&b, "\n%s\n  %s\n", kernelLine(c), machineLine(c))
 		if len(c.Rows) > 0 {
-			fmt.Fprintf(&b, "  %s\n\n", setupLine(c))
+			fmt.Fprintf(&b, "  %s\n\n", strings.Join(setupLines(c), "\n  "))
 			terminalTable(&b, c)
 			b.WriteString("\n")
 		}

@@ -17,7 +17,8 @@ const (
 const LostRecordBytes = 24
 
 // PaddedBytes is the length of a perf sample of n bytes as the reader gets it.
-// https://elixir.bootlin.com/linux/v6.12/source/kernel/events/core.c#L7740
+// perf_sample_save_raw_data() in
+// https://elixir.bootlin.com/linux/v6.12/source/include/linux/perf_event.h
 func PaddedBytes(n int) int { return roundUp8(n+perfSizeBytes) - perfSizeBytes }
 
 type perfReader struct {

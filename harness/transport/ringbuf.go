@@ -19,7 +19,8 @@ type ringbufReader struct {
 	*ringbuf.Reader
 	record ringbuf.Record
 	events *ebpf.Map
-	// The two position pages: https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c#L28
+	// The two position pages of struct bpf_ringbuf, which mmap shows one after
+	// the other: https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
 	consumer, producer []byte
 }
 
@@ -59,8 +60,8 @@ func position(page []byte) uint64 {
 }
 
 // Memory counts the data pages once, although they are mapped twice, and the
-// pages of struct bpf_ringbuf, of the consumer's and of the producer's position.
-// https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c#L18
+// pages of struct bpf_ringbuf, of the consumer's and of the producer's position:
+// RINGBUF_NR_META_PAGES in https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
 func (r *ringbufReader) Memory() Memory {
 	return Memory{LockedBytes: int64(r.BufferSize() + 3*os.Getpagesize())}
 }

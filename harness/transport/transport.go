@@ -118,8 +118,8 @@ func FootprintBytes(kind bpf.Transport, n int) int {
 // Capacity is the number of events of n bytes that an unread ring of ringBytes
 // takes: both transports keep one byte free to tell full from empty.
 //
-// https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c#L429
-// https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c#L133
+// __bpf_ringbuf_reserve() in https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
+// and ring_buffer_has_space() in https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c
 func Capacity(kind bpf.Transport, ringBytes, n int) int {
 	return (ringBytes - 1) / FootprintBytes(kind, n)
 }

@@ -221,7 +221,7 @@ func settle(twin *bpf.Twin, c *consumer, from time.Time) error {
 // lostTail causes one more event on every CPU and returns how many lost events
 // the kernel reports in front of them: a PERF_RECORD_LOST is only ever written
 // before the next record that fits.
-// https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c#L240
+// __perf_output_begin() in https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c
 func (r *Runner) lostTail(ctx context.Context, twin *bpf.Twin, reader transport.Reader, c *consumer, counts *record.Counts) (uint64, error) {
 	if counts.Failed[ErrnoName(uint64(unix.ENOSPC))] == counts.LostReported {
 		return 0, nil

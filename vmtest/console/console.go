@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// panicLine is the head line of panic(): https://elixir.bootlin.com/linux/v6.12/source/kernel/panic.c#L354
+// panicLine is the head line of panic() in
+// https://elixir.bootlin.com/linux/v6.12/source/kernel/panic.c
 var panicLine = regexp.MustCompile(`Kernel panic - not syncing: .*`)
 
 // Panic returns the line of the first kernel panic, or "".
