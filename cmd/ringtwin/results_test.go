@@ -39,8 +39,10 @@ func balance(ts *testscript.TestScript, neg bool, args []string) {
 		if lost := t.Counts.MissingTokens > 0; lost != lossy {
 			ts.Fatalf("%s: %d tokens missing, failed %v", t.ID, t.Counts.MissingTokens, t.Counts.Failed)
 		}
-		if t.Counts.MissingTokens != t.Counts.FailedTotal() {
-			ts.Fatalf("%s: %d tokens missing, %d in the ledger by errno", t.ID, t.Counts.MissingTokens, t.Counts.FailedTotal())
+		// A kernel that preempts tracepoint programs skips the run of another
+		// producer on that CPU, now and then: seen on 7.3. That is no errno.
+		if t.Counts.MissingTokens != t.Counts.FailedTotal()+t.Counts.Misses {
+			ts.Fatalf("%s: %d tokens missing, %d in the ledger by errno, %d skipped", t.ID, t.Counts.MissingTokens, t.Counts.FailedTotal(), t.Counts.Misses)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func benchUnits() []benchUnit {
 		units = append(units, u)
 	}
 	lostPerEvent := func(t *record.Trial) float64 {
-		return float64(t.Counts.FailedTotal()) / float64(max(t.Counts.Attempts, 1))
+		return float64(t.Counts.FailedTotal()+t.Counts.Misses) / float64(max(t.Counts.Started, 1))
 	}
 	return append(units, benchUnit{name: "lost/event", scale: 1, better: verdict.Lower, of: lostPerEvent})
 }

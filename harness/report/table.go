@@ -26,7 +26,7 @@ func lines(c *verdict.Comparison) []line {
 		{"left in the rings", fmt.Sprint(c.PerfTotal.Residual), fmt.Sprint(c.RingbufTotal.Residual), ""},
 	}
 	if c.PerfTotal.Lost()+c.RingbufTotal.Lost() > 0 {
-		all = append(all, line{"lost, and no reader was told", fmt.Sprint(c.PerfTotal.LostTail), fmt.Sprint(c.RingbufTotal.Lost()), ""})
+		all = append(all, line{"lost, and no reader was told", fmt.Sprint(c.PerfTotal.LostTail + c.PerfTotal.Misses), fmt.Sprint(c.RingbufTotal.Lost()), ""})
 	}
 	for _, row := range c.Rows {
 		all = append(all, line{row.Metric.Name, value(row.Metric.Unit, row.Perf), value(row.Metric.Unit, row.Ringbuf), ratio(&row)})
@@ -48,6 +48,9 @@ func lost(t verdict.Total) string {
 	var parts []string
 	for _, errno := range slices.Sorted(maps.Keys(t.Failed)) {
 		parts = append(parts, fmt.Sprintf("%d %s", t.Failed[errno], errno))
+	}
+	if t.Misses > 0 {
+		parts = append(parts, fmt.Sprintf("%d skipped", t.Misses))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -171,6 +174,9 @@ func notes(c *verdict.Comparison) []string {
 	}
 	if c.PerfTotal.Delivered < c.PerfTotal.Emitted || c.RingbufTotal.Delivered < c.RingbufTotal.Emitted {
 		all = append(all, "latencies are of delivered events: a lost one has none")
+	}
+	if c.PerfTotal.Misses+c.RingbufTotal.Misses > 0 {
+		all = append(all, "skipped: the kernel did not run the twin, because a run of it was under way on that CPU")
 	}
 	return all
 }

@@ -62,11 +62,14 @@ type Total struct {
 	Trials                                 int
 	Emitted, Delivered, Residual, LostTail uint64
 	Failed                                 map[string]uint64 // by errno
+	// Misses are programs whose event the kernel never asked for: it skipped
+	// the run of the twin.
+	Misses uint64
 }
 
-// Lost is how many events the kernel refused.
+// Lost is how many events did not get into a ring.
 func (t Total) Lost() uint64 {
-	var n uint64
+	n := t.Misses
 	for _, count := range t.Failed {
 		n += count
 	}
@@ -177,7 +180,8 @@ func (c *Comparison) addReason(t *record.Trial) {
 func total(trials []*record.Trial) Total {
 	t := Total{Trials: len(trials), Failed: map[string]uint64{}}
 	for _, trial := range trials {
-		t.Emitted += trial.Counts.Attempts
+		t.Emitted += trial.Counts.Started
+		t.Misses += trial.Counts.Misses
 		t.Delivered += trial.Counts.Delivered
 		t.Residual += trial.Counts.Residual
 		t.LostTail += trial.Counts.LostTail

@@ -13,7 +13,7 @@ func trialOf(transport string, block int, ns int64) record.Trial {
 		ID: "x", Status: record.OK, Kernel: record.Kernel{Want: "6.1"},
 		Cell:    record.Cell{Transport: transport},
 		Trial:   record.Place{Block: block},
-		Counts:  &record.Counts{Attempts: 12, Delivered: 10, Failed: map[string]uint64{"ENOSPC": 2}, LostTail: 1},
+		Counts:  &record.Counts{Started: 13, Misses: 1, Attempts: 12, Delivered: 10, Failed: map[string]uint64{"ENOSPC": 2}, LostTail: 1},
 		Latency: &record.Latency{P50: ns, P99: ns, Max: ns},
 		Cost:    &record.Cost{ProducerNSPerEvent: float64(ns), Wakeups: 5},
 		Memory:  &record.Memory{LockedBytes: 100, MapBytes: 1},
@@ -52,7 +52,7 @@ func TestRatioIsPairedByBlock(t *testing.T) {
 	if m := row(t, c, "memory of the rings"); m.Perf != 101 {
 		t.Errorf("memory %g, want 101", m.Perf)
 	}
-	if c.PerfTotal.Emitted != 48 || c.PerfTotal.Delivered != 40 || c.PerfTotal.Lost() != 8 || c.PerfTotal.LostTail != 4 {
+	if c.PerfTotal.Emitted != 52 || c.PerfTotal.Delivered != 40 || c.PerfTotal.Lost() != 12 || c.PerfTotal.LostTail != 4 {
 		t.Errorf("total %+v", c.PerfTotal)
 	}
 	if c.Invariants != 16 || c.Measured() != 8 || c.Planned != 8 {
