@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -59,8 +60,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":   exits,
-			"balance": balance,
+			"exits":      exits,
+			"balance":    balance,
+			"halfkernel": halfKernel,
 		},
 	})
 }
@@ -83,6 +85,20 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d", args[1], got, want)
 	}
+}
+
+// halfkernel FILE VERSION writes the first half of a kernel's image.
+func halfKernel(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: halfkernel file version")
+	}
+	cache, err := cacheDir()
+	ts.Check(err)
+	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(context.Background(), args[1])
+	ts.Check(err)
+	image, err := os.ReadFile(bundle.Image)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), image[:len(image)/2], 0o644))
 }
 
 // user runs a command line of one program as a user, without a shell.

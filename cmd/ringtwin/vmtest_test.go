@@ -81,6 +81,32 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestInterruptFetch: likewise while package lists are fetched, and the cache
+// is left without half a file.
+func TestInterruptFetch(t *testing.T) {
+	cache, out := t.TempDir(), t.TempDir()
+	t.Setenv("RINGTWIN_CACHE", cache)
+	cmd, _ := startVMTest(t, out, "read package lists")
+	time.Sleep(500 * time.Millisecond)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInfra {
+		t.Errorf("exit code %d, want %d", code, exitInfra)
+	}
+	for _, trial := range readResults(t, out) {
+		if trial.Status != record.Cancelled {
+			t.Errorf("%s is %s: %s", trial.ID, trial.Status, trial.Reason)
+		}
+	}
+	for _, left := range []string{"kernels/*", "refs/*", "tmp/*", "apt/index.json"} {
+		if files, _ := filepath.Glob(filepath.Join(cache, left)); len(files) > 0 {
+			t.Errorf("left in the cache: %v", files)
+		}
+	}
+}
+
 // TestKill: not even SIGKILL leaves a machine, or half a result.
 func TestKill(t *testing.T) {
 	out := t.TempDir()

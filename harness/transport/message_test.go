@@ -1,0 +1,82 @@
+package transport
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/workload"
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+// TestMessageChangesWhileRunning: the config map of a running program decides
+// what the next program start sends.
+func TestMessageChangesWhileRunning(t *testing.T) {
+	need.Root(t)
+	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, kind := range bpf.Transports() {
+		t.Run(string(kind), func(t *testing.T) {
+			twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096, Mark: workload.Mark()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer twin.Close()
+			reader, err := Open(kind, twin.Events(), 4096)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reader.Close()
+			if err := twin.Attach(); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for step, text := range []string{"", "first", "twelve bytes", ""} {
+				if step > 0 {
+					if err := twin.SetMessage(0, text); err != nil {
+						t.Fatal(err)
+					}
+				}
+				got = append(got, startOne(t, reader, uint64(1<<40+10*i+step)))
+			}
+			if diff := cmp.Diff([]string{bpf.DefaultMessage, "first", "twelve bytes", ""}, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if err := twin.SetMessage(0, "thirteen byte"); err == nil {
+				t.Error("a message that does not fit was accepted")
+			}
+		})
+	}
+}
+
+// startOne starts one program as root and returns the message of its event.
+func startOne(t *testing.T, reader Reader, token uint64) string {
+	t.Helper()
+	load, err := workload.NewExecve(t.Context(), workload.Options{Count: 1, UIDs: []uint32{0}, FirstToken: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer load.Close()
+	if _, err := load.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var sample Sample
+	var event bpf.Event
+	if err := reader.Read(&sample); err != nil {
+		t.Fatal(err)
+	}
+	if err := bpf.Decode(sample.Raw, &event); err != nil {
+		t.Fatal(err)
+	}
+	message := bpf.Text(event.Message[:])
+	if err := reader.Read(&sample); !errors.Is(err, ErrFlushed) {
+		t.Fatalf("after the only event: %v", err)
+	}
+	return message
+}
