@@ -10,6 +10,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
@@ -24,6 +25,7 @@ type vmtestJob struct {
 	cache       string
 	qemuVersion string
 	initramfs   string
+	allowed     console.Allowed
 	show        *progress
 	out         *outDir
 }
@@ -88,6 +90,7 @@ func (j *vmtestJob) measure(m *machine.Machine, of record.Kernel, have record.Ma
 	run := session.Run{
 		Conn: m, Plan: j.plan, Kernel: of, Machine: have, Timeout: requestTimeout,
 		Phase: func(name string) { j.show.phase(of.Want + ": " + name) },
+		Check: func(t *record.Trial) error { return j.splat(m, t) },
 		Record: func(t *record.Trial) error {
 			stored[t.ID] = true
 			return j.out.add(t)
@@ -104,6 +107,21 @@ func (j *vmtestJob) measure(m *machine.Machine, of record.Kernel, have record.Ma
 	default:
 		return j.missing(of, have, j.outcome(record.Lost), err, stored)
 	}
+}
+
+// splat takes a trial's figures away if the kernel has complained on its
+// console, even if the guest went on: what a broken kernel does is no
+// measurement.
+func (j *vmtestJob) splat(m *machine.Machine, t *record.Trial) error {
+	events, err := m.Complaints()
+	if err != nil {
+		return err
+	}
+	if worst, ok := console.Worst(j.allowed.Filter(events)); ok && t.Status != record.Invalid {
+		t.Status = record.Splat
+		t.Reason = fmt.Sprintf("%s: %s (line %d of the console)", worst.Kind, worst.Line, worst.At)
+	}
+	return nil
 }
 
 // isOnly reports whether err is target and no connection failed beside it.

@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -26,6 +29,7 @@ type vmtestCmd struct {
 	Accel       string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
 	CPUs        int           `name:"cpus" default:"2" help:"Virtual CPUs."`
 	Memory      int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
+	Allow       string        `help:"File of complaints on the console that are let pass: PATTERN # reason." placeholder:"FILE"`
 	Append      string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
 	BootTimeout time.Duration `default:"60s" help:"How long a machine may take until it is ready."`
 	QEMU        string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
@@ -41,6 +45,10 @@ func (v *vmtestCmd) Run(e *env) error {
 		return usageError{errors.New("want --cpus of at least 1, --memory of at least 64 and a --boot-timeout")}
 	}
 	if _, err := p.Trials("", v.CPUs); err != nil {
+		return usageError{err}
+	}
+	allowed, err := v.allowed()
+	if err != nil {
 		return usageError{err}
 	}
 	cache, err := cacheDir()
@@ -65,7 +73,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	job := &vmtestJob{vmtestCmd: v, env: e, plan: p, cache: cache, qemuVersion: version, initramfs: archive, show: show, out: out}
+	job := &vmtestJob{vmtestCmd: v, env: e, plan: p, cache: cache, qemuVersion: version, initramfs: archive, allowed: allowed, show: show, out: out}
 	var errs []error
 	for _, f := range found {
 		errs = append(errs, job.kernel(f))
@@ -85,6 +93,22 @@ func (v *vmtestCmd) plan() (*plan.Plan, error) {
 		p.Blocks = v.Blocks
 	}
 	return p, p.Check()
+}
+
+func (v *vmtestCmd) allowed() (console.Allowed, error) {
+	if v.Allow == "" {
+		return nil, nil
+	}
+	file, err := os.Open(v.Allow)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	allowed, err := console.ReadAllowed(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v.Allow, err)
+	}
+	return allowed, nil
 }
 
 // foundKernel is a kernel that was asked for, or why it could not be had.

@@ -35,6 +35,9 @@ type Run struct {
 	Timeout time.Duration
 	// Phase is told what begins, in a few words. It may be nil.
 	Phase func(name string)
+	// Check may change the status of a trial for what only the carrier of the
+	// requests knows. It may be nil.
+	Check func(*record.Trial) error
 	// Record is given every trial as soon as its ledger is checked.
 	Record func(*record.Trial) error
 }
@@ -83,6 +86,11 @@ func (r *Run) Do(ctx context.Context) error {
 		}
 		if t.Counts != nil {
 			settle(t, same)
+		}
+		if r.Check != nil {
+			if err := r.Check(t); err != nil {
+				return errors.Join(err, differ)
+			}
 		}
 		if err := r.Record(t); err != nil {
 			return errors.Join(err, differ)

@@ -8,26 +8,133 @@ import (
 	"strings"
 )
 
-// panicLine is the head line of panic() in
-// https://elixir.bootlin.com/linux/v6.12/source/kernel/panic.c
-var panicLine = regexp.MustCompile(`Kernel panic - not syncing: .*`)
+// Kind is what a kernel complains about.
+type Kind string
 
-// Panic returns the line of the first kernel panic, or "".
-func Panic(log []byte) string {
-	return string(bytes.TrimRight(panicLine.Find(log), "\r\n"))
+// The kinds, worst first.
+const (
+	Panic    Kind = "panic"
+	Oops     Kind = "oops"      // a fault in the kernel
+	BUG      Kind = "BUG"       // an assertion of the kernel's, and its like
+	KASAN    Kind = "KASAN"     // this and the other sanitizers
+	Lockup   Kind = "lockup"    // of a CPU or a workqueue
+	RCUStall Kind = "RCU stall" // a CPU that does not pass a quiescent state
+	HungTask Kind = "hung task"
+	Lockdep  Kind = "lockdep" // a locking rule is broken
+	WARN     Kind = "WARN"
+)
+
+// Event is one complaint: its head line, which names it, without time stamp,
+// caller and level.
+type Event struct {
+	Kind Kind
+	Line string
+	At   int // number of the line in the log, from 1
+}
+
+// prefix is what printk may put in front of a line: level, time, caller.
+// https://docs.kernel.org/core-api/printk-basics.html, CONFIG_PRINTK_CALLER
+var prefix = regexp.MustCompile(`^(?:<\d+>)?(?:\[ *\d+\.\d+\] ?)?(?:\[ *[TC]\d+\] ?)?`)
+
+// heads are the head lines of complaints; the first that matches decides, so
+// the special stand before the general.
+var heads = []struct {
+	kind    Kind
+	pattern *regexp.Regexp
+}{
+	// panic() and its message, kernel/panic.c
+	{Panic, regexp.MustCompile(`^Kernel panic - not syncing`)},
+	// mm/kasan, mm/kfence, mm/kmsan, kernel/kcsan, lib/ubsan.c
+	{KASAN, regexp.MustCompile(`^BUG: K(?:ASAN|FENCE|MSAN|CSAN): |^UBSAN: `)},
+	// kernel/watchdog.c, kernel/workqueue.c
+	{Lockup, regexp.MustCompile(`(?:BUG: soft lockup|Watchdog detected hard LOCKUP|BUG: workqueue lockup)`)},
+	// kernel/rcu/tree_stall.h
+	{RCUStall, regexp.MustCompile(`^(?:rcu: )?INFO: rcu_\w+ (?:self-)?detected (?:expedited )?stall`)},
+	{RCUStall, regexp.MustCompile(`^rcu: rcu_\w+ kthread starved`)},
+	// kernel/hung_task.c
+	{HungTask, regexp.MustCompile(`^INFO: task .+ blocked (?:in I/O wait )?for more than \d+ seconds`)},
+	// kernel/locking/lockdep.c
+	{Lockdep, regexp.MustCompile(`^WARNING: (?:possible (?:circular locking|recursive locking|irq lock inversion)|inconsistent lock state|bad unlock balance|held lock freed|suspicious RCU usage|.*-safe -> .*-unsafe lock order)|^INFO: trying to register non-static key|^DEBUG_LOCKS_WARN_ON`)},
+	// arch/x86/mm/fault.c, arch/x86/kernel/traps.c, dumpstack.c: "NAME: CODE [#n]"
+	{Oops, regexp.MustCompile(`^BUG: (?:unable to handle|kernel NULL pointer)|: [0-9a-f]{4,16} \[#\d+\]`)},
+	{BUG, regexp.MustCompile(`^kernel BUG at |^BUG: `)},
+	// kernel/panic.c, __warn(); lib/bug.c since 6.19 writes the place first
+	{WARN, regexp.MustCompile(`^WARNING: (?:CPU: \d+ PID: \d+ at |\S+:\d+ at )`)},
+}
+
+// Scan returns the complaints of a log in order. A fault that is told in two
+// lines, where and what, is one event.
+func Scan(log []byte) []Event {
+	var events []Event
+	at, told := 0, -1 // the event that both of its lines have been seen of
+	for line := range bytes.Lines(log) {
+		at++
+		text := clean(line)
+		text = text[len(prefix.FindString(text)):]
+		kind, ok := classify(text)
+		if !ok {
+			continue
+		}
+		if told != len(events)-1 && continues(events, kind, at) {
+			told = len(events) - 1
+			continue
+		}
+		events = append(events, Event{Kind: kind, Line: strings.TrimSpace(text), At: at})
+	}
+	return events
+}
+
+func classify(text string) (Kind, bool) {
+	for _, head := range heads {
+		if head.pattern.MatchString(text) {
+			return head.kind, true
+		}
+	}
+	return "", false
+}
+
+// oopsLines is how many lines lie between the two head lines of one fault:
+// "BUG: unable to handle page fault", four lines about the address, "Oops: ".
+const oopsLines = 6
+
+// continues reports whether an oops at this line tells more of the event before.
+func continues(events []Event, kind Kind, at int) bool {
+	if len(events) == 0 || kind != Oops {
+		return false
+	}
+	last := events[len(events)-1]
+	first := last.Kind == BUG || last.Kind == Oops && strings.HasPrefix(last.Line, "BUG: ")
+	return first && at-last.At <= oopsLines
+}
+
+// Worst returns the event of the worst kind, the first of them, and false if
+// there is none.
+func Worst(events []Event) (Event, bool) {
+	for _, kind := range []Kind{Panic, Oops, BUG, KASAN, Lockup, RCUStall, HungTask, Lockdep, WARN} {
+		for _, event := range events {
+			if event.Kind == kind {
+				return event, true
+			}
+		}
+	}
+	return Event{}, false
 }
 
 // Tail returns the last n lines that are not empty, without carriage returns
 // and other control characters.
 func Tail(log []byte, n int) []string {
 	var lines []string
-	for line := range strings.Lines(string(log)) {
-		line = strings.Map(printable, line)
-		if strings.TrimSpace(line) != "" {
-			lines = append(lines, strings.TrimRight(line, " "))
+	for line := range bytes.Lines(log) {
+		if text := clean(line); text != "" {
+			lines = append(lines, text)
 		}
 	}
 	return lines[max(len(lines)-n, 0):]
+}
+
+// clean makes a line harmless to a terminal.
+func clean(line []byte) string {
+	return strings.TrimRight(strings.Map(printable, string(line)), " ")
 }
 
 func printable(r rune) rune {

@@ -1,10 +1,13 @@
 package console
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // readLog reads a log that a real kernel wrote.
@@ -17,13 +20,129 @@ func readLog(t testing.TB, name string) []byte {
 	return log
 }
 
-func TestPanic(t *testing.T) {
-	for name, want := range map[string]string{
-		"6.12-int3-oops-and-panic.log": "Kernel panic - not syncing: Fatal exception in interrupt",
-		"6.1-rcu-stall.log":            "",
+// TestScanRealLogs: what real kernels wrote, two interleaved oopses included.
+func TestScanRealLogs(t *testing.T) {
+	for name, want := range map[string][]Event{
+		"6.12-int3-oops-and-panic.log": {
+			{Oops, "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", 5},
+			{Oops, "Oops: int3: 0000 [#2] PREEMPT SMP NOPTI", 59},
+			{Panic, "Kernel panic - not syncing: Fatal exception in interrupt", 76},
+		},
+		"6.1-rcu-stall.log": {
+			{RCUStall, "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", 8},
+			{RCUStall, "rcu: rcu_preempt kthread starved for 5249 jiffies! g441 f0x2 RCU_GP_WAIT_FQS(5) ->state=0x0 ->cpu=1", 10},
+		},
 	} {
-		if got := Panic(readLog(t, name)); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(want, Scan(readLog(t, name))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestScan: the head lines as kernels from 5.10 to 7 write them.
+func TestScan(t *testing.T) {
+	for head, want := range map[string]Kind{
+		"Kernel panic - not syncing: sysrq triggered crash":                                  Panic,
+		"Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)":     Panic,
+		"BUG: unable to handle page fault for address: ffffffffc0000000":                     Oops,
+		"BUG: kernel NULL pointer dereference, address: 0000000000000000":                    Oops,
+		"general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP": Oops,
+		"Oops: general protection fault, kernel NULL pointer dereference 0x0: 0000 [#1] SMP": Oops,
+		"Oops: 0002 [#1] PREEMPT SMP NOPTI":                                                  Oops,
+		"invalid opcode: 0000 [#1] SMP":                                                      Oops,
+		"kernel BUG at mm/slub.c:4023!":                                                      BUG,
+		"BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580":   BUG,
+		"BUG: scheduling while atomic: init/1/0x00000002":                                    BUG,
+		"BUG: Bad page state in process init  pfn:00001":                                     BUG,
+		"BUG: KASAN: slab-out-of-bounds in foo+0x1/0x2":                                      KASAN,
+		"BUG: KFENCE: use-after-free read in foo+0x1/0x2":                                    KASAN,
+		"UBSAN: array-index-out-of-bounds in kernel/foo.c:1:2":                               KASAN,
+		"watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [init:1]":                         Lockup,
+		"NMI watchdog: Watchdog detected hard LOCKUP on cpu 1":                               Lockup,
+		"BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!":         Lockup,
+		"rcu: INFO: rcu_sched self-detected stall on CPU":                                    RCUStall,
+		"INFO: rcu_tasks detected stalls on tasks:":                                          RCUStall,
+		"INFO: task init:1 blocked for more than 120 seconds.":                               HungTask,
+		"WARNING: possible circular locking dependency detected":                             Lockdep,
+		"WARNING: suspicious RCU usage":                                                      Lockdep,
+		"WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected":                        Lockdep,
+		"WARNING: CPU: 0 PID: 1 at kernel/trace/trace.c:1 foo+0x1/0x2":                       WARN,
+		"WARNING: kernel/trace/trace.c:1 at foo+0x1/0x2, CPU#0: init/1":                      WARN,
+		"WARNING: Spectre v2 mitigation leaves CPU vulnerable":                               "",
+		"Warning: unable to open an initial console.":                                        "",
+		"ACPI BIOS Error (bug): Failure creating named object":                               "",
+		"PCI: Using configuration type 1 for base access":                                    "",
+		"Run /init as init process":                                                          "",
+		"rcu: Hierarchical RCU implementation.":                                              "",
+		"Kernel command line: panic=-1 oops=panic console=ttyS0":                             "",
+		"audit: initializing netlink subsys (disabled) BUG: not at the beginning":            "",
+	} {
+		for _, prefix := range []string{"", "[    1.234567] ", "[12345.678901][    T1] ", "<4>[    0.000000] ", "[    1.0][ C0] "} {
+			events := Scan([]byte("before\r\n" + prefix + head + "\r\nafter\n"))
+			var got []string
+			for _, event := range events {
+				got = append(got, fmt.Sprint(event.Kind, event.At))
+			}
+			wanted := ""
+			if want != "" {
+				wanted = fmt.Sprint(want, 2)
+			}
+			if strings.Join(got, " ") != wanted {
+				t.Errorf("%s%s: %q, want %q", prefix, head, got, wanted)
+			}
+		}
+	}
+}
+
+// TestScanOneFault: where and what are two lines of one event.
+func TestScanOneFault(t *testing.T) {
+	log := `[    3.1] BUG: kernel NULL pointer dereference, address: 0000000000000000
+[    3.1] #PF: supervisor write access in kernel mode
+[    3.1] #PF: error_code(0x0002) - not-present page
+[    3.1] PGD 0 P4D 0
+[    3.1] Oops: 0002 [#1] PREEMPT SMP NOPTI
+[    4.0] kernel BUG at mm/slub.c:1!
+[    4.0] invalid opcode: 0000 [#2] SMP
+[    9.0] Oops: 0000 [#3] SMP
+`
+	var got []string
+	for _, event := range Scan([]byte(log)) {
+		got = append(got, string(event.Kind))
+	}
+	if diff := cmp.Diff([]string{"oops", "BUG", "oops"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestWorst(t *testing.T) {
+	if _, ok := Worst(nil); ok {
+		t.Error("nothing is a complaint")
+	}
+	worst, ok := Worst([]Event{{WARN, "w", 1}, {Oops, "first", 2}, {Oops, "second", 3}, {HungTask, "h", 4}})
+	if !ok || worst.Line != "first" {
+		t.Errorf("worst is %+v", worst)
+	}
+}
+
+func TestAllowed(t *testing.T) {
+	const list = `
+# what we know
+WARNING: .* at drivers/foo\.c # reported, harmless
+panic # never works
+`
+	allowed, err := ReadAllowed(strings.NewReader(list))
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := []Event{{WARN, "WARNING: CPU: 0 PID: 1 at drivers/foo.c:1", 1}, {WARN, "WARNING: CPU: 0 PID: 1 at drivers/bar.c:1", 2}, {Panic, "Kernel panic - x", 3}}
+	if diff := cmp.Diff(events[1:], allowed.Filter(events)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, bad := range []string{"WARNING", "WARNING #", "WARNING # ", "( # broken", ".* # everything", " # nothing"} {
+		if _, err := ReadAllowed(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q accepted", bad)
 		}
 	}
 }
@@ -41,12 +160,19 @@ func TestTail(t *testing.T) {
 	}
 }
 
-func FuzzTail(f *testing.F) {
-	f.Add([]byte("Kernel panic - not syncing: x\r\n"), 3)
+func FuzzScan(f *testing.F) {
+	f.Add(readLog(f, "6.12-int3-oops-and-panic.log"), 3)
+	f.Add([]byte("[    1.0][ T1] WARNING: CPU: 0 PID: 1 at x\r\n"), 1)
 	f.Fuzz(func(t *testing.T, log []byte, n int) {
-		n = min(max(n, 0), 100)
-		_ = Panic(log)
-		for _, line := range Tail(log, n) {
+		lines := strings.Count(string(log), "\n") + 1
+		last := 0
+		for _, event := range Scan(log) {
+			if event.At <= last || event.At > lines || event.Line == "" {
+				t.Errorf("event %+v in %d lines, after line %d", event, lines, last)
+			}
+			last = event.At
+		}
+		for _, line := range Tail(log, min(max(n, 0), 100)) {
 			if strings.ContainsAny(line, "\x1b\r\n\x00") {
 				t.Errorf("line %q would control a terminal", line)
 			}

@@ -113,7 +113,7 @@ func probeKVM(ctx context.Context, cfg Config) (works bool, reason string) {
 	defer cancel(nil)
 	watch := time.AfterFunc(kvmFirstOutput, func() {
 		if info, err := os.Stat(cfg.Console); err == nil && info.Size() == 0 {
-			cancel(fmt.Errorf("nothing on the console in %s", kvmFirstOutput))
+			cancel(fmt.Errorf("%w in %s", errSilent, kvmFirstOutput))
 		}
 	})
 	defer watch.Stop()

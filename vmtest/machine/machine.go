@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -35,6 +34,7 @@ type Machine struct {
 	ended  chan struct{} // closed when QEMU has ended
 	waited error         // its exit, valid after ended
 	stderr bytes.Buffer  // likewise
+	log    logReader
 }
 
 type received struct {
@@ -49,7 +49,7 @@ func Start(cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
 	}
-	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{})}
+	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console}}
 	m.cmd.Stderr = &m.stderr
 	// Its own group: Ctrl-C reaches us, and we end it.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -155,6 +155,7 @@ func (e GuestError) Error() string { return string(e) }
 var (
 	errEnded   = errors.New("QEMU ended")
 	errTimeout = errors.New("no answer in time")
+	errSilent  = errors.New("nothing on the console")
 )
 
 // next is the next frame. Garbage is an error: nothing but us writes there.
@@ -248,7 +249,7 @@ func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") +
 func (m *Machine) failure(outcome Outcome, err error) error {
 	m.Kill()
 	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.cfg.Command()}
-	log, readErr := os.ReadFile(m.cfg.Console)
+	log, readErr := lastBytes(m.cfg.Console, chunkBytes)
 	if readErr != nil {
 		f.Err = errors.Join(err, fmt.Errorf("read console: %w", readErr))
 	}
@@ -256,16 +257,18 @@ func (m *Machine) failure(outcome Outcome, err error) error {
 	if said := strings.TrimSpace(f.Stderr); said != "" {
 		line, _, _ := strings.Cut(said, "\n")
 		f.Err = fmt.Errorf("%w: %s", f.Err, line)
-	} else if len(f.Tail) == 0 && outcome == BootFailed {
+	} else if len(f.Tail) == 0 && outcome == BootFailed && !errors.Is(err, errSilent) {
 		f.Err = fmt.Errorf("%w, with nothing on the console", f.Err)
 	}
-	switch panicked := console.Panic(log); {
+	worst, complained := console.Worst(console.Scan(log))
+	if complained {
+		f.Err = fmt.Errorf("%w: %s", f.Err, worst.Line)
+	}
+	switch {
 	case errors.Is(err, context.Canceled):
 		f.Outcome = Cancelled
-	case panicked != "" && outcome != BootFailed:
-		f.Outcome, f.Err = Panic, fmt.Errorf("%w: %s", f.Err, panicked)
-	case panicked != "":
-		f.Err = fmt.Errorf("%w: %s", f.Err, panicked)
+	case worst.Kind == console.Panic && outcome != BootFailed:
+		f.Outcome = Panic
 	case errors.Is(err, errEnded) && outcome != BootFailed:
 		f.Outcome = Lost
 	}

@@ -1,0 +1,87 @@
+package machine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/ringtwin/ringtwin/vmtest/console"
+)
+
+// chunkBytes is how much of a console is looked at at once: a kernel may write
+// without end.
+const chunkBytes = 1 << 20
+
+// logReader scans a growing console once.
+type logReader struct {
+	path   string
+	offset int64
+	line   int    // complete lines before offset
+	rest   []byte // of a line whose end is not written yet
+}
+
+// next returns the complaints written since the last call, with the numbers of
+// their lines in the whole log.
+func (l *logReader) next() ([]console.Event, error) {
+	file, err := os.Open(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // QEMU has not made it yet
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read console: %w", err)
+	}
+	defer file.Close()
+	var events []console.Event
+	buf := make([]byte, chunkBytes)
+	for {
+		n, err := file.ReadAt(buf, l.offset)
+		l.offset += int64(n)
+		events = append(events, l.take(buf[:n])...)
+		if errors.Is(err, io.EOF) {
+			return events, nil
+		}
+		if err != nil {
+			return events, fmt.Errorf("read console: %w", err)
+		}
+	}
+}
+
+// take scans what is complete in the new bytes.
+func (l *logReader) take(data []byte) []console.Event {
+	l.rest = append(l.rest, data...)
+	end := bytes.LastIndexByte(l.rest, '\n') + 1
+	if end == 0 && len(l.rest) < chunkBytes {
+		return nil
+	}
+	if end == 0 {
+		end = len(l.rest) // a line of this length is none
+	}
+	events := console.Scan(l.rest[:end])
+	for i := range events {
+		events[i].At += l.line
+	}
+	l.line += bytes.Count(l.rest[:end], []byte("\n"))
+	l.rest = append(l.rest[:0], l.rest[end:]...)
+	return events
+}
+
+// lastBytes is the end of a file, at most n bytes of it.
+func lastBytes(path string, n int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.NewSectionReader(file, max(info.Size()-n, 0), n))
+}
+
+// Complaints returns what the kernel complained about on its console since the
+// last call.
+func (m *Machine) Complaints() ([]console.Event, error) { return m.log.next() }
