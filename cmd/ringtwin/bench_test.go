@@ -66,7 +66,7 @@ func emptyInit(b *testing.B) []initramfs.File {
 	}
 }
 
-func archive(b *testing.B, files []initramfs.File) string {
+func archive(b testing.TB, files []initramfs.File) string {
 	b.Helper()
 	files = append([]initramfs.File{
 		{Name: "dev", Mode: initramfs.Directory | 0o755},

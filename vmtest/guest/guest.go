@@ -87,6 +87,10 @@ func serve(port io.ReadWriter, handler Handler) error {
 		switch frame.Kind {
 		case wire.Exit:
 			return nil
+		case wire.Ping:
+			if err := out.Write(wire.Ready, ready); err != nil {
+				return err
+			}
 		case wire.Request:
 			if err := answer(out, handler, frame.Body); err != nil {
 				return err

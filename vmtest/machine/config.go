@@ -68,7 +68,7 @@ func (c Config) options() []option {
 		{args: []string{"-kernel", c.Kernel, "-initrd", c.Initramfs}},
 		// First serial port: the kernel's console. Every kernel has the driver.
 		{
-			args:   []string{"-chardev", "file,id=console,path=" + escape(c.Console), "-serial", "chardev:console"},
+			args:   []string{"-chardev", "file,id=console,append=on,path=" + escape(c.Console), "-serial", "chardev:console"},
 			kernel: []string{"console=ttyS0"},
 		},
 		// Second: control, over QEMU's standard input and output, so that

@@ -18,7 +18,7 @@ func TestArgs(t *testing.T) {
 		"-smp", "2", "-m", "512M",
 		"-no-reboot",
 		"-kernel", "/k/vmlinuz", "-initrd", "/k/init.cpio",
-		"-chardev", "file,id=console,path=/o/a,,b.log", "-serial", "chardev:console",
+		"-chardev", "file,id=console,append=on,path=/o/a,,b.log", "-serial", "chardev:console",
 		"-chardev", "stdio,id=control,signal=off", "-serial", "chardev:control",
 		"-append", "panic=-1 oops=panic console=ttyS0 quiet",
 	}

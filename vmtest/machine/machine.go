@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -35,6 +36,9 @@ type Machine struct {
 	waited error         // its exit, valid after ended
 	stderr bytes.Buffer  // likewise
 	log    logReader
+	// monitor is QEMU's, and warm whether the machine is made of a saved one.
+	monitor *qmp
+	warm    bool
 }
 
 type received struct {
@@ -44,12 +48,43 @@ type received struct {
 
 // Start starts QEMU. The machine does not outlive this process.
 func Start(cfg Config) (*Machine, error) {
-	args := cfg.Args()
+	// QEMU appends, for the sake of machines that go on.
+	if err := os.WriteFile(cfg.Console, nil, 0o644); err != nil {
+		return nil, fmt.Errorf("make console: %w", err)
+	}
+	return start(cfg, nil)
+}
+
+// Descriptors that QEMU gets beside the standard ones.
+const (
+	monitorFD = 3
+	stateFD   = 4
+)
+
+// start boots the machine, or goes on with the saved one if there is a state.
+func start(cfg Config, state *os.File) (_ *Machine, err error) {
+	args := append(cfg.Args(), "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control")
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return nil, fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
 	}
-	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console}}
+	monitor, theirs, err := newQMP()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		_ = theirs.Close()
+		if err != nil {
+			_ = monitor.Close()
+		}
+	}()
+	files := []*os.File{theirs}
+	if state != nil {
+		args = append(args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
+		files = append(files, state)
+	}
+	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console}, monitor: monitor, warm: state != nil}
+	m.cmd.ExtraFiles = files
 	m.cmd.Stderr = &m.stderr
 	// Its own group: Ctrl-C reaches us, and we end it.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -102,6 +137,16 @@ func (m *Machine) receive(stdout io.Reader) {
 // AwaitReady waits until the guest has booted.
 func (m *Machine) AwaitReady(ctx context.Context, timeout time.Duration) (guest.Ready, error) {
 	var ready guest.Ready
+	if m.warm {
+		// It said ready before it was saved. What is written while the state
+		// is still being read would end in a serial port that is then replaced.
+		if err := m.monitor.awaitRunning(ctx, timeout); err != nil {
+			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w", err))
+		}
+		if err := m.out.Write(wire.Ping, struct{}{}); err != nil {
+			return ready, m.failure(BootFailed, err)
+		}
+	}
 	frame, err := m.next(ctx, time.After(timeout))
 	if err != nil {
 		return ready, m.failure(BootFailed, fmt.Errorf("boot: %w", err))
@@ -199,6 +244,7 @@ func (m *Machine) Kill() {
 		<-m.ended
 	}
 	_ = m.in.Close()
+	_ = m.monitor.Close()
 }
 
 // Outcome is how a machine failed; the words are those of the result format.

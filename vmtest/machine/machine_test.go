@@ -28,7 +28,7 @@ func notAKernel(t *testing.T) Config {
 	}.Defaults()
 }
 
-func start(t *testing.T, cfg Config) *Machine {
+func started(t *testing.T, cfg Config) *Machine {
 	t.Helper()
 	m, err := Start(cfg)
 	if err != nil {
@@ -39,7 +39,7 @@ func start(t *testing.T, cfg Config) *Machine {
 }
 
 func TestNotAKernel(t *testing.T) {
-	m := start(t, notAKernel(t))
+	m := started(t, notAKernel(t))
 	_, err := m.AwaitReady(t.Context(), time.Minute)
 	var f *Failure
 	if !errors.As(err, &f) || f.Outcome != BootFailed {
@@ -55,7 +55,7 @@ func TestNotAKernel(t *testing.T) {
 
 // TestDeadline: without a kernel QEMU waits for ever; the deadline ends it.
 func TestDeadline(t *testing.T) {
-	m := start(t, waiting(t))
+	m := started(t, waiting(t))
 	_, err := m.AwaitReady(t.Context(), 300*time.Millisecond)
 	var f *Failure
 	if !errors.As(err, &f) || f.Outcome != BootFailed || !errors.Is(err, errTimeout) {
@@ -65,7 +65,7 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	m := start(t, waiting(t))
+	m := started(t, waiting(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(200*time.Millisecond, cancel)
 	_, err := m.AwaitReady(ctx, time.Minute)
@@ -106,7 +106,7 @@ func gone(t *testing.T, m *Machine) {
 }
 
 func TestQEMUMissing(t *testing.T) {
-	_, err := Start(Config{QEMU: "qemu-system-none"}.Defaults())
+	_, err := Start(Config{QEMU: "qemu-system-none", Console: filepath.Join(t.TempDir(), "console.log")}.Defaults())
 	if err == nil || !strings.Contains(err.Error(), "scripts/setup.sh") {
 		t.Errorf("got %v, want what to do", err)
 	}

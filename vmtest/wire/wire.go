@@ -28,6 +28,7 @@ type Kind string
 // The kinds of frames.
 const (
 	Ready   Kind = "ready"   // guest: up, waiting for a request
+	Ping    Kind = "ping"    // host: say ready again
 	Request Kind = "request" // host: do this
 	Answer  Kind = "answer"  // guest: one piece of what was asked for
 	Done    Kind = "done"    // guest: the request is answered in full

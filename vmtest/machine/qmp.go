@@ -1,0 +1,173 @@
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// qmp talks to QEMU's monitor.
+// https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
+type qmp struct {
+	conn    *net.UnixConn
+	decoder *json.Decoder
+	greeted bool
+}
+
+// qmpTimeout is how long QEMU may take to answer one command.
+const qmpTimeout = 30 * time.Second
+
+// newQMP returns a client and the other end for QEMU: a socket without a name,
+// so that nothing is left in the file system.
+func newQMP() (_ *qmp, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make monitor socket: %w", err)
+	}
+	ours := os.NewFile(uintptr(fds[0]), "qmp")
+	theirs = os.NewFile(uintptr(fds[1]), "qmp")
+	defer ours.Close() // FileConn has its own copy
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("make monitor socket: %w", err), theirs.Close())
+	}
+	unixConn := conn.(*net.UnixConn)
+	return &qmp{conn: unixConn, decoder: json.NewDecoder(unixConn)}, theirs, nil
+}
+
+func (q *qmp) Close() error { return q.conn.Close() }
+
+// reply is what QEMU sends: a greeting, a result, an error or an event.
+type reply struct {
+	QMP    json.RawMessage `json:"QMP"`
+	Return json.RawMessage `json:"return"`
+	Error  *struct {
+		Class string `json:"class"`
+		Desc  string `json:"desc"`
+	} `json:"error"`
+	Event string `json:"event"`
+}
+
+// execute runs a command and passes files along, which QEMU takes for it.
+func (q *qmp) execute(command string, arguments map[string]any, files ...*os.File) (json.RawMessage, error) {
+	if !q.greeted {
+		q.greeted = true
+		if _, err := q.read(); err != nil {
+			return nil, fmt.Errorf("read monitor's greeting: %w", err)
+		}
+		if _, err := q.execute("qmp_capabilities", nil); err != nil {
+			return nil, err
+		}
+	}
+	request := map[string]any{"execute": command}
+	if arguments != nil {
+		request["arguments"] = arguments
+	}
+	text, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	var rights []byte
+	if len(files) > 0 {
+		fds := make([]int, len(files))
+		for i, file := range files {
+			fds[i] = int(file.Fd())
+		}
+		rights = unix.UnixRights(fds...)
+	}
+	if _, _, err := q.conn.WriteMsgUnix(append(text, '\n'), rights, nil); err != nil {
+		return nil, fmt.Errorf("monitor command %s: %w", command, err)
+	}
+	r, err := q.read()
+	if err != nil {
+		return nil, fmt.Errorf("monitor command %s: %w", command, err)
+	}
+	return r.Return, nil
+}
+
+// read is the next reply that is no event.
+func (q *qmp) read() (reply, error) {
+	if err := q.conn.SetReadDeadline(time.Now().Add(qmpTimeout)); err != nil {
+		return reply{}, err
+	}
+	for {
+		var r reply
+		if err := q.decoder.Decode(&r); err != nil {
+			return reply{}, err
+		}
+		if r.Error != nil {
+			return reply{}, fmt.Errorf("%s: %s", r.Error.Class, r.Error.Desc)
+		}
+		if r.Event == "" {
+			return r, nil
+		}
+	}
+}
+
+// save writes the whole machine to the file, while it runs on until the last
+// moment. Afterwards it is stopped for good.
+func (q *qmp) save(file *os.File) error {
+	// As fast as the disk is: the default is made for networks.
+	limits := map[string]any{"max-bandwidth": int64(100) << 30, "downtime-limit": 60_000}
+	if _, err := q.execute("migrate-set-parameters", limits); err != nil {
+		return err
+	}
+	if _, err := q.execute("getfd", map[string]any{"fdname": "state"}, file); err != nil {
+		return err
+	}
+	if _, err := q.execute("migrate", map[string]any{"uri": "fd:state"}); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(qmpTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		text, err := q.execute("query-migrate", nil)
+		if err != nil {
+			return err
+		}
+		var migration struct {
+			Status string `json:"status"`
+			Error  string `json:"error-desc"`
+		}
+		if err := json.Unmarshal(text, &migration); err != nil {
+			return fmt.Errorf("read state of saving: %w", err)
+		}
+		switch migration.Status {
+		case "completed":
+			return nil
+		case "failed", "cancelled":
+			return fmt.Errorf("save machine: %s %s", migration.Status, migration.Error)
+		}
+	}
+	return fmt.Errorf("save machine: not done in %s", qmpTimeout)
+}
+
+// awaitRunning returns when a machine that is made of a saved one runs.
+func (q *qmp) awaitRunning(ctx context.Context, timeout time.Duration) error {
+	deadline := time.Now().Add(timeout)
+	for {
+		text, err := q.execute("query-status", nil)
+		if err != nil {
+			return err
+		}
+		var status struct {
+			Running bool `json:"running"`
+		}
+		if err := json.Unmarshal(text, &status); err != nil {
+			return fmt.Errorf("read state of machine: %w", err)
+		}
+		switch {
+		case status.Running:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case time.Now().After(deadline):
+			return errTimeout
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}

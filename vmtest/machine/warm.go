@@ -1,0 +1,231 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/guest"
+)
+
+// Warm is a machine that was booted to ready and saved, and of which any number
+// of fresh machines can be made. It may be used from several goroutines.
+type Warm struct {
+	Ready   guest.Ready
+	Console []byte // what the kernel wrote until then
+
+	cfg   Config
+	state *os.File // unlinked names and replaced files do not change it
+}
+
+// warmInfo is kept beside the state, and written last: without it there is no save.
+type warmInfo struct {
+	Key    string      `json:"key"`
+	SHA256 string      `json:"sha256"` // of the state
+	Size   int64       `json:"size"`
+	Ready  guest.Ready `json:"ready"`
+}
+
+// warmKey names all that a saved machine depends on: the very bytes of kernel
+// and initramfs, QEMU, the host's CPU where the guest sees it, and every
+// argument of the machine. The console's path is none.
+func warmKey(cfg Config, version string) (string, error) {
+	hash := sha256.New()
+	for _, path := range []string{cfg.Kernel, cfg.Initramfs} {
+		sum, err := sumFile(path)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(hash, sum)
+	}
+	fmt.Fprintln(hash, version)
+	if cfg.Accel == KVM {
+		cpu, err := os.ReadFile("/proc/cpuinfo")
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(hash, hostCPU(cpu))
+	}
+	cfg.Kernel, cfg.Initramfs, cfg.Console = "", "", ""
+	fmt.Fprintln(hash, strings.Join(cfg.Args(), "\x00"))
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// hostCPU is what of /proc/cpuinfo a guest of KVM sees.
+func hostCPU(cpuinfo []byte) string {
+	var lines []string
+	first, _, _ := strings.Cut(string(cpuinfo), "\n\n")
+	for line := range strings.Lines(first) {
+		for _, key := range []string{"model name", "stepping", "microcode", "flags"} {
+			if strings.HasPrefix(line, key) {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func sumFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	return sum(file)
+}
+
+func sum(r io.Reader) (string, error) {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, r); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// Names of the files of a save.
+const (
+	stateFile   = "state"
+	consoleFile = "console.log"
+	infoFile    = "warm.json"
+)
+
+// LoadWarm returns the saved machine of the configuration from a folder. The
+// state is read in full: one that is truncated, changed, or of another machine
+// is an error, and never used.
+func LoadWarm(folder string, cfg Config, version string) (*Warm, error) {
+	key, err := warmKey(cfg, version)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(folder, key)
+	text, err := os.ReadFile(filepath.Join(dir, infoFile))
+	if err != nil {
+		return nil, err
+	}
+	var info warmInfo
+	if err := json.Unmarshal(text, &info); err != nil {
+		return nil, fmt.Errorf("read saved machine: %w", err)
+	}
+	if info.Key != key {
+		return nil, errors.New("read saved machine: it is another's")
+	}
+	log, err := os.ReadFile(filepath.Join(dir, consoleFile))
+	if err != nil {
+		return nil, err
+	}
+	state, err := os.Open(filepath.Join(dir, stateFile))
+	if err != nil {
+		return nil, err
+	}
+	if got, err := sum(state); err != nil || got != info.SHA256 {
+		return nil, errors.Join(errors.New("read saved machine: it has changed since it was saved"), err, state.Close())
+	}
+	return &Warm{Ready: info.Ready, Console: log, cfg: cfg, state: state}, nil
+}
+
+// SaveWarm boots the machine of the configuration to ready, saves it in the
+// folder and returns it. Two processes may do so at once.
+func SaveWarm(ctx context.Context, folder string, cfg Config, version string, bootTimeout time.Duration) (*Warm, error) {
+	key, err := warmKey(cfg, version)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	temp, err := os.MkdirTemp(folder, ".new-")
+	if err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	defer os.RemoveAll(temp)
+	m, err := Start(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Kill()
+	ready, err := m.AwaitReady(ctx, bootTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.saveTo(filepath.Join(temp, stateFile)); err != nil {
+		return nil, err
+	}
+	m.Kill()
+	info := warmInfo{Key: key, Ready: ready}
+	if info.SHA256, err = sumFile(filepath.Join(temp, stateFile)); err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	log, err := os.ReadFile(cfg.Console)
+	if err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	text, err := json.Marshal(info)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(temp, consoleFile), log, 0o644),
+		os.WriteFile(filepath.Join(temp, infoFile), append(text, '\n'), 0o644),
+	); err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	if err := replaceDir(filepath.Join(folder, key), temp); err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	return LoadWarm(folder, cfg, version)
+}
+
+func (m *Machine) saveTo(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("save machine: %w", err)
+	}
+	return errors.Join(m.monitor.save(file), file.Close())
+}
+
+// replaceDir puts temp in the place of dir, which may be there and in use:
+// whoever has its files open keeps them.
+func replaceDir(dir, temp string) error {
+	if err := os.Rename(dir, temp+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	err := os.Rename(temp, dir)
+	if errors.Is(err, os.ErrExist) {
+		err = nil // another process was first, with the same machine
+	}
+	return errors.Join(err, os.RemoveAll(temp+".old"))
+}
+
+// Close frees the state. Machines that were made of it run on.
+func (w *Warm) Close() error { return w.state.Close() }
+
+// Start makes a fresh machine. Its console begins with what the kernel wrote
+// until ready. [Machine.AwaitReady] says whether it really runs.
+func (w *Warm) Start(console string) (*Machine, error) {
+	if err := os.WriteFile(console, w.Console, 0o644); err != nil {
+		return nil, fmt.Errorf("write console: %w", err)
+	}
+	// An open file of its own: the offset is shared by descriptors of one.
+	state, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", w.state.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("reopen saved machine: %w", err)
+	}
+	defer state.Close()
+	cfg := w.cfg
+	cfg.Console = console
+	m, err := start(cfg, state)
+	if err != nil {
+		return nil, err
+	}
+	m.log.offset, m.log.line = int64(len(w.Console)), bytes.Count(w.Console, []byte("\n"))
+	return m, nil
+}
