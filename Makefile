@@ -24,7 +24,7 @@ bench:
 	@scripts/setup.sh vmtest
 	go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./...
 
-# Objects, schema and golden files. The compiler is pinned: see the script.
+# BPF objects, the workload and the schema. The compiler is pinned: see the script.
 generate:
 	@scripts/setup.sh generate
 	go generate ./...

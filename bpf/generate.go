@@ -1,7 +1,7 @@
 package bpf
 
-// scripts/generate.sh checks the compiler's version first, so call that, or
-// make generate, and not go generate.
+// make generate installs the pinned compiler first. CI compares what it makes
+// with what is here.
 
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64 -go-package bpf -output-stem twinringbuf twinRingbuf twin.bpf.c -- -I/usr/include/x86_64-linux-gnu -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -mcpu=v2 -DTRANSPORT_RINGBUF
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64 -go-package bpf -output-stem twinperf twinPerf twin.bpf.c -- -I/usr/include/x86_64-linux-gnu -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -mcpu=v2 -DTRANSPORT_PERF

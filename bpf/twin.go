@@ -188,8 +188,8 @@ type Stats struct {
 	// Runs is the number of runs, likewise.
 	Runs uint64
 	// Misses is the number of runs that the kernel skipped because a BPF
-	// program was already running on the CPU. Always 0 before Linux 5.12,
-	// which does not count them.
+	// program was already running on the CPU. Older kernels do not count all of
+	// them: tracepoints and kprobes only since 6.7, trampolines since 5.12.
 	Misses uint64
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
-// make generate checks the versions of the compiler and the linker first.
+// make generate installs the pinned compiler and linker first.
 
 //go:generate clang-14 --target=x86_64-linux-gnu -I/usr/include/x86_64-linux-gnu -O2 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector -fno-asynchronous-unwind-tables -static -nostdlib -fuse-ld=lld-14 -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-s -o testdata/init/init_amd64.elf testdata/init/init.c
 

@@ -166,8 +166,13 @@ func announceLoss(w io.Writer, twin *bpf.Twin, lost *uint64) error {
 			now += n
 		}
 	}
+	stats, err := twin.Stats()
+	if err != nil {
+		return err
+	}
+	now += stats.Misses
 	if now > *lost {
-		fmt.Fprintf(w, "lost %d events: the reader is too slow for the ring\n", now-*lost)
+		fmt.Fprintf(w, "lost %d events: the ring was full, or the kernel skipped the program\n", now-*lost)
 	}
 	*lost = now
 	return nil

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
@@ -11,11 +14,16 @@ import (
 	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/vmtest/console"
+	"github.com/ringtwin/ringtwin/vmtest/fleet"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
 // requestTimeout is for a request beyond the time that its plan asks for.
 const requestTimeout = 60 * time.Second
+
+// overheadBytes is what QEMU takes beside the guest's memory.
+const overheadBytes = 150 << 20
 
 // vmtestJob is a run in progress.
 type vmtestJob struct {
@@ -26,154 +34,68 @@ type vmtestJob struct {
 	qemuVersion string
 	initramfs   string
 	allowed     console.Allowed
-	show        *progress
+	show        *board
 	out         *outDir
+
+	choosing sync.Mutex // KVM is proved once
+	choice   *machine.Choice
 }
 
-// kernel measures the plan on one kernel. Every trial of the plan is stored,
-// the ones that were not measured with the reason.
-func (j *vmtestJob) kernel(f foundKernel) error {
-	have := record.Machine{
-		Backend: "qemu", Version: j.qemuVersion, Accel: string(machine.TCG), Clock: "wall",
-		CPUs: j.CPUs, MemoryBytes: int64(j.Memory) << 20,
-	}
-	if f.err != nil {
-		return j.missing(record.Kernel{Want: f.want}, have, j.outcome(record.FetchFailed), f.err)
-	}
-	of := record.Kernel{
-		Want: f.want, Release: f.bundle.Release, Source: f.bundle.Source, Package: f.bundle.Package, SHA256: f.bundle.SHA256,
-		Config: record.KernelConfig{Preempt: f.bundle.Config.Preempt, HZ: f.bundle.Config.HZ},
-	}
-	console, err := j.out.console(f.want)
+// run measures all kernels, as many at once as the host can bear.
+func (j *vmtestJob) run(refs []kernel.Ref) error {
+	memory, err := fleet.AvailableMemory()
 	if err != nil {
 		return err
 	}
-	cfg := machine.Config{
-		QEMU: j.QEMU, Kernel: f.bundle.Image, Initramfs: j.initramfs, Console: console,
-		CPUs: j.CPUs, MemoryMiB: j.Memory, Append: j.Append,
-	}.Defaults()
-	choice := j.accel(cfg, f.want)
-	cfg.Accel = choice.Accel
-	have.Accel, have.CPUModel, have.Command = string(cfg.Accel), cfg.CPUModel(), cfg.Command()
-
-	j.show.phase(fmt.Sprintf("%s: boot", f.want))
-	m, err := machine.Start(cfg)
-	if err != nil {
-		return j.missing(of, have, j.outcome(record.BootFailed), err)
+	var tasks []fleet.Task
+	for _, ref := range refs {
+		k := &kernelJob{vmtestJob: j, ref: ref}
+		tasks = append(tasks, fleet.Task{
+			Fetch:       k.fetch,
+			Run:         k.run,
+			Threads:     j.threads(),
+			MemoryBytes: int64(j.Memory)<<20 + overheadBytes,
+		})
+		j.show.phase(ref.Name, "wait")
 	}
-	defer m.Kill()
-	ready, err := m.AwaitReady(j.ctx, j.BootTimeout)
-	if err != nil {
-		return j.missing(of, have, j.outcome(record.BootFailed), err)
-	}
-	choice.Keep()
-	of.Release, have.CPUs = ready.Release, ready.CPUs
-	return j.measure(m, of, have)
+	// A reserve is left for the host and for this program.
+	return j.finish(refs, fleet.Run(j.ctx, fleet.Limits{Jobs: j.Jobs, MemoryBytes: memory / 10 * 8}, tasks))
 }
 
-// accel says on which accelerator the machine will run, and why.
-func (j *vmtestJob) accel(cfg machine.Config, want string) machine.Choice {
+// threads is how many cores a machine keeps busy: one where its CPUs take turns.
+func (j *vmtestJob) threads() int {
+	if j.Accel == string(machine.KVM) || j.Accel == "auto" && machine.MayUseKVM(j.qemuVersion, j.cache) {
+		return j.CPUs
+	}
+	return 1
+}
+
+// accel says on which accelerator machines run. The first kernel proves KVM.
+func (j *vmtestJob) accel(cfg machine.Config, name string) machine.Choice {
 	if j.Accel != "auto" {
 		return machine.Choice{Accel: machine.Accel(j.Accel)}
 	}
-	j.show.phase(want + ": does KVM run this kernel?")
-	choice := machine.ChooseAccel(j.ctx, cfg, j.qemuVersion, j.cache)
-	if choice.Accel == machine.TCG {
-		j.show.phase(want + ": emulation, single-threaded: " + choice.Reason)
-	}
-	return choice
-}
-
-// measure runs the plan on a machine that is ready.
-func (j *vmtestJob) measure(m *machine.Machine, of record.Kernel, have record.Machine) error {
-	stored := map[string]bool{}
-	run := session.Run{
-		Conn: m, Plan: j.plan, Kernel: of, Machine: have, Timeout: requestTimeout,
-		Phase: func(name string) { j.show.phase(of.Want + ": " + name) },
-		Check: func(t *record.Trial) error { return j.splat(m, t) },
-		Record: func(t *record.Trial) error {
-			stored[t.ID] = true
-			return j.out.add(t)
-		},
-	}
-	err := run.Do(j.ctx)
-	switch {
-	case err == nil, isOnly(err, session.ErrDiffer):
-		j.show.phase(of.Want + ": power off")
-		return errors.Join(err, m.Stop())
-	case errors.As(err, new(machine.GuestError)):
-		// It answered, and could not do it: the VM is not what failed.
-		return j.missing(of, have, j.outcome(record.Invalid), err, stored)
-	default:
-		return j.missing(of, have, j.outcome(record.Lost), err, stored)
-	}
-}
-
-// splat takes a trial's figures away if the kernel has complained on its
-// console, even if the guest went on: what a broken kernel does is no
-// measurement.
-func (j *vmtestJob) splat(m *machine.Machine, t *record.Trial) error {
-	events, err := m.Complaints()
-	if err != nil {
-		return err
-	}
-	if worst, ok := console.Worst(j.allowed.Filter(events)); ok && t.Status != record.Invalid {
-		t.Status = record.Splat
-		t.Reason = fmt.Sprintf("%s: %s (line %d of the console)", worst.Kind, worst.Line, worst.At)
-	}
-	return nil
-}
-
-// isOnly reports whether err is target and no connection failed beside it.
-func isOnly(err, target error) bool {
-	return errors.Is(err, target) && !errors.As(err, new(*machine.Failure))
-}
-
-// outcome is the status of trials that did not run, unless the failure says more.
-func (j *vmtestJob) outcome(otherwise record.Status) record.Status {
-	if j.ctx.Err() != nil {
-		return record.Cancelled
-	}
-	return otherwise
-}
-
-// missing stores every trial of the plan that is not stored yet with what kept
-// it from being measured, and returns the reason.
-func (j *vmtestJob) missing(of record.Kernel, have record.Machine, status record.Status, reason error, stored ...map[string]bool) error {
-	var failure *machine.Failure
-	if errors.As(reason, &failure) {
-		status = record.Status(failure.Outcome)
-	}
-	trials, err := j.plan.Trials(of.Want, have.CPUs)
-	if err != nil {
-		return errors.Join(reason, err)
-	}
-	for i := range trials {
-		t := &trials[i]
-		if len(stored) > 0 && stored[0][t.ID] {
-			continue
+	j.choosing.Lock()
+	defer j.choosing.Unlock()
+	if j.choice == nil {
+		j.show.phase(name, "does KVM run this kernel?")
+		choice := machine.ChooseAccel(j.ctx, cfg, j.qemuVersion, j.cache)
+		if choice.Accel == machine.TCG {
+			j.show.note("emulation, single-threaded: " + choice.Reason)
 		}
-		t.Kernel, t.Machine, t.Status, t.Reason = of, have, status, firstLine(reason)
-		if err := j.out.add(t); err != nil {
-			return errors.Join(reason, err)
-		}
+		j.choice = &choice
 	}
-	j.show.end()
-	if failure != nil && status != record.Cancelled {
-		fmt.Fprintf(j.stderr, "%s: %s", of.Want, failure.Report())
-	}
-	return fmt.Errorf("%s: %w", of.Want, reason)
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+	return *j.choice
 }
 
 // finish writes and shows the reports, and decides on the exit code.
-func (j *vmtestJob) finish(errs []error) error {
+func (j *vmtestJob) finish(refs []kernel.Ref, errs []error) error {
 	j.show.end()
-	comparisons, err := j.out.finish()
+	var order []string
+	for _, ref := range refs {
+		order = append(order, ref.Name)
+	}
+	comparisons, err := j.out.finish(order)
 	if err := report.Terminal(j.stdout, comparisons); err != nil {
 		return err
 	}
@@ -184,16 +106,11 @@ func (j *vmtestJob) finish(errs []error) error {
 			continue
 		}
 		if errors.Is(err, session.ErrDiffer) {
-			fmt.Fprintf(j.stderr, "ringtwin: %v\n", err)
 			code = exitFailed
-			continue
-		}
-		if code == exitOK {
+		} else if code == exitOK {
 			code = exitInfra
 		}
-		if !errors.As(err, new(*machine.Failure)) && j.ctx.Err() == nil {
-			fmt.Fprintf(j.stderr, "ringtwin: %v\n", err) // a failure was shown in full
-		}
+		j.explain(err)
 	}
 	for i := range comparisons {
 		switch c := &comparisons[i]; {
@@ -210,4 +127,163 @@ func (j *vmtestJob) finish(errs []error) error {
 		return nil
 	}
 	return exitError(code)
+}
+
+// explain says what the report cannot: the state of a machine that failed, and
+// what went wrong outside of all trials.
+func (j *vmtestJob) explain(err error) {
+	if j.ctx.Err() != nil {
+		return // it was cancelled, and the report says so
+	}
+	var failure *machine.Failure
+	if errors.As(err, &failure) {
+		fmt.Fprintf(j.stderr, "ringtwin: %s", failure.Report())
+		return
+	}
+	fmt.Fprintf(j.stderr, "ringtwin: %v\n", err)
+}
+
+// why is the status of trials that an error kept from being measured.
+func (j *vmtestJob) why(err error) (record.Status, string) {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	var failure *machine.Failure
+	switch {
+	case j.ctx.Err() != nil:
+		return record.Cancelled, line
+	case errors.As(err, new(*splatError)):
+		return record.Splat, line
+	case errors.As(err, &failure):
+		return record.Status(failure.Outcome), line
+	case errors.As(err, new(*fetchError)):
+		return record.FetchFailed, line
+	}
+	return record.Failed, line
+}
+
+// fetchError is a kernel that could not be had.
+type fetchError struct{ error }
+
+func (e *fetchError) Unwrap() error { return e.error }
+
+// kernelJob is the work on one kernel.
+type kernelJob struct {
+	*vmtestJob
+	ref    kernel.Ref
+	bundle *kernel.Bundle
+	warm   *machine.Warm
+	cfg    machine.Config
+}
+
+func (k *kernelJob) phase(name string) { k.show.phase(k.ref.Name, name) }
+
+func (k *kernelJob) fetch(ctx context.Context) error {
+	resolver := kernel.Resolver{Cache: kernel.Cache{Dir: k.cache}, Phase: k.phase}
+	bundle, err := resolver.Fetch(ctx, k.ref)
+	if err != nil {
+		return &fetchError{err}
+	}
+	k.bundle = bundle
+	k.phase("wait")
+	return nil
+}
+
+// run measures the plan. Every trial of it is stored.
+func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
+	of := record.Kernel{Want: k.ref.Name}
+	have := record.Machine{
+		Backend: "qemu", Version: k.qemuVersion, Accel: string(machine.TCG), Clock: "wall",
+		CPUs: k.CPUs, MemoryBytes: int64(k.Memory) << 20, Warm: !k.Cold,
+	}
+	fresh := func(context.Context) (session.Conn, error) { return nil, fetched }
+	if fetched == nil {
+		if err := k.configure(); err != nil {
+			return err
+		}
+		b := k.bundle
+		of.Release, of.Source, of.Package, of.SHA256 = b.Release, b.Source, b.Package, b.SHA256
+		of.Config.Preempt, of.Config.HZ = b.Config.Preempt, b.Config.HZ
+		have.Accel, have.CPUModel, have.Command = string(k.cfg.Accel), k.cfg.CPUModel(), k.cfg.Command()
+		fresh = k.fresh
+	}
+	measured := 0
+	run := session.Run{
+		Fresh: fresh, Plan: k.plan, Kernel: of, Machine: have, Timeout: requestTimeout,
+		Phase: k.phase, Why: k.why,
+		Check: func(conn session.Conn, t *record.Trial) error { return conn.(*connection).check(t) },
+		Record: func(t *record.Trial) error {
+			if t.Status == record.OK {
+				measured++
+			}
+			return k.out.add(t)
+		},
+	}
+	err = run.Do(ctx)
+	k.show.done(k.ref.Name, fmt.Sprintf("%d trials measured", measured))
+	if k.warm != nil {
+		err = errors.Join(err, k.warm.Close())
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", k.ref.Name, err)
+	}
+	return err
+}
+
+func (k *kernelJob) configure() error {
+	log, err := k.out.console(k.ref.Name)
+	if err != nil {
+		return err
+	}
+	k.cfg = machine.Config{
+		QEMU: k.QEMU, Kernel: k.bundle.Image, Initramfs: k.initramfs, Console: log,
+		CPUs: k.CPUs, MemoryMiB: k.Memory, Append: k.Append,
+	}.Defaults()
+	k.cfg.Accel = k.accel(k.cfg, k.ref.Name).Accel
+	return nil
+}
+
+// fresh starts a machine that nothing was done on: made of the saved one, or
+// booted.
+func (k *kernelJob) fresh(ctx context.Context) (session.Conn, error) {
+	m, err := k.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.AwaitReady(ctx, k.BootTimeout); err != nil {
+		return nil, err
+	}
+	k.keepChoice()
+	return &connection{Machine: m, allowed: k.allowed}, nil
+}
+
+func (k *kernelJob) start(ctx context.Context) (*machine.Machine, error) {
+	if k.Cold {
+		k.phase("boot")
+		return machine.Start(k.cfg)
+	}
+	if k.warm == nil {
+		if err := k.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return k.warm.Start(k.cfg.Console)
+}
+
+// prepare takes the machine that was saved before, or saves one.
+func (k *kernelJob) prepare(ctx context.Context) (err error) {
+	folder := filepath.Join(k.cache, "warm")
+	if k.warm, err = machine.LoadWarm(folder, k.cfg, k.qemuVersion); err == nil {
+		return nil
+	}
+	k.phase("boot, and save the machine")
+	k.warm, err = machine.SaveWarm(ctx, folder, k.cfg, k.qemuVersion, k.BootTimeout)
+	return err
+}
+
+// keepChoice remembers the accelerator: a machine has booted with it.
+func (k *kernelJob) keepChoice() {
+	k.choosing.Lock()
+	defer k.choosing.Unlock()
+	if k.choice != nil {
+		k.choice.Keep()
+	}
 }

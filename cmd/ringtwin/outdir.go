@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
@@ -16,7 +18,9 @@ import (
 
 // outDir is the folder of one run: out/<run>, to which out/latest points.
 type outDir struct {
-	path    string
+	path string
+
+	mu      sync.Mutex
 	results *os.File
 	trials  []record.Trial
 }
@@ -71,8 +75,12 @@ func latest(base, run string) error {
 	return nil
 }
 
-// add stores a trial at once: what was measured survives whatever comes.
+// add stores a trial at once: what was measured survives whatever comes. It may
+// be called from several goroutines.
 func (o *outDir) add(t *record.Trial) error {
+	t.Trial.Run = filepath.Base(o.path)
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.trials = append(o.trials, *t)
 	if err := record.Write(o.results, t); err != nil {
 		return fmt.Errorf("store result: %w", err)
@@ -89,8 +97,12 @@ func (o *outDir) console(kernel string) (string, error) {
 	return filepath.Abs(filepath.Join(dir, "console.log"))
 }
 
-// finish writes the reports and returns what they show. Every file is tried.
-func (o *outDir) finish() ([]verdict.Comparison, error) {
+// finish writes the reports, kernels in this order, and returns what they show.
+// Every file is tried.
+func (o *outDir) finish(order []string) ([]verdict.Comparison, error) {
+	slices.SortStableFunc(o.trials, func(a, b record.Trial) int {
+		return slices.Index(order, a.Kernel.Want) - slices.Index(order, b.Kernel.Want)
+	})
 	comparisons := verdict.Compare(o.trials)
 	write := func(name string, content func(io.Writer) error) error {
 		file, err := os.Create(filepath.Join(o.path, name))

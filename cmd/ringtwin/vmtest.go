@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
@@ -19,11 +17,13 @@ import (
 
 // vmtestCmd is the main job.
 type vmtestCmd struct {
-	Kernels []string `arg:"" name:"kernel" help:"A version (6.1, 6.1.192), or the path of an image. Several are run one after the other."`
+	Kernels []string `arg:"" name:"kernel" help:"A version (6.1, 6.1.192), a pattern (6.*, 5.10..6.12, all, latest, lts), or the path of an image."`
 
 	Plan   string `default:"quick" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
 	Attach string `help:"Where to hook into execve: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
 	Blocks int    `help:"Blocks of four trials. Default: the plan's." placeholder:"N"`
+	Jobs   int    `help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
+	Cold   bool   `help:"Boot every machine, instead of making it of one that was saved when it was ready."`
 	Out    string `default:"out" help:"Folder of the runs." placeholder:"DIR"`
 
 	Accel       string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
@@ -41,8 +41,8 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if v.CPUs < 1 || v.Memory < 64 || v.BootTimeout <= 0 {
-		return usageError{errors.New("want --cpus of at least 1, --memory of at least 64 and a --boot-timeout")}
+	if v.CPUs < 1 || v.Memory < 64 || v.BootTimeout <= 0 || v.Jobs < 0 {
+		return usageError{errors.New("want --cpus of at least 1, --memory of at least 64, a --boot-timeout and --jobs of 0 or more")}
 	}
 	if _, err := p.Trials("", v.CPUs); err != nil {
 		return usageError{err}
@@ -63,9 +63,9 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	show := newProgress(e.stderr)
+	show := newBoard(e.stderr)
 	defer show.end()
-	found, err := v.find(e.ctx, cache, show)
+	refs, err := v.resolve(e.ctx, cache, show)
 	if err != nil {
 		return err
 	}
@@ -73,12 +73,11 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	job := &vmtestJob{vmtestCmd: v, env: e, plan: p, cache: cache, qemuVersion: version, initramfs: archive, allowed: allowed, show: show, out: out}
-	var errs []error
-	for _, f := range found {
-		errs = append(errs, job.kernel(f))
+	job := &vmtestJob{
+		vmtestCmd: v, env: e, plan: p, cache: cache, qemuVersion: version, initramfs: archive,
+		allowed: allowed, show: show, out: out,
 	}
-	return job.finish(errs)
+	return job.run(refs)
 }
 
 func (v *vmtestCmd) plan() (*plan.Plan, error) {
@@ -111,35 +110,36 @@ func (v *vmtestCmd) allowed() (console.Allowed, error) {
 	return allowed, nil
 }
 
-// foundKernel is a kernel that was asked for, or why it could not be had.
-type foundKernel struct {
-	want   string
-	bundle *kernel.Bundle
-	err    error
-}
-
-// find gets all kernels before anything boots: one that does not exist is a
-// mistake of the user's, who should not wait for it.
-func (v *vmtestCmd) find(ctx context.Context, cache string, show *progress) ([]foundKernel, error) {
-	var found []foundKernel
+// resolve finds out what all words mean before anything is fetched or booted:
+// a kernel that does not exist is a mistake of the user's, who should not wait
+// for it. A name is used once: it is that of logs and trials.
+func (v *vmtestCmd) resolve(ctx context.Context, cache string, show *board) ([]kernel.Ref, error) {
+	var all []kernel.Ref
+	seen, names := map[kernel.Ref]bool{}, map[string]int{}
 	for _, want := range v.Kernels {
-		if slices.ContainsFunc(found, func(f foundKernel) bool { return f.want == want }) {
-			continue
-		}
 		resolver := kernel.Resolver{
 			Cache: kernel.Cache{Dir: cache},
-			Phase: func(name string) { show.phase(want + ": " + name) },
+			Phase: func(name string) { show.phase(want, name) },
 		}
-		bundle, err := resolver.Find(ctx, want)
+		refs, err := resolver.Resolve(ctx, want)
+		show.forget(want)
 		if errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError)) {
-			show.end()
 			return nil, usageError{err}
 		}
-		if err == nil && strings.ContainsRune(want, filepath.Separator) {
-			want = filepath.Base(want) // a path is no name for a cell
+		if err != nil {
+			// The archive cannot be asked: that is for the report to say.
+			refs = []kernel.Ref{kernel.Unresolved(want, err)}
 		}
-		found = append(found, foundKernel{want: want, bundle: bundle, err: err})
+		for _, ref := range refs {
+			if seen[ref] {
+				continue
+			}
+			seen[ref] = true
+			if names[ref.Name]++; names[ref.Name] > 1 {
+				ref.Name = fmt.Sprintf("%s-%d", ref.Name, names[ref.Name])
+			}
+			all = append(all, ref)
+		}
 	}
-	show.end()
-	return found, nil
+	return all, nil
 }

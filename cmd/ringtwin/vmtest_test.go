@@ -48,7 +48,7 @@ func TestInterrupt(t *testing.T) {
 	for _, test := range []struct {
 		during   string
 		measured int
-	}{{"6.1: boot", 0}, {"same programs", 0}, {"trial 3 of 12", 2}} {
+	}{{"same programs", 0}, {"block 2 of 3, trial 3 of 4", 6}} {
 		t.Run(test.during, func(t *testing.T) {
 			out := t.TempDir()
 			cmd, stdout := startVMTest(t, out, test.during)
@@ -110,7 +110,7 @@ func TestInterruptFetch(t *testing.T) {
 // TestKill: not even SIGKILL leaves a machine, or half a result.
 func TestKill(t *testing.T) {
 	out := t.TempDir()
-	cmd, _ := startVMTest(t, out, "trial 2 of 12")
+	cmd, _ := startVMTest(t, out, "trial 2 of 4")
 	if len(machines(t, out)) != 1 {
 		t.Error("no machine runs")
 	}
@@ -133,7 +133,7 @@ func TestKill(t *testing.T) {
 // TestQEMUDies: the trials that were not measured say so.
 func TestQEMUDies(t *testing.T) {
 	out := t.TempDir()
-	cmd, _ := startVMTest(t, out, "trial 2 of 12")
+	cmd, _ := startVMTest(t, out, "trial 2 of 4")
 	for _, path := range machines(t, out) {
 		killProcess(t, filepath.Base(filepath.Dir(path)))
 	}
@@ -145,8 +145,9 @@ func TestQEMUDies(t *testing.T) {
 	for _, trial := range readResults(t, out) {
 		count[trial.Status]++
 	}
-	if count[record.OK] < 1 || count[record.Lost] != 12-count[record.OK] {
-		t.Errorf("statuses %v, want ok and lost", count)
+	// Only the block whose machine died is lost; the others had their own.
+	if count[record.Lost] < 1 || count[record.Lost] > 4 || count[record.OK]+count[record.Lost] != 12 {
+		t.Errorf("statuses %v, want one block with lost trials", count)
 	}
 }
 

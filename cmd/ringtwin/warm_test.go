@@ -46,7 +46,7 @@ func probeOnce(ctx context.Context, m *machine.Machine) error {
 // damaged is never used.
 func TestWarm(t *testing.T) {
 	folder := t.TempDir()
-	for _, want := range []string{"5.10", "7.3"} {
+	for _, want := range []string{"7.3", "6.1"} {
 		t.Run(want, func(t *testing.T) {
 			cfg := warmConfig(t, want)
 			if _, err := machine.LoadWarm(folder, cfg, "v"); !os.IsNotExist(err) {
@@ -80,6 +80,81 @@ func TestWarm(t *testing.T) {
 				}
 				t.Logf("ready in %s, probed and off in %s", took, time.Since(begun))
 			}
+			if want == "6.1" {
+				damaged(t, folder, cfg)
+			}
 		})
 	}
+}
+
+// damaged changes the save in every way that a disk or a user may: it is told
+// each time, and saving again mends it.
+func damaged(t *testing.T, folder string, cfg machine.Config) {
+	t.Helper()
+	saved := func() string {
+		found, err := filepath.Glob(filepath.Join(folder, "*", "state"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("nothing saved: %v", err)
+		}
+		newest := found[0]
+		for _, path := range found {
+			if modified(t, path).After(modified(t, newest)) {
+				newest = path
+			}
+		}
+		return filepath.Dir(newest)
+	}
+	for name, damage := range map[string]func(dir string) error{
+		"truncated": func(dir string) error { return os.Truncate(filepath.Join(dir, "state"), 1<<20) },
+		"empty":     func(dir string) error { return os.Truncate(filepath.Join(dir, "state"), 0) },
+		"one bit": func(dir string) error {
+			file, err := os.OpenFile(filepath.Join(dir, "state"), os.O_RDWR, 0)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			b := make([]byte, 1)
+			if _, err := file.ReadAt(b, 5<<20); err != nil {
+				return err
+			}
+			b[0] ^= 0x10
+			_, err = file.WriteAt(b, 5<<20)
+			return err
+		},
+		"no state":       func(dir string) error { return os.Remove(filepath.Join(dir, "state")) },
+		"half the notes": func(dir string) error { return os.Truncate(filepath.Join(dir, "warm.json"), 20) },
+	} {
+		if err := damage(saved()); err != nil {
+			t.Fatal(err)
+		}
+		if warm, err := machine.LoadWarm(folder, cfg, "v"); err == nil {
+			warm.Close()
+			t.Errorf("%s: used", name)
+		}
+		warm, err := machine.SaveWarm(t.Context(), folder, cfg, "v", time.Minute)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		warm.Close()
+	}
+	other := cfg
+	other.MemoryMiB = 300
+	for name, load := range map[string]func() (*machine.Warm, error){
+		"another machine": func() (*machine.Warm, error) { return machine.LoadWarm(folder, other, "v") },
+		"another QEMU":    func() (*machine.Warm, error) { return machine.LoadWarm(folder, cfg, "w") },
+	} {
+		if warm, err := load(); err == nil {
+			warm.Close()
+			t.Errorf("%s: used", name)
+		}
+	}
+}
+
+func modified(t *testing.T, path string) time.Time {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.ModTime()
 }

@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -112,6 +113,9 @@ const (
 	maxBlocks       = 1000
 )
 
+// planName keeps names harmless in file names, ids and benchmark names.
+var planName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
 // Check refuses what no machine could run.
 func (p *Plan) Check() error {
 	var errs []error
@@ -120,7 +124,7 @@ func (p *Plan) Check() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	refuse(p.Name == "", "name: missing")
+	refuse(!planName.MatchString(p.Name), "name: %q, want letters, digits, dots, dashes and underscores", p.Name)
 	refuse(!slices.Equal(p.Transports, []string{"perf", "ringbuf"}), "transports: %v, want [perf, ringbuf]", p.Transports)
 	refuse(p.Workload != "execve", "workload: %q, want execve", p.Workload)
 	attach := append([]bpf.Attach{bpf.AttachAuto}, bpf.AttachOrder()...)
@@ -215,7 +219,7 @@ func (p *Plan) Trials(kernel string, cpus int) ([]record.Trial, error) {
 				Schema: record.Schema,
 				ID:     fmt.Sprintf("%s/%s/%s/block%d.%d", kernel, p.Name, cell.Transport, block, position),
 				Cell:   cell,
-				Trial:  record.Place{Plan: p.Name, Block: block, Position: position, Order: order, Seed: p.Seed},
+				Trial:  record.Place{Plan: p.Name, Trials: p.Blocks * len(orders[0]), Block: block, Position: position, Order: order, Seed: p.Seed},
 			})
 		}
 	}

@@ -67,6 +67,7 @@ func TestParseRefuses(t *testing.T) {
 		"unknown key":     {good + "program: 5\n", "program"},
 		"twice":           {good + "programs: 5\n", "programs"},
 		"no name":         {"programs: 1\nring_bytes_total: 65536\n", "name"},
+		"name of words":   {strings.Replace(good, "name: x", "name: my plan", 1), "name"},
 		"no programs":     {"name: x\nring_bytes_total: 65536\n", "programs: 0"},
 		"text for number": {strings.Replace(good, "100", "many", 1), "many"},
 		"both sizes":      {good + "ring_bytes_each: 4096\n", "exactly one"},

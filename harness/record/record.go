@@ -25,11 +25,12 @@ const (
 	Timeout     Status = "timeout"
 	Lost        Status = "lost" // the VM ended before it answered
 	Cancelled   Status = "cancelled"
+	Failed      Status = "failed" // the harness could not measure it
 )
 
 // Statuses lists all of them, best first.
 func Statuses() []Status {
-	return []Status{OK, Invalid, Unsupported, Refused, FetchFailed, BootFailed, Panic, Splat, Hang, Timeout, Lost, Cancelled}
+	return []Status{OK, Invalid, Unsupported, Refused, FetchFailed, BootFailed, Panic, Splat, Hang, Timeout, Lost, Failed, Cancelled}
 }
 
 // Trial is one measured run of a cell, or why there is none.
@@ -109,12 +110,14 @@ type Cell struct {
 
 // Place says which of the trials of a cell this is.
 type Place struct {
+	Run      string `json:"run"`      // names the run that it is of
 	Plan     string `json:"plan"`     // name of the plan that wants it
+	Trials   int    `json:"trials"`   // how many the plan wants of this kernel
 	Block    int    `json:"block"`    // from 0; the two-sided block is what statistics count
 	Position int    `json:"position"` // in the block, from 0
 	Order    string `json:"order"`    // ABBA or BAAB; A is perf
 	Seed     uint64 `json:"seed"`
-	Started  string `json:"started"` // RFC 3339, the guest's clock
+	Started  string `json:"started"` // RFC 3339, the host's clock
 }
 
 // Counts are events, unless they say otherwise.

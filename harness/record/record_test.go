@@ -149,7 +149,7 @@ func TestSchema(t *testing.T) {
 }
 
 func TestStatusesAreAll(t *testing.T) {
-	if n := len(Statuses()); n != 12 || !slices.Contains(Statuses(), Cancelled) {
+	if n := len(Statuses()); n != 13 || !slices.Contains(Statuses(), Cancelled) {
 		t.Errorf("%d statuses", n)
 	}
 }

@@ -47,7 +47,7 @@ func trials(t *testing.T) []record.Trial {
 		t.Fatal(err)
 	}
 	broken := record.Trial{
-		ID: `<b>|x/quick/perf/block0.0`, Status: record.BootFailed, Reason: "boot: <script>alert(1)</script> | `x`\n```\n# end",
+		ID: `<b>|x/quick/perf/block0.0`, Status: record.BootFailed, Reason: "boot: \x1b[31m<script>alert(1)</script> | `x`\n```\n# end",
 		Kernel:  record.Kernel{Want: `<b>|x`, Source: "file"},
 		Machine: record.Machine{Backend: "qemu", Version: "7.2", Accel: "tcg", CPUs: 2, MemoryBytes: 512 << 20},
 		Cell:    record.Cell{Transport: "perf"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,16 +19,20 @@ import (
 // comparePrograms is how many programs the comparison starts.
 const comparePrograms = 60
 
-// Conn carries requests to a kernel under test.
+// Conn carries requests to one kernel under test.
 type Conn interface {
 	// Do hands every answer to take, and returns when the request is done,
 	// with an error if it was not answered in full within the time-out.
 	Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error
+	// Close ends what was started for the connection.
+	Close() error
 }
 
 // Run measures a plan on one kernel.
 type Run struct {
-	Conn    Conn
+	// Fresh starts the kernel anew: each block is measured in a boot of its
+	// own, so that blocks are independent, and a crash costs one block.
+	Fresh   func(context.Context) (Conn, error)
 	Plan    *plan.Plan
 	Kernel  record.Kernel
 	Machine record.Machine
@@ -35,10 +40,13 @@ type Run struct {
 	Timeout time.Duration
 	// Phase is told what begins, in a few words. It may be nil.
 	Phase func(name string)
+	// Why is the status, and the reason in a line, of trials that an error of
+	// Fresh or of a connection kept from being measured.
+	Why func(error) (record.Status, string)
 	// Check may change the status of a trial for what only the carrier of the
 	// requests knows. It may be nil.
-	Check func(*record.Trial) error
-	// Record is given every trial as soon as its ledger is checked.
+	Check func(Conn, *record.Trial) error
+	// Record is given every trial of the plan, as soon as its status is known.
 	Record func(*record.Trial) error
 }
 
@@ -46,57 +54,103 @@ type Run struct {
 // deliver the same events, or not those that the programs must cause.
 var ErrDiffer = errors.New("the twins do not agree")
 
-// Do runs the plan: probe, comparison, warm-up, blocks. Every planned trial
-// whose turn comes is recorded with its status. An error that is not
-// [ErrDiffer] means that the connection failed: the trials that were not
-// recorded did not run.
+// Do runs the plan: probe and comparison, then the blocks. Every trial of the
+// plan is recorded, whatever happens, unless recording fails. The error is
+// [ErrDiffer], or that of a connection, or both.
 func (r *Run) Do(ctx context.Context) error {
-	r.phase("probe")
-	facts, err := r.probe(ctx)
-	if err != nil {
-		return err
-	}
 	trials, err := r.Plan.Trials(r.Kernel.Want, r.Machine.CPUs)
 	if err != nil {
 		return err
 	}
-	r.Kernel.Config.BTF = facts.BTF
+	facts, same, differ := r.look(ctx, trials[0].Cell)
+	if differ != nil && !errors.Is(differ, ErrDiffer) {
+		status, reason := r.Why(differ)
+		return errors.Join(differ, r.recordAll(r.known(trials, facts), status, reason))
+	}
+	trials = r.known(trials, facts)
+	if facts.Status != record.OK {
+		return r.recordAll(trials, facts.Status, facts.Reason)
+	}
+	errs := []error{differ}
+	for block := range slices.Chunk(trials, len(trials)/r.Plan.Blocks) {
+		errs = append(errs, r.block(ctx, block, same))
+	}
+	return errors.Join(errs...)
+}
+
+// known fills in what a trial's record says of where it ran.
+func (r *Run) known(trials []record.Trial, facts Facts) []record.Trial {
+	if facts.Release != "" {
+		r.Kernel.Release, r.Kernel.Config.BTF = facts.Release, facts.BTF
+	}
 	for i := range trials {
 		trials[i].Kernel, trials[i].Machine = r.Kernel, r.Machine
 		if facts.Status == record.OK {
 			trials[i].Cell.Attach = string(facts.Attach)
 		}
 	}
-	if facts.Status != record.OK {
-		return r.recordAll(trials, facts.Status, facts.Reason)
+	return trials
+}
+
+// look asks a fresh kernel what it can do, and compares the twins on it.
+func (r *Run) look(ctx context.Context, cell record.Cell) (facts Facts, same record.Invariant, err error) {
+	conn, err := r.Fresh(ctx)
+	if err != nil {
+		return facts, same, err
 	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	r.phase("probe")
+	attach := bpf.Attach(r.Plan.Attach)
+	facts, err = ask[Facts](ctx, conn, Request{Probe: &attach}, r.Timeout)
+	if err != nil || facts.Status != record.OK {
+		return facts, same, err
+	}
+	cell.Attach = string(facts.Attach)
 	r.phase("same programs under both twins")
-	same, differ := r.compare(ctx, trials[0].Cell)
-	if differ != nil && !errors.Is(differ, ErrDiffer) {
-		return differ
-	}
-	if err := r.warmUp(ctx, trials); err != nil {
+	same, err = r.compare(ctx, conn, cell)
+	return facts, same, err
+}
+
+// block measures the trials of a block on a fresh kernel. If that fails, the
+// rest of the block is recorded with the reason.
+func (r *Run) block(ctx context.Context, trials []record.Trial, same record.Invariant) error {
+	done, err := r.measureBlock(ctx, trials, same)
+	if err == nil || done == len(trials) {
 		return err
+	}
+	status, reason := r.Why(err)
+	return errors.Join(err, r.recordAll(trials[done:], status, reason))
+}
+
+// measureBlock returns how many of the trials were recorded.
+func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same record.Invariant) (done int, err error) {
+	conn, err := r.Fresh(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := r.warmUp(ctx, conn, trials); err != nil {
+		return 0, err
 	}
 	for i := range trials {
 		t := &trials[i]
-		r.phase(fmt.Sprintf("trial %d of %d, %s", i+1, len(trials), t.Cell.Transport))
-		if err := r.measure(ctx, t); err != nil {
-			return errors.Join(err, differ)
+		r.phase(fmt.Sprintf("block %d of %d, trial %d of %d, %s", t.Trial.Block+1, r.Plan.Blocks, i+1, len(trials), t.Cell.Transport))
+		if err := r.measure(ctx, conn, t); err != nil {
+			return i, err
 		}
 		if t.Counts != nil {
 			settle(t, same)
 		}
 		if r.Check != nil {
-			if err := r.Check(t); err != nil {
-				return errors.Join(err, differ)
+			if err := r.Check(conn, t); err != nil {
+				return i, err
 			}
 		}
 		if err := r.Record(t); err != nil {
-			return errors.Join(err, differ)
+			return i, err
 		}
 	}
-	return differ
+	return len(trials), nil
 }
 
 func (r *Run) phase(name string) {
@@ -115,18 +169,13 @@ func (r *Run) recordAll(trials []record.Trial, status record.Status, reason stri
 	return nil
 }
 
-func (r *Run) probe(ctx context.Context) (Facts, error) {
-	attach := bpf.Attach(r.Plan.Attach)
-	return ask[Facts](ctx, r, Request{Probe: &attach}, 0)
-}
-
 // compare has both twins deliver the very same programs. What came of it
 // becomes a line in the ledger of every trial of this boot: if the twins do not
 // agree about the same programs, no comparison of theirs means anything.
-func (r *Run) compare(ctx context.Context, cell record.Cell) (record.Invariant, error) {
+func (r *Run) compare(ctx context.Context, conn Conn, cell record.Cell) (record.Invariant, error) {
 	cell.Programs, cell.Producers, cell.RateHz = comparePrograms, 1, 0
 	line := record.Invariant{Invariant: "both twins deliver the same programs, all of them"}
-	got, err := ask[trial.Comparison](ctx, r, Request{Compare: &cell}, 0)
+	got, err := ask[trial.Comparison](ctx, conn, Request{Compare: &cell}, r.Timeout)
 	if err != nil {
 		return line, fmt.Errorf("compare twins: %w", err)
 	}
@@ -166,7 +215,7 @@ func Differ(c trial.Comparison) error {
 
 // warmUp measures each transport once and forgets it: the first trial pays for
 // what the kernel and the harness do only once.
-func (r *Run) warmUp(ctx context.Context, trials []record.Trial) error {
+func (r *Run) warmUp(ctx context.Context, conn Conn, trials []record.Trial) error {
 	seen := map[string]bool{}
 	for _, t := range trials {
 		if seen[t.Cell.Transport] {
@@ -175,7 +224,7 @@ func (r *Run) warmUp(ctx context.Context, trials []record.Trial) error {
 		seen[t.Cell.Transport] = true
 		r.phase("warm-up, " + t.Cell.Transport)
 		t.Cell.ReaderStallMS = 0
-		if err := r.measure(ctx, &t); err != nil {
+		if err := r.measure(ctx, conn, &t); err != nil {
 			return err
 		}
 	}
@@ -183,8 +232,11 @@ func (r *Run) warmUp(ctx context.Context, trials []record.Trial) error {
 }
 
 // measure fills in a trial: what was measured, and its ledger.
-func (r *Run) measure(ctx context.Context, t *record.Trial) error {
-	got, err := ask[Measured](ctx, r, Request{Trial: &t.Cell}, runTime(&t.Cell))
+func (r *Run) measure(ctx context.Context, conn Conn, t *record.Trial) error {
+	// The host's clock: that of a machine that is made of a saved one stood
+	// still since then.
+	t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
+	got, err := ask[Measured](ctx, conn, Request{Trial: &t.Cell}, r.Timeout+runTime(&t.Cell))
 	if err != nil {
 		return fmt.Errorf("trial %s: %w", t.ID, err)
 	}
@@ -192,7 +244,6 @@ func (r *Run) measure(ctx context.Context, t *record.Trial) error {
 	if got.Trial == nil {
 		return nil
 	}
-	t.Trial.Started = got.Trial.Trial.Started
 	t.Counts, t.Latency, t.Cost, t.Rate, t.Memory = got.Trial.Counts, got.Trial.Latency, got.Trial.Cost, got.Trial.Rate, got.Trial.Memory
 	t.Ledger = ledger.Check(&t.Cell, t.Counts)
 	return nil
@@ -223,10 +274,10 @@ func runTime(cell *record.Cell) time.Duration {
 }
 
 // ask sends a request that has one answer.
-func ask[T any](ctx context.Context, r *Run, request Request, extra time.Duration) (T, error) {
+func ask[T any](ctx context.Context, conn Conn, request Request, timeout time.Duration) (T, error) {
 	var answer T
 	answers := 0
-	err := r.Conn.Do(ctx, request, r.Timeout+extra, func(body json.RawMessage) error {
+	err := conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
 		answers++
 		return json.Unmarshal(body, &answer)
 	})

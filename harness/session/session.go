@@ -16,6 +16,7 @@ import (
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"golang.org/x/sys/unix"
 )
 
 // Request is one thing to do; exactly one field is set.
@@ -30,9 +31,10 @@ type Request struct {
 
 // Facts answer a probe.
 type Facts struct {
-	Attach bpf.Attach `json:"attach"` // resolved
-	CPUs   int        `json:"cpus"`
-	BTF    bool       `json:"btf"`
+	Release string     `json:"release"` // of uname(2)
+	Attach  bpf.Attach `json:"attach"`  // resolved
+	CPUs    int        `json:"cpus"`
+	BTF     bool       `json:"btf"`
 	// Status is ok, or why nothing can be measured here, with the reason.
 	Status record.Status `json:"status"`
 	Reason string        `json:"reason,omitempty"`
@@ -78,7 +80,7 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 }
 
 func probe(want bpf.Attach) Facts {
-	facts := Facts{Status: record.OK}
+	facts := Facts{Status: record.OK, Release: release()}
 	_, err := os.Stat("/sys/kernel/btf/vmlinux")
 	facts.BTF = err == nil
 	cpus, err := trial.CPUs()
@@ -95,14 +97,22 @@ func probe(want bpf.Attach) Facts {
 	return facts
 }
 
+// release is empty where uname(2) fails, which it does not.
+func release() string {
+	var uts unix.Utsname
+	_ = unix.Uname(&uts)
+	return unix.ByteSliceToString(uts.Release[:])
+}
+
 // classify turns an error into a status and a line.
 func classify(err error) (record.Status, string) {
 	var refused *ebpf.VerifierError
 	switch {
-	case errors.Is(err, bpf.ErrUnsupported):
-		return record.Unsupported, err.Error()
+	// First: a refusal at one attach point is among the reasons of ErrUnsupported.
 	case errors.As(err, &refused):
 		return record.Refused, fmt.Sprintf("%-12v", refused)
+	case errors.Is(err, bpf.ErrUnsupported):
+		return record.Unsupported, err.Error()
 	}
-	return record.Invalid, "not measured: " + err.Error()
+	return record.Failed, err.Error()
 }

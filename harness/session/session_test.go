@@ -38,6 +38,8 @@ func (n native) Do(ctx context.Context, request any, _ time.Duration, take func(
 	})
 }
 
+func (n native) Close() error { return nil }
+
 // small is the quick plan, made short.
 func small(t *testing.T) *plan.Plan {
 	t.Helper()
@@ -58,7 +60,9 @@ func run(t *testing.T, conn Conn, p *plan.Plan) ([]record.Trial, error) {
 		t.Fatal(err)
 	}
 	r := Run{
-		Conn: conn, Plan: p, Kernel: record.Kernel{Want: "host"}, Timeout: time.Minute,
+		Fresh: func(context.Context) (Conn, error) { return conn, nil },
+		Why:   func(err error) (record.Status, string) { return record.Lost, err.Error() },
+		Plan:  p, Kernel: record.Kernel{Want: "host"}, Timeout: time.Minute,
 		Machine: record.Machine{Backend: "host", CPUs: len(cpus)},
 		Record:  func(t *record.Trial) error { trials = append(trials, *t); return nil },
 	}
@@ -157,6 +161,78 @@ func TestRunRecordsWhyNothingWasMeasured(t *testing.T) {
 		if trial.Status != record.Unsupported || trial.Reason == "" || trial.Counts != nil {
 			t.Errorf("%s is %s: %q", trial.ID, trial.Status, trial.Reason)
 		}
+	}
+}
+
+// dying is a native connection that fails at its nth trial.
+type dying struct {
+	native
+	trials int
+}
+
+var errDied = errors.New("the machine died")
+
+func (d *dying) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
+	if request.(Request).Trial != nil {
+		if d.trials--; d.trials < 0 {
+			return errDied
+		}
+	}
+	return d.native.Do(ctx, request, timeout, take)
+}
+
+// TestACrashCostsItsBlock: the rest of the block is recorded with the reason,
+// and the next block is measured on a fresh kernel.
+func TestACrashCostsItsBlock(t *testing.T) {
+	need.Root(t)
+	p := small(t)
+	p.Blocks = 3
+	boots := 0
+	var statuses []record.Status
+	r := Run{
+		// The second block's machine dies in its second trial, after two of warm-up.
+		Fresh: func(context.Context) (Conn, error) {
+			if boots++; boots == 3 {
+				return &dying{trials: 3}, nil
+			}
+			return native{}, nil
+		},
+		Plan: p, Timeout: time.Minute, Machine: record.Machine{CPUs: 2},
+		Why: func(err error) (record.Status, string) {
+			if !errors.Is(err, errDied) {
+				t.Errorf("asked about %v", err)
+			}
+			return record.Lost, "died"
+		},
+		Record: func(t *record.Trial) error { statuses = append(statuses, t.Status); return nil },
+	}
+	if err := r.Do(t.Context()); !errors.Is(err, errDied) {
+		t.Errorf("ended with %v", err)
+	}
+	want := strings.Repeat("ok ", 5) + strings.Repeat("lost ", 3) + strings.Repeat("ok ", 4)
+	var got strings.Builder
+	for _, status := range statuses {
+		got.WriteString(string(status) + " ")
+	}
+	if got.String() != want {
+		t.Errorf("statuses %s, want %s", got.String(), want)
+	}
+	if boots != 4 {
+		t.Errorf("%d boots, want one to look and one a block", boots)
+	}
+}
+
+// TestNoBoot: every trial of the plan is recorded.
+func TestNoBoot(t *testing.T) {
+	recorded := 0
+	r := Run{
+		Fresh: func(context.Context) (Conn, error) { return nil, errDied },
+		Plan:  small(t), Machine: record.Machine{CPUs: 2},
+		Why:    func(error) (record.Status, string) { return record.BootFailed, "why" },
+		Record: func(t *record.Trial) error { recorded++; return nil },
+	}
+	if err := r.Do(t.Context()); !errors.Is(err, errDied) || recorded != 4 {
+		t.Errorf("%d recorded, %v", recorded, err)
 	}
 }
 

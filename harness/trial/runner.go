@@ -106,7 +106,7 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	kind := bpf.Transport(cell.Transport)
 	sampleBytes := transport.SampleBytes(kind, bpf.EventBytes+cell.PayloadBytes)
 	c := newConsumer(reader, sampleBytes, cell.Programs+len(r.cpus), consumerCPU)
-	out := &record.Trial{Trial: record.Place{Started: time.Now().UTC().Format(time.RFC3339Nano)}}
+	out := &record.Trial{}
 
 	// Collect what set-up left behind, then not again before the trial is over.
 	runtime.GC()

@@ -82,12 +82,13 @@ type Row struct {
 	Perf, Ringbuf float64 // medians over trials
 	// Ratio is ringbuf to perf, the median over blocks of the ratio of the
 	// medians in each; Low and High are the lowest and the highest block.
-	// All are NaN where a block has a figure of 0.
+	// All are NaN where a block has a figure of 0. A block in which only one
+	// transport was measured is left out.
 	Ratio, Low, High float64
-	Blocks           int
+	Blocks           int // that the ratio is of
 }
 
-// Comparison is what is known of one plan on one kernel.
+// Comparison is what is known of one set-up on one kernel.
 type Comparison struct {
 	Plan    string
 	Kernel  record.Kernel
@@ -95,7 +96,7 @@ type Comparison struct {
 	Perf    record.Cell
 	Ringbuf record.Cell
 
-	Planned  int // trials
+	Planned  int // trials, those that left no record included
 	Statuses map[record.Status]int
 	// Reasons are those of the trials that are not ok, without repetition.
 	Reasons []Reason
@@ -118,12 +119,49 @@ type Reason struct {
 // Measured is the number of trials that are ok.
 func (c *Comparison) Measured() int { return c.Statuses[record.OK] }
 
-// Compare groups trials by kernel and plan, in the order in which they come.
+// setup is what must be equal for trials to be compared: all but the transport
+// and what belongs to it, and which trial it is.
+type setup struct {
+	want, sha256, plan string
+	backend, accel     string
+	clock, version     string
+	cpus               int
+	memoryBytes        int64
+	cell               record.Cell
+}
+
+func setupOf(t *record.Trial) setup {
+	s := setup{
+		want: t.Kernel.Want, sha256: t.Kernel.SHA256, plan: t.Trial.Plan,
+		backend: t.Machine.Backend, accel: t.Machine.Accel, clock: t.Machine.Clock, version: t.Machine.Version,
+		cpus: t.Machine.CPUs, memoryBytes: t.Machine.MemoryBytes, cell: t.Cell,
+	}
+	s.cell.Transport, s.cell.Policy, s.cell.RingBytes, s.cell.RingBytesTotal = "", "", 0, 0
+	if t.Status != record.OK {
+		s.cell.Attach = "" // which is not known before a kernel was probed
+	}
+	return s
+}
+
+// Compare groups trials by kernel, machine and set-up, in the order in which
+// they come.
 func Compare(trials []record.Trial) []Comparison {
-	var order [][3]string
-	groups := map[[3]string][]*record.Trial{}
+	var order []setup
+	groups := map[setup][]*record.Trial{}
+	attached := map[setup]setup{} // without the attach point, to with it
 	for i := range trials {
-		key := [3]string{trials[i].Kernel.Want, trials[i].Kernel.SHA256, trials[i].Trial.Plan}
+		key := setupOf(&trials[i])
+		bare := key
+		bare.cell.Attach = ""
+		if trials[i].Status == record.OK {
+			attached[bare] = key
+		}
+	}
+	for i := range trials {
+		key := setupOf(&trials[i])
+		if known, ok := attached[key]; ok && trials[i].Status != record.OK {
+			key = known // it failed where others did not
+		}
 		if groups[key] == nil {
 			order = append(order, key)
 		}
@@ -137,7 +175,7 @@ func Compare(trials []record.Trial) []Comparison {
 }
 
 func compareKernel(trials []*record.Trial) Comparison {
-	c := Comparison{Planned: len(trials), Statuses: map[record.Status]int{}}
+	c := Comparison{Planned: planned(trials), Statuses: map[record.Status]int{}}
 	byTransport := map[string][]*record.Trial{}
 	for _, t := range trials {
 		c.Plan, c.Kernel, c.Machine = t.Trial.Plan, t.Kernel, t.Machine
@@ -165,6 +203,21 @@ func compareKernel(trials []*record.Trial) Comparison {
 		}
 	}
 	return c
+}
+
+// planned is how many trials the plans of all runs wanted: a run that was killed
+// leaves fewer records.
+func planned(trials []*record.Trial) int {
+	wanted, have := map[string]int{}, map[string]int{}
+	for _, t := range trials {
+		wanted[t.Trial.Run] = max(wanted[t.Trial.Run], t.Trial.Trials)
+		have[t.Trial.Run]++
+	}
+	n := 0
+	for run, count := range have {
+		n += max(count, wanted[run])
+	}
+	return n
 }
 
 func (c *Comparison) addReason(t *record.Trial) {
@@ -195,16 +248,17 @@ func total(trials []*record.Trial) Total {
 func compareMetric(m Metric, perf, ringbuf []*record.Trial) Row {
 	row := Row{Metric: m, Perf: median(values(m, perf)), Ringbuf: median(values(m, ringbuf))}
 	var logs []float64
-	for _, block := range blocks(perf) {
-		in := func(t *record.Trial) bool { return t.Trial.Block == block }
+	for _, id := range blocks(perf, ringbuf) {
+		in := func(t *record.Trial) bool { return blockOf(t) == id }
 		a, b := median(values(m, filter(perf, in))), median(values(m, filter(ringbuf, in)))
-		if a > 0 && b > 0 {
-			logs = append(logs, math.Log(b/a))
+		if math.IsNaN(a) || math.IsNaN(b) {
+			continue // the other transport's trials were not measured there
 		}
+		logs = append(logs, math.Log(b/a)) // infinite, or NaN, where one is 0
 	}
 	row.Blocks = len(logs)
 	row.Ratio, row.Low, row.High = math.NaN(), math.NaN(), math.NaN()
-	if len(logs) > 0 {
+	if len(logs) > 0 && !slices.ContainsFunc(logs, func(x float64) bool { return math.IsInf(x, 0) || math.IsNaN(x) }) {
 		row.Ratio = math.Exp(median(logs))
 		row.Low, row.High = math.Exp(slices.Min(logs)), math.Exp(slices.Max(logs))
 	}
@@ -225,14 +279,27 @@ func filter(trials []*record.Trial, keep func(*record.Trial) bool) []*record.Tri
 	return slices.DeleteFunc(slices.Clone(trials), func(t *record.Trial) bool { return !keep(t) })
 }
 
-// blocks returns the numbers of the blocks, in order.
-func blocks(trials []*record.Trial) []int {
-	var numbers []int
-	for _, t := range trials {
-		numbers = append(numbers, t.Trial.Block)
+// block is one boot of one run.
+type block struct {
+	run    string
+	number int
+}
+
+func blockOf(t *record.Trial) block { return block{t.Trial.Run, t.Trial.Block} }
+
+// blocks returns the blocks of all trials, each once.
+func blocks(groups ...[]*record.Trial) []block {
+	var all []block
+	seen := map[block]bool{}
+	for _, trials := range groups {
+		for _, t := range trials {
+			if id := blockOf(t); !seen[id] {
+				seen[id] = true
+				all = append(all, id)
+			}
+		}
 	}
-	slices.Sort(numbers)
-	return slices.Compact(numbers)
+	return all
 }
 
 // median of an even number of values is the mean of the two in the middle, and

@@ -80,8 +80,47 @@ func TestWhatIsNotOKHasNoFigure(t *testing.T) {
 
 func TestRatioOfNothing(t *testing.T) {
 	c := Compare([]record.Trial{trialOf("perf", 0, 0), trialOf("ringbuf", 0, 5)})[0]
-	if r := row(t, c, "latency p50"); !math.IsNaN(r.Ratio) || r.Blocks != 0 {
+	if r := row(t, c, "latency p50"); !math.IsNaN(r.Ratio) {
 		t.Errorf("ratio to 0 is %+v", r)
+	}
+}
+
+// TestMachinesApart: what ran on another machine, or in another way, is not
+// mixed in; two runs of the same are, and their blocks stay apart.
+func TestMachinesApart(t *testing.T) {
+	kvm := trialOf("ringbuf", 0, 1)
+	kvm.Machine.Accel = "kvm"
+	kprobe := trialOf("ringbuf", 0, 1)
+	kprobe.Cell.Attach = "kprobe"
+	if c := Compare([]record.Trial{trialOf("perf", 0, 1), kvm, kprobe}); len(c) != 3 {
+		t.Errorf("%d comparisons, want 3", len(c))
+	}
+	run := func(name, transport string, ns int64) record.Trial {
+		t := trialOf(transport, 0, ns)
+		t.Trial.Run = name
+		return t
+	}
+	c := Compare([]record.Trial{run("a", "perf", 100), run("a", "ringbuf", 50), run("b", "perf", 10), run("b", "ringbuf", 20)})
+	if len(c) != 1 {
+		t.Fatalf("%d comparisons, want 1", len(c))
+	}
+	if r := row(t, c[0], "latency p50"); r.Blocks != 2 || r.Low != 0.5 || r.High != 2 {
+		t.Errorf("row %+v, want two blocks", r)
+	}
+	lost := record.Trial{Status: record.Lost, Kernel: record.Kernel{Want: "6.1"}, Cell: record.Cell{Transport: "perf", Attach: "auto"}}
+	ok := trialOf("ringbuf", 0, 1)
+	ok.Cell.Attach = "kprobe"
+	if c := Compare([]record.Trial{lost, ok}); len(c) != 1 {
+		t.Errorf("a trial that failed before the probe is a set-up of its own")
+	}
+}
+
+// TestPlannedCountsWhatLeftNoRecord: a run that was killed is not complete.
+func TestPlannedCountsWhatLeftNoRecord(t *testing.T) {
+	cut := trialOf("perf", 0, 1)
+	cut.Trial.Trials = 12
+	if c := Compare([]record.Trial{cut, cut})[0]; c.Planned != 12 || c.Measured() != 2 {
+		t.Errorf("%d of %d", c.Measured(), c.Planned)
 	}
 }
 

@@ -6,6 +6,6 @@
 // Execve is for one goroutine.
 package workload
 
-// make generate checks the versions of the compiler and the linker first.
+// make generate installs the pinned compiler and linker first.
 
 //go:generate clang-14 --target=x86_64-linux-gnu -I/usr/include/x86_64-linux-gnu -O2 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector -fno-asynchronous-unwind-tables -static -nostdlib -fuse-ld=lld-14 -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-s -o load_amd64.elf load.c

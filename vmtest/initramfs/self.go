@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/ringtwin/ringtwin/vmtest/lru"
 )
 
 // ErrNotStatic is returned for a program that needs a loader and libraries,
@@ -38,10 +40,17 @@ func Self(dir string) (string, error) {
 	sum := sha256.Sum256(archive.Bytes())
 	path := filepath.Join(dir, hex.EncodeToString(sum[:])+".cpio")
 	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, archive.Bytes()) {
+		_ = lru.Use(path) // a cache that is not ours to write is as good to read
 		return path, nil
 	}
-	return path, replace(path, archive.Bytes())
+	if err := replace(path, archive.Bytes()); err != nil {
+		return "", err
+	}
+	return path, lru.Prune(dir, maxArchiveBytes)
 }
+
+// maxArchiveBytes is what the archives of all builds may take together.
+const maxArchiveBytes = 200 << 20
 
 // replace writes the file in one step.
 func replace(path string, data []byte) error {

@@ -39,6 +39,9 @@ func (a *apt) options() []string {
 		o("APT::Sandbox::User", ""), // as root apt would write as another user
 		o("Acquire::Languages", "none"),
 		o("Acquire::Retries", "3"),
+		// Else a mirror that does not answer is a warning, and old lists pass
+		// for new ones.
+		o("APT::Update::Error-Mode", "any"),
 	}
 }
 

@@ -21,7 +21,9 @@ const retryAge = 10 * time.Minute
 
 // index is what the package lists said.
 type index struct {
-	Suites   []string  `json:"suites"` // that were read
+	Suites []string `json:"suites"` // that were read
+	// Problem is what kept some of the lists from being read, or "".
+	Problem  string    `json:"problem,omitempty"`
 	Packages []Package `json:"packages"`
 
 	age time.Duration
@@ -62,6 +64,9 @@ func (a *apt) readIndex() *index {
 	if readJSON(a.indexPath(), idx) != nil {
 		return nil
 	}
+	if idx.Problem != "" && idx.age > retryAge {
+		idx.age = max(idx.age, listsAge) // what was missing may be there now
+	}
 	return idx
 }
 
@@ -93,6 +98,10 @@ func (a *apt) update(ctx context.Context) (*index, error) {
 	}
 	if len(idx.Packages) == 0 {
 		return nil, errors.Join(updateErr, errors.New("no kernel in any package list"))
+	}
+	if updateErr != nil {
+		idx.Problem = updateErr.Error()
+		a.phase("package lists could not all be read: " + idx.Problem)
 	}
 	return idx, writeJSON(a.indexPath(), idx)
 }

@@ -20,59 +20,101 @@ type Resolver struct {
 	Phase func(string)
 }
 
+// Ref is one kernel that exists, and is not fetched yet.
+type Ref struct {
+	// Name is how the user knows it: 6.1, 6.1.192, or the name of a file.
+	Name string
+
+	pkg  Package
+	path string // of an image; then there is no package
+	err  error  // of resolving
+}
+
+// Unresolved is a kernel of which it could not be found out whether it exists.
+// Fetching it returns the error.
+func Unresolved(name string, err error) Ref { return Ref{Name: name, err: err} }
+
 // ErrNotNamed is returned for text that names no kernel.
 var ErrNotNamed = errors.New("not a kernel")
 
 var bareVersion = regexp.MustCompile(`^\d+\.\d+(\.\d+)?$`)
 
-// Find returns the bundle of what the user named: a version (6.1, 6.1.192), or
-// the path of an image. The error is a [*NotFoundError] where no source has
-// the version, and wraps [ErrNotNamed] where the text is neither.
-func (r Resolver) Find(ctx context.Context, want string) (*Bundle, error) {
-	var b *Bundle
-	var err error
+// Resolve returns the kernels that the user means, without fetching any: a
+// version (6.1, 6.1.192), a pattern of versions (see [expand]), or the path of
+// an image. The error is a [*NotFoundError] where no source has the version,
+// and wraps [ErrNotNamed] where the text is none of these.
+func (r Resolver) Resolve(ctx context.Context, want string) ([]Ref, error) {
 	info, statErr := os.Stat(want)
 	switch {
-	case bareVersion.MatchString(want):
-		b, err = r.fromApt(ctx, want)
+	case bareVersion.MatchString(want), isPattern(want):
+		return r.resolveVersions(ctx, want)
 	case statErr == nil && info.Mode().IsRegular():
-		b, err = fromFile(want)
+		return []Ref{{Name: filepath.Base(want), path: want}}, nil
 	case statErr == nil:
 		return nil, fmt.Errorf("%w: %s is not a regular file", ErrNotNamed, want)
 	case strings.ContainsRune(want, filepath.Separator):
 		return nil, fmt.Errorf("%w: %w", ErrNotNamed, statErr)
-	default:
-		return nil, fmt.Errorf("%w: %q: want a version like 6.1 or 6.1.192, or the path of an image", ErrNotNamed, want)
+	}
+	return nil, fmt.Errorf("%w: %q: want a version like 6.1 or 6.1.192, a pattern like 6.*, 5.10..6.12, all, latest or lts, or the path of an image", ErrNotNamed, want)
+}
+
+// Fetch makes the kernel ready to boot, from the cache where it is there.
+func (r Resolver) Fetch(ctx context.Context, ref Ref) (*Bundle, error) {
+	if ref.err != nil {
+		return nil, ref.err
+	}
+	var b *Bundle
+	var err error
+	if ref.path != "" {
+		b, err = fromFile(ref.path)
+	} else {
+		b, err = r.apt().fetch(ctx, ref.pkg)
 	}
 	if err != nil {
 		return nil, err
 	}
-	b.Want = want
+	b.Want = ref.Name
 	return b, nil
 }
 
-func (r Resolver) fromApt(ctx context.Context, want string) (*Bundle, error) {
+// Find resolves and fetches exactly one kernel.
+func (r Resolver) Find(ctx context.Context, want string) (*Bundle, error) {
+	refs, err := r.Resolve(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	if len(refs) != 1 {
+		return nil, fmt.Errorf("%w: %s means %d kernels", ErrNotNamed, want, len(refs))
+	}
+	return r.Fetch(ctx, refs[0])
+}
+
+func (r Resolver) apt() *apt {
 	phase := r.Phase
 	if phase == nil {
 		phase = func(string) {}
 	}
-	a := &apt{cache: r.Cache, root: "/", phase: phase}
+	return &apt{cache: r.Cache, root: "/", phase: phase}
+}
+
+func (r Resolver) resolveVersions(ctx context.Context, want string) ([]Ref, error) {
+	a := r.apt()
 	idx, err := a.load(ctx, listsAge)
 	if err != nil {
 		return nil, err
 	}
-	p, found := newest(idx.Packages, want)
-	if !found && idx.age > retryAge {
+	refs := expand(idx.Packages, want)
+	if len(refs) == 0 && idx.age > retryAge {
 		// It may have come since the lists were read.
 		if idx, err = a.load(ctx, retryAge); err != nil {
 			return nil, err
 		}
-		p, found = newest(idx.Packages, want)
+		refs = expand(idx.Packages, want)
 	}
-	if !found {
+	if len(refs) == 0 {
 		return nil, notFound(idx, want)
 	}
-	return a.fetch(ctx, p)
+	return refs, nil
 }
 
 // flavour is what is booted: built for virtual machines, and small.
@@ -106,7 +148,7 @@ func (p Package) newer(o Package) bool {
 }
 
 func notFound(idx *index, want string) error {
-	e := &NotFoundError{Want: want}
+	e := &NotFoundError{Want: want, Problem: idx.Problem}
 	for _, suite := range idx.Suites {
 		e.Looked = append(e.Looked, "Debian "+suite)
 	}

@@ -11,9 +11,10 @@ import (
 
 // source is one archive that the machine's own apt knows.
 type source struct {
-	uris     []string
-	suites   []string
-	signedBy string // as in deb822: a path, or a key over several lines; may be ""
+	uris       []string
+	suites     []string
+	components []string
+	signedBy   string // as in deb822: a path, or a key over several lines; may be ""
 }
 
 // suites are those that are read beside the machine's own, with the kernels
@@ -82,7 +83,7 @@ func parseOneLine(text string) []source {
 			}
 		}
 		if len(fields) >= 2 {
-			s.uris, s.suites = fields[:1], fields[1:2]
+			s.uris, s.suites, s.components = fields[:1], fields[1:2], fields[2:]
 			all = append(all, s)
 		}
 	}
@@ -97,9 +98,10 @@ func parseDeb822(text string) []source {
 	flush := func() {
 		if slices.Contains(strings.Fields(fields["types"]), "deb") && fields["enabled"] != "no" {
 			all = append(all, source{
-				uris:     strings.Fields(fields["uris"]),
-				suites:   strings.Fields(fields["suites"]),
-				signedBy: fields["signed-by"],
+				uris:       strings.Fields(fields["uris"]),
+				suites:     strings.Fields(fields["suites"]),
+				components: strings.Fields(fields["components"]),
+				signedBy:   fields["signed-by"],
 			})
 		}
 		clear(fields)
@@ -125,10 +127,26 @@ func parseDeb822(text string) []source {
 	return all
 }
 
+// isDebian reports whether a source is Debian's own archive. Others use its
+// suites' names too: what tells them apart is whose keys sign them, and, where
+// the source names no key, the path that every mirror of Debian has.
+func (s source) isDebian() bool {
+	if !slices.Contains(s.components, "main") || len(s.uris) == 0 {
+		return false
+	}
+	if strings.HasPrefix(s.signedBy, "/") {
+		return strings.HasPrefix(filepath.Base(s.signedBy), "debian-archive-")
+	}
+	uri := strings.TrimRight(s.uris[0], "/")
+	return strings.HasSuffix(uri, "/debian") || strings.HasSuffix(uri, "/debian-security")
+}
+
 // mirrors finds where the machine gets Debian, and its security updates, from.
-// An archive of somebody else's is neither: its suites have other names.
 func mirrors(all []source) (main, security source) {
 	for _, s := range all {
+		if !s.isDebian() {
+			continue
+		}
 		for _, suite := range s.suites {
 			isSecurity := strings.HasSuffix(suite, "-security")
 			if !slices.Contains(suites, suite) && !slices.Contains([]string{"stable", "oldstable", "testing", "unstable"}, suite) {

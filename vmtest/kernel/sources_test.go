@@ -14,7 +14,7 @@ Types: deb deb-src
 URIs: http://mirror.test/debian
 Suites: bookworm bookworm-updates
 Components: main
-Signed-By: /usr/share/keyrings/key.gpg
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb
 URIs: http://mirror.test/debian-security
@@ -44,7 +44,7 @@ func TestMirrorsFromDeb822(t *testing.T) {
 		t.Errorf("suites (-want +got):\n%s", diff)
 	}
 	for _, part := range []string{
-		"URIs: http://mirror.test/debian\nSuites: trixie-backports\nComponents: main\nTargets: Packages\nSigned-By: /usr/share/keyrings/key.gpg\n",
+		"URIs: http://mirror.test/debian\nSuites: trixie-backports\nComponents: main\nTargets: Packages\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
 		"URIs: http://mirror.test/debian-security\nSuites: bookworm-security\nComponents: main\nTargets: Packages\nSigned-By: \n -----BEGIN",
 	} {
 		if !strings.Contains(text, part) {
@@ -60,10 +60,13 @@ func TestMirrorsFromDeb822(t *testing.T) {
 
 func TestMirrorsFromOneLine(t *testing.T) {
 	const text = `
+deb [arch=amd64 signed-by=/etc/apt/keyrings/docker.asc] https://docker.test/linux/debian bookworm stable
+deb [signed-by=/usr/share/keyrings/tailscale-archive-keyring.gpg] https://tail.test/stable/debian bookworm main
+deb [arch=amd64] https://chrome.test/linux/chrome/deb/ stable main
 # deb http://commented.test/debian bookworm main
 deb-src http://source.test/debian bookworm main
 deb http://plain.test/debian bookworm main contrib # comment
-deb [arch=amd64 signed-by=/k.gpg] http://sec.test/debian-security bookworm-security main
+deb [arch=amd64 signed-by=/etc/debian-archive-k.gpg] http://sec.test/debian-security bookworm-security main
 deb [ trusted=yes ] http://third.test/x stable main
 deb broken
 `
@@ -71,7 +74,7 @@ deb broken
 	if len(main.uris) != 1 || main.uris[0] != "http://plain.test/debian" {
 		t.Errorf("main is %+v", main)
 	}
-	if len(security.uris) != 1 || security.uris[0] != "http://sec.test/debian-security" || security.signedBy != "/k.gpg" {
+	if len(security.uris) != 1 || security.uris[0] != "http://sec.test/debian-security" || security.signedBy != "/etc/debian-archive-k.gpg" {
 		t.Errorf("security is %+v", security)
 	}
 }

@@ -51,8 +51,10 @@ func (v Version) Compare(o Version) int {
 // NotFoundError is a version that no source has.
 type NotFoundError struct {
 	Want   string
-	Looked []string  // where, in words
-	Have   []Version // newest patch level of each line, oldest first
+	Looked []string // where, in words
+	// Problem is what kept the sources from being read in full, or "".
+	Problem string
+	Have    []Version // newest patch level of each line, oldest first
 }
 
 func (e *NotFoundError) Error() string {
@@ -77,6 +79,9 @@ func (e *NotFoundError) Error() string {
 			lines[i] = v.LineString()
 		}
 		fmt.Fprintf(&b, "\navailable: %s", strings.Join(lines, " "))
+	}
+	if e.Problem != "" {
+		fmt.Fprintf(&b, "\nnot all could be read: %s", e.Problem)
 	}
 	b.WriteString("\nany other kernel: give the path of its image, as in KERNEL=./vmlinuz")
 	return b.String()

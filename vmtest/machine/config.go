@@ -63,8 +63,6 @@ func (c Config) options() []option {
 		{args: []string{"-smp", fmt.Sprint(c.CPUs), "-m", fmt.Sprintf("%dM", c.MemoryMiB)}},
 		// A panic, and a guest that cannot switch power off, end the machine.
 		{args: []string{"-no-reboot"}, kernel: []string{"panic=-1"}},
-		// An oops ends it too: what a broken kernel says is no measurement.
-		{kernel: []string{"oops=panic"}},
 		{args: []string{"-kernel", c.Kernel, "-initrd", c.Initramfs}},
 		// First serial port: the kernel's console. Every kernel has the driver.
 		{

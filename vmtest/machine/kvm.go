@@ -92,6 +92,22 @@ func (c Choice) Keep() {
 	_ = os.WriteFile(c.path, append(text, '\n'), 0o644)
 }
 
+// MayUseKVM reports whether [ChooseAccel] can still come out at KVM, without
+// booting anything: to know how many cores a machine will keep busy.
+func MayUseKVM(version, folder string) bool {
+	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	_ = file.Close()
+	bootID, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return false
+	}
+	result, known := readProbe(filepath.Join(folder, "kvm.json"), strings.TrimSpace(string(bootID))+" "+version)
+	return !known || result.Works
+}
+
 func readProbe(path, host string) (probeResult, bool) {
 	var r probeResult
 	text, err := os.ReadFile(path)
@@ -103,6 +119,8 @@ func readProbe(path, host string) (probeResult, bool) {
 
 func probeKVM(ctx context.Context, cfg Config) (works bool, reason string) {
 	cfg.Accel = KVM
+	cfg.Console += ".kvm" // not the log of the machine that is to be measured
+	defer os.Remove(cfg.Console)
 	m, err := Start(cfg)
 	if err != nil {
 		return false, err.Error()

@@ -68,6 +68,29 @@ func (l *logReader) take(data []byte) []console.Event {
 	return events
 }
 
+// size is that of the whole log, and 0 where there is none.
+func (l *logReader) size() int64 {
+	info, err := os.Stat(l.path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// appendFile adds to a file, which it makes if need be, and returns its size.
+func appendFile(path string, data []byte) (int64, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	_, err = file.Write(data)
+	info, statErr := file.Stat()
+	if err := errors.Join(err, statErr, file.Close()); err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
 // lastBytes is the end of a file, at most n bytes of it.
 func lastBytes(path string, n int64) ([]byte, error) {
 	file, err := os.Open(path)

@@ -39,6 +39,8 @@ type Machine struct {
 	// monitor is QEMU's, and warm whether the machine is made of a saved one.
 	monitor *qmp
 	warm    bool
+	// logStart is where the console of this machine begins in its file.
+	logStart int64
 }
 
 type received struct {
@@ -48,10 +50,6 @@ type received struct {
 
 // Start starts QEMU. The machine does not outlive this process.
 func Start(cfg Config) (*Machine, error) {
-	// QEMU appends, for the sake of machines that go on.
-	if err := os.WriteFile(cfg.Console, nil, 0o644); err != nil {
-		return nil, fmt.Errorf("make console: %w", err)
-	}
 	return start(cfg, nil)
 }
 
@@ -63,6 +61,15 @@ const (
 
 // start boots the machine, or goes on with the saved one if there is a state.
 func start(cfg Config, state *os.File) (_ *Machine, err error) {
+	// Machines of one kernel share a log: each is told apart by what it appends to.
+	logBytes, err := appendFile(cfg.Console, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make console: %w", err)
+	}
+	before, err := os.ReadFile(cfg.Console)
+	if err != nil {
+		return nil, fmt.Errorf("read console: %w", err)
+	}
 	args := append(cfg.Args(), "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control")
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -83,7 +90,7 @@ func start(cfg Config, state *os.File) (_ *Machine, err error) {
 		args = append(args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
 		files = append(files, state)
 	}
-	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console}, monitor: monitor, warm: state != nil}
+	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console, offset: logBytes, line: bytes.Count(before, []byte("\n"))}, monitor: monitor, warm: state != nil, logStart: logBytes}
 	m.cmd.ExtraFiles = files
 	m.cmd.Stderr = &m.stderr
 	// Its own group: Ctrl-C reaches us, and we end it.
@@ -170,8 +177,11 @@ func (m *Machine) Do(ctx context.Context, request any, timeout time.Duration, ta
 	deadline := time.After(timeout)
 	for {
 		frame, err := m.next(ctx, deadline)
-		if err != nil {
+		if errors.Is(err, errTimeout) {
 			return m.failure(Timeout, err)
+		}
+		if err != nil {
+			return m.failure(Lost, err)
 		}
 		switch frame.Kind {
 		case wire.Answer:
@@ -295,7 +305,7 @@ func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") +
 func (m *Machine) failure(outcome Outcome, err error) error {
 	m.Kill()
 	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.cfg.Command()}
-	log, readErr := lastBytes(m.cfg.Console, chunkBytes)
+	log, readErr := lastBytes(m.cfg.Console, min(m.log.size()-m.logStart, chunkBytes))
 	if readErr != nil {
 		f.Err = errors.Join(err, fmt.Errorf("read console: %w", readErr))
 	}

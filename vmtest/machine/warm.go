@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/lru"
 )
 
 // Warm is a machine that was booted to ready and saved, and of which any number
@@ -129,6 +129,7 @@ func LoadWarm(folder string, cfg Config, version string) (*Warm, error) {
 	if got, err := sum(state); err != nil || got != info.SHA256 {
 		return nil, errors.Join(errors.New("read saved machine: it has changed since it was saved"), err, state.Close())
 	}
+	_ = lru.Use(dir) // a cache that is not ours to write is as good to read
 	return &Warm{Ready: info.Ready, Console: log, cfg: cfg, state: state}, nil
 }
 
@@ -164,7 +165,7 @@ func SaveWarm(ctx context.Context, folder string, cfg Config, version string, bo
 	if info.SHA256, err = sumFile(filepath.Join(temp, stateFile)); err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
-	log, err := os.ReadFile(cfg.Console)
+	log, err := lastBytes(cfg.Console, m.log.size()-m.logStart)
 	if err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
@@ -181,8 +182,14 @@ func SaveWarm(ctx context.Context, folder string, cfg Config, version string, bo
 	if err := replaceDir(filepath.Join(folder, key), temp); err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
+	if err := lru.Prune(folder, maxWarmBytes); err != nil {
+		return nil, err
+	}
 	return LoadWarm(folder, cfg, version)
 }
+
+// maxWarmBytes is what saved machines may take together: some twenty of them.
+const maxWarmBytes = 2 << 30
 
 func (m *Machine) saveTo(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
@@ -208,10 +215,15 @@ func replaceDir(dir, temp string) error {
 // Close frees the state. Machines that were made of it run on.
 func (w *Warm) Close() error { return w.state.Close() }
 
-// Start makes a fresh machine. Its console begins with what the kernel wrote
-// until ready. [Machine.AwaitReady] says whether it really runs.
+// Start makes a fresh machine. Its console goes to a file that other machines
+// of this kernel may have written to; if it is empty it begins with what the
+// kernel wrote until ready. [Machine.AwaitReady] says whether it really runs.
 func (w *Warm) Start(console string) (*Machine, error) {
-	if err := os.WriteFile(console, w.Console, 0o644); err != nil {
+	size, err := appendFile(console, nil)
+	if err == nil && size == 0 {
+		_, err = appendFile(console, w.Console)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("write console: %w", err)
 	}
 	// An open file of its own: the offset is shared by descriptors of one.
@@ -222,10 +234,5 @@ func (w *Warm) Start(console string) (*Machine, error) {
 	defer state.Close()
 	cfg := w.cfg
 	cfg.Console = console
-	m, err := start(cfg, state)
-	if err != nil {
-		return nil, err
-	}
-	m.log.offset, m.log.line = int64(len(w.Console)), bytes.Count(w.Console, []byte("\n"))
-	return m, nil
+	return start(cfg, state)
 }

@@ -1,0 +1,85 @@
+// Package lru keeps a cache folder below a size: what was not used for longest
+// goes first.
+package lru
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Use marks an entry of a cache folder as used now.
+func Use(path string) error {
+	now := time.Now()
+	return os.Chtimes(path, now, now)
+}
+
+// grace is how long an entry stays, however full the folder is: another process
+// may be about to use what it has just made.
+const grace = time.Minute
+
+type entry struct {
+	path  string
+	bytes int64
+	used  time.Time
+}
+
+// Prune removes entries of the folder, files or folders, until no more than
+// maxBytes are left. Whoever has an entry's files open keeps them.
+func Prune(folder string, maxBytes int64) error {
+	names, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("prune cache: %w", err)
+	}
+	var entries []entry
+	var total int64
+	for _, name := range names {
+		e, err := measure(filepath.Join(folder, name.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another process was faster
+		}
+		if err != nil {
+			return fmt.Errorf("prune cache: %w", err)
+		}
+		entries = append(entries, e)
+		total += e.bytes
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return a.used.Compare(b.used) })
+	for _, e := range entries {
+		if total <= maxBytes || time.Since(e.used) < grace {
+			return nil
+		}
+		if err := os.RemoveAll(e.path); err != nil {
+			return fmt.Errorf("prune cache: %w", err)
+		}
+		total -= e.bytes
+	}
+	return nil
+}
+
+// measure adds up the files of an entry.
+func measure(path string) (entry, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return entry{}, err
+	}
+	e := entry{path: path, used: info.ModTime()}
+	err = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().IsRegular() {
+			e.bytes += info.Size()
+		}
+		return err
+	})
+	return e, err
+}
