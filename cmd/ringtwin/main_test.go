@@ -57,6 +57,15 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("RINGTWIN_CACHE", cache)
+			env.Setenv("CGO_ENABLED", "0")
+			env.Setenv("GOFLAGS", "-buildvcs=false")
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY"} {
+				value, err := exec.Command("go", "env", name).Output()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, strings.TrimSpace(string(value)))
+			}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

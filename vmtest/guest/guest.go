@@ -91,6 +91,14 @@ func serve(port io.ReadWriter, handler Handler) error {
 			if err := out.Write(wire.Ready, ready); err != nil {
 				return err
 			}
+		case wire.Exec:
+			var c Command
+			if err := json.Unmarshal(frame.Body, &c); err != nil {
+				return fmt.Errorf("read command: %w", err)
+			}
+			if err := answerExec(out, c); err != nil {
+				return err
+			}
 		case wire.Request:
 			if err := answer(out, handler, frame.Body); err != nil {
 				return err

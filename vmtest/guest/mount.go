@@ -17,12 +17,16 @@ var mounts = []struct {
 	{"devtmpfs", "/dev", "devtmpfs", false},
 	{"proc", "/proc", "proc", false},
 	{"sysfs", "/sys", "sysfs", false},
-	{"tmpfs", "/tmp", "tmpfs", false},
 	{"bpf", "/sys/fs/bpf", "bpf", true},
 	{"tracefs", "/sys/kernel/tracing", "tracefs", true},
 }
 
 func mountAll() error {
+	// The root is memory already. Another mount would hide what the initramfs
+	// has below it.
+	if err := os.MkdirAll("/tmp", 0o1777); err != nil {
+		return err
+	}
 	for _, m := range mounts {
 		// Directories of a file system that is not built in do not exist.
 		if err := os.MkdirAll(m.target, 0o755); err != nil && !m.optional {

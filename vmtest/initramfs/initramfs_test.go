@@ -81,10 +81,10 @@ func TestCheckStatic(t *testing.T) {
 	if _, err := elf.NewFile(bytes.NewReader(program)); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkStatic(program); !errors.Is(err, ErrNotStatic) {
+	if err := CheckStatic(program); !errors.Is(err, ErrNotStatic) {
 		t.Errorf("%s: %v, want it refused", path, err)
 	}
-	if checkStatic([]byte("text")) == nil {
+	if CheckStatic([]byte("text")) == nil {
 		t.Error("text accepted as a program")
 	}
 }

@@ -20,21 +20,12 @@ var ErrNotStatic = errors.New("not a static program")
 // Self writes an archive whose /init is the running program to a folder, named
 // by its content, and returns its path. Two processes may do so at once.
 func Self(dir string) (string, error) {
-	program, err := os.ReadFile("/proc/self/exe")
+	files, err := Base()
 	if err != nil {
-		return "", fmt.Errorf("read own program: %w", err)
-	}
-	if err := checkStatic(program); err != nil {
 		return "", err
 	}
 	var archive bytes.Buffer
-	err = Write(&archive, []File{
-		{Name: "dev", Mode: Directory | 0o755},
-		// The kernel gives init its console from here, before devtmpfs.
-		{Name: "dev/console", Mode: Character | 0o600, Major: 5, Minor: 1},
-		{Name: "init", Mode: Regular | 0o755, Data: program},
-	})
-	if err != nil {
+	if err := Write(&archive, files); err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256(archive.Bytes())
@@ -47,6 +38,23 @@ func Self(dir string) (string, error) {
 		return "", err
 	}
 	return path, lru.Prune(dir, maxArchiveBytes)
+}
+
+// Base is what an archive needs whose /init is the running program.
+func Base() ([]File, error) {
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return nil, fmt.Errorf("read own program: %w", err)
+	}
+	if err := CheckStatic(program); err != nil {
+		return nil, fmt.Errorf("own program: %w: build with CGO_ENABLED=0 to boot it as init", err)
+	}
+	return []File{
+		{Name: "dev", Mode: Directory | 0o755},
+		// The kernel gives init its console from here, before devtmpfs.
+		{Name: "dev/console", Mode: Character | 0o600, Major: 5, Minor: 1},
+		{Name: "init", Mode: Regular | 0o755, Data: program},
+	}, nil
 }
 
 // maxArchiveBytes is what the archives of all builds may take together.
@@ -72,14 +80,16 @@ func replace(path string, data []byte) error {
 	return nil
 }
 
-func checkStatic(program []byte) error {
+// CheckStatic returns [ErrNotStatic] for a program that needs a loader, and an
+// error for what is no program.
+func CheckStatic(program []byte) error {
 	file, err := elf.NewFile(bytes.NewReader(program))
 	if err != nil {
-		return fmt.Errorf("read own program: %w", err)
+		return err
 	}
 	for _, p := range file.Progs {
 		if p.Type == elf.PT_INTERP {
-			return fmt.Errorf("%w: build with CGO_ENABLED=0 to boot it as init", ErrNotStatic)
+			return ErrNotStatic
 		}
 	}
 	return nil

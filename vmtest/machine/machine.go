@@ -171,7 +171,24 @@ func (m *Machine) AwaitReady(ctx context.Context, timeout time.Duration) (guest.
 // it is done. An error that the guest reports is a [GuestError]; the machine
 // can still be asked then. After any other error it cannot.
 func (m *Machine) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
-	if err := m.out.Write(wire.Request, request); err != nil {
+	return m.ask(ctx, wire.Request, request, timeout, take)
+}
+
+// Exec runs a program that the initramfs holds, as the command says, and hands
+// each piece of what it does to take; the last has its exit code. Errors are as
+// those of Do.
+func (m *Machine) Exec(ctx context.Context, c guest.Command, timeout time.Duration, take func(guest.Output) error) error {
+	return m.ask(ctx, wire.Exec, c, timeout, func(body json.RawMessage) error {
+		var o guest.Output
+		if err := json.Unmarshal(body, &o); err != nil {
+			return fmt.Errorf("read output: %w", err)
+		}
+		return take(o)
+	})
+}
+
+func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout time.Duration, take func(json.RawMessage) error) error {
+	if err := m.out.Write(kind, request); err != nil {
 		return m.failure(Lost, err)
 	}
 	deadline := time.After(timeout)

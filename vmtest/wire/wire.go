@@ -30,6 +30,7 @@ const (
 	Ready   Kind = "ready"   // guest: up, waiting for a request
 	Ping    Kind = "ping"    // host: say ready again
 	Request Kind = "request" // host: do this
+	Exec    Kind = "exec"    // host: run a program
 	Answer  Kind = "answer"  // guest: one piece of what was asked for
 	Done    Kind = "done"    // guest: the request is answered in full
 	Error   Kind = "error"   // guest: the request ended with this error

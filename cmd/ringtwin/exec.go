@@ -1,0 +1,310 @@
+package main
+
+import (
+	"bytes"
+
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"golang.org/x/term"
+)
+
+// execCmd runs somebody's own program on a kernel.
+type execCmd struct {
+	Kernel  string        `required:"" help:"A version, or the path of an image." placeholder:"KERNEL"`
+	Program string        `arg:"" help:"A static program."`
+	Args    []string      `arg:"" optional:"" passthrough:"" help:"Its arguments."`
+	Dir     string        `help:"A folder to take along; the program starts in it. Default, for a test binary of Go: the current one." placeholder:"DIR"`
+	In      []string      `help:"A file to take along, to the same path or to another." placeholder:"FILE[=PATH]" sep:"none"`
+	Fetch   []string      `help:"A file to bring back when the program has ended." placeholder:"PATH[=FILE]" sep:"none"`
+	Env     []string      `help:"A variable of the environment, with a value or as it is here. Default: none but PATH, HOME and TMPDIR." placeholder:"NAME[=VALUE]" sep:"none"`
+	Timeout time.Duration `default:"10m" help:"How long the program may run."`
+	CPUs    int           `name:"cpus" default:"2" help:"Virtual CPUs."`
+	Memory  int           `default:"512" help:"Memory of the machine in MiB." placeholder:"MIB"`
+	Append  string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
+	Accel   string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
+	QEMU    string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+}
+
+// Where things lie in the machine.
+const (
+	guestProgram = "ringtwin/program"
+	guestStdin   = "ringtwin/stdin"
+)
+
+// maxTaken bounds what goes into a machine's memory with a program, in bytes.
+const maxTaken = 256 << 20
+
+// bootTimeout is how long the machine may take until it is ready.
+const bootTimeout = time.Minute
+
+// Run boots the kernel, runs the program and passes on its output and exit code.
+func (x *execCmd) Run(e *env) error {
+	files, command, err := x.pack()
+	if err != nil {
+		return usageError{err}
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	version, err := machine.Version(e.ctx, x.QEMU)
+	if err != nil {
+		return err
+	}
+	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(e.ctx, x.Kernel)
+	if errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError)) {
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp("", "ringtwin-exec-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	archive := filepath.Join(temp, "initramfs.cpio")
+	if err := writeArchive(archive, files); err != nil {
+		return err
+	}
+	cfg := machine.Config{
+		QEMU: x.QEMU, Kernel: bundle.Image, Initramfs: archive, Console: filepath.Join(temp, "console.log"),
+		CPUs: x.CPUs, MemoryMiB: x.Memory, Append: x.Append, Accel: machine.Accel(x.Accel),
+	}.Defaults()
+	keep := func() {}
+	if x.Accel == "auto" {
+		choice := machine.ChooseAccel(e.ctx, cfg, version, cache)
+		cfg.Accel, keep = choice.Accel, choice.Keep
+	}
+	code, err := x.boot(e, cfg, command, keep)
+	var failure *machine.Failure
+	if errors.As(err, &failure) {
+		fmt.Fprintf(e.stderr, "ringtwin: %s", failure.Report())
+		return exitError(exitInfra)
+	}
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		return exitError(code)
+	}
+	return nil
+}
+
+func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep func()) (code int, err error) {
+	m, err := machine.Start(cfg)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Kill()
+	if _, err := m.AwaitReady(e.ctx, bootTimeout); err != nil {
+		return 0, err
+	}
+	keep()
+	fetched := map[string]*os.File{}
+	defer func() {
+		for _, file := range fetched {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	err = m.Exec(e.ctx, command, x.Timeout, func(o guest.Output) error {
+		switch {
+		case o.Exit != nil:
+			code = *o.Exit
+			return nil
+		case o.File != nil:
+			return x.receive(command.Dir, o.File, fetched)
+		}
+		_, err := e.stdout.Write(o.Stdout)
+		_, errErr := e.stderr.Write(o.Stderr)
+		return errors.Join(err, errErr)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return code, m.Stop()
+}
+
+// receive writes a piece of a fetched file to where it is wanted.
+func (x *execCmd) receive(dir string, piece *guest.File, open map[string]*os.File) error {
+	file := open[piece.Path]
+	if file == nil {
+		target := ""
+		for _, word := range x.Fetch {
+			from, to, named := strings.Cut(word, "=")
+			if !named {
+				to = filepath.Base(from)
+			}
+			if !filepath.IsAbs(from) {
+				from = filepath.Join(dir, from)
+			}
+			if from == piece.Path {
+				target = to
+			}
+		}
+		if target == "" {
+			return fmt.Errorf("the guest sent %s, which nobody wanted", piece.Path)
+		}
+		var err error
+		if file, err = os.Create(target); err != nil {
+			return fmt.Errorf("bring back file: %w", err)
+		}
+		open[piece.Path] = file
+	}
+	_, err := file.Write(piece.Data)
+	return err
+}
+
+// pack collects what the machine's memory will hold, and the command to run.
+func (x *execCmd) pack() ([]initramfs.File, guest.Command, error) {
+	var command guest.Command
+	files, err := initramfs.Base()
+	if err != nil {
+		return nil, command, err
+	}
+	program, err := os.ReadFile(x.Program)
+	if err != nil {
+		return nil, command, err
+	}
+	if err := initramfs.CheckStatic(program); err != nil {
+		return nil, command, fmt.Errorf("%s: %w: there are no libraries in the machine; build it with CGO_ENABLED=0, or -static", x.Program, err)
+	}
+	p := &packer{files: files, dirs: map[string]bool{"dev": true}}
+	p.add(guestProgram, 0o755, program)
+	command = guest.Command{Args: append([]string{"/" + guestProgram}, x.Args...), Env: x.environment(), Dir: "/tmp"}
+	for _, word := range x.In {
+		from, to, named := strings.Cut(word, "=")
+		if !named {
+			to = from
+		}
+		if err := p.addFile(from, to); err != nil {
+			return nil, command, err
+		}
+	}
+	dir := x.Dir
+	if dir == "" && strings.HasSuffix(x.Program, ".test") {
+		dir = "."
+	}
+	if dir != "" {
+		if command.Dir, err = p.addTree(dir); err != nil {
+			return nil, command, err
+		}
+	}
+	for _, word := range x.Fetch {
+		from, _, _ := strings.Cut(word, "=")
+		command.Fetch = append(command.Fetch, from)
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		stdin, err := io.ReadAll(io.LimitReader(os.Stdin, maxTaken))
+		if err != nil {
+			return nil, command, fmt.Errorf("read standard input: %w", err)
+		}
+		p.add(guestStdin, 0o644, stdin)
+		command.Stdin = "/" + guestStdin
+	}
+	if p.bytes > maxTaken {
+		return nil, command, fmt.Errorf("%d MiB to take along, at most %d fit", p.bytes>>20, maxTaken>>20)
+	}
+	return p.files, command, nil
+}
+
+// environment is what the program finds set.
+func (x *execCmd) environment() []string {
+	env := []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/tmp", "TMPDIR=/tmp"}
+	for _, word := range x.Env {
+		if !strings.Contains(word, "=") {
+			word += "=" + os.Getenv(word)
+		}
+		env = append(env, word)
+	}
+	return env
+}
+
+// packer collects files and the folders that they need.
+type packer struct {
+	files []initramfs.File
+	dirs  map[string]bool
+	bytes int
+}
+
+// add adds a file; its path may be absolute.
+func (p *packer) add(path string, mode uint32, data []byte) {
+	path = strings.TrimPrefix(filepath.Clean("/"+path), "/")
+	p.addDir(filepath.Dir(path))
+	p.files = append(p.files, initramfs.File{Name: path, Mode: initramfs.Regular | mode, Data: data})
+	p.bytes += len(data)
+}
+
+func (p *packer) addDir(path string) {
+	if path == "." || path == "/" || p.dirs[path] {
+		return
+	}
+	p.addDir(filepath.Dir(path))
+	p.dirs[path] = true
+	p.files = append(p.files, initramfs.File{Name: path, Mode: initramfs.Directory | 0o755})
+}
+
+func (p *packer) addFile(from, to string) error {
+	to, err := filepath.Abs(to)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	p.add(to, uint32(info.Mode().Perm()), data)
+	return nil
+}
+
+// addTree adds all regular files below a folder, to where it lies here, and
+// returns that. Names that begin with a dot are left out.
+func (p *packer) addTree(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	p.addDir(strings.TrimPrefix(dir, "/"))
+	return dir, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path != dir && strings.HasPrefix(d.Name(), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case p.bytes > maxTaken:
+			return fs.SkipAll // and it is refused
+		case d.Type().IsRegular():
+			return p.addFile(path, path)
+		}
+		return nil
+	})
+}
+
+func writeArchive(path string, files []initramfs.File) error {
+	var archive bytes.Buffer
+	if err := initramfs.Write(&archive, files); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, archive.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("write initramfs: %w", err)
+	}
+	return nil
+}
