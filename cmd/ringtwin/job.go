@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -145,7 +144,7 @@ func (j *vmtestJob) explain(err error) {
 
 // why is the status of trials that an error kept from being measured.
 func (j *vmtestJob) why(err error) (record.Status, string) {
-	line, _, _ := strings.Cut(err.Error(), "\n")
+	line := firstLine(err)
 	var failure *machine.Failure
 	switch {
 	case j.ctx.Err() != nil:

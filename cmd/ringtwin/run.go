@@ -26,6 +26,7 @@ type cli struct {
 	Vmtest vmtestCmd `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
 	Exec   execCmd   `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
 	Hello  helloCmd  `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
+	Doctor doctorCmd `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report reportCmd `cmd:"" help:"Show result files again, several as one."`
 }
 
