@@ -25,6 +25,8 @@ type Config struct {
 	MemoryMiB int
 	// Append is added to the kernel's command line.
 	Append string
+
+	consoleFD int // of the socket that the console ends in, as QEMU sees it
 }
 
 // Defaults fills in what a machine needs at least: 2 CPUs, so that producer
@@ -64,15 +66,26 @@ func (c Config) options() []option {
 		// A panic, and a guest that cannot switch power off, end the machine.
 		{args: []string{"-no-reboot"}, kernel: []string{"panic=-1"}},
 		{args: []string{"-kernel", c.Kernel, "-initrd", c.Initramfs}},
-		// First serial port: the kernel's console. Every kernel has the driver.
+		// First serial port: the kernel's console. Every kernel has the driver. It
+		// is a socket, for the host has something to say there too, see ask.go;
+		// by hand it is a file.
 		{
-			args:   []string{"-chardev", "file,id=console,append=on,path=" + escape(c.Console), "-serial", "chardev:console"},
-			kernel: []string{"console=ttyS0"},
+			args:   append(c.console(), "-serial", "chardev:console"),
+			kernel: []string{"console=ttyS0", "sysrq_always_enabled"},
 		},
 		// Second: control, over QEMU's standard input and output, so that
 		// nothing is left in the file system and the end of QEMU is an EOF.
 		{args: []string{"-chardev", "stdio,id=control,signal=off", "-serial", "chardev:control"}},
 	}
+}
+
+// console is where the first serial port ends, and the log of what comes there.
+func (c Config) console() []string {
+	log := escape(c.Console)
+	if c.consoleFD == 0 {
+		return []string{"-chardev", "file,id=console,append=on,path=" + log}
+	}
+	return []string{"-chardev", fmt.Sprintf("socket,id=console,fd=%d,logfile=%s,logappend=on", c.consoleFD, log)}
 }
 
 // accelerator: emulation runs all CPUs in one thread. With a thread each, a

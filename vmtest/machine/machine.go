@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -38,7 +39,10 @@ type Machine struct {
 	log    logReader
 	// monitor is QEMU's, and warm whether the machine is made of a saved one.
 	monitor *qmp
-	warm    bool
+	// keyboard types on the console; what comes back is in the log already.
+	keyboard net.Conn
+	repeat   string // the command that repeats the machine
+	warm     bool
 	// logStart is where the console of this machine begins in its file.
 	logStart int64
 }
@@ -56,7 +60,8 @@ func Start(cfg Config) (*Machine, error) {
 // Descriptors that QEMU gets beside the standard ones.
 const (
 	monitorFD = 3
-	stateFD   = 4
+	consoleFD = 4
+	stateFD   = 5
 )
 
 // start boots the machine, or goes on with the saved one if there is a state.
@@ -70,6 +75,8 @@ func start(cfg Config, state *os.File) (_ *Machine, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read console: %w", err)
 	}
+	repeat := cfg.Command()
+	cfg.consoleFD = consoleFD
 	args := append(cfg.Args(), "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control")
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -79,18 +86,22 @@ func start(cfg Config, state *os.File) (_ *Machine, err error) {
 	if err != nil {
 		return nil, err
 	}
+	keyboard, theirKeyboard, err := socketpair("console")
+	if err != nil {
+		return nil, errors.Join(err, theirs.Close(), monitor.Close())
+	}
 	defer func() {
-		_ = theirs.Close()
+		_, _ = theirs.Close(), theirKeyboard.Close()
 		if err != nil {
-			_ = monitor.Close()
+			_, _ = monitor.Close(), keyboard.Close()
 		}
 	}()
-	files := []*os.File{theirs}
+	files := []*os.File{theirs, theirKeyboard}
 	if state != nil {
 		args = append(args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
 		files = append(files, state)
 	}
-	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console, offset: logBytes, line: bytes.Count(before, []byte("\n"))}, monitor: monitor, warm: state != nil, logStart: logBytes}
+	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console, offset: logBytes, line: bytes.Count(before, []byte("\n"))}, monitor: monitor, keyboard: keyboard, repeat: repeat, warm: state != nil, logStart: logBytes}
 	m.cmd.ExtraFiles = files
 	m.cmd.Stderr = &m.stderr
 	// Its own group: Ctrl-C reaches us, and we end it.
@@ -103,6 +114,8 @@ func start(cfg Config, state *os.File) (_ *Machine, err error) {
 		return nil, err
 	}
 	m.out = wire.NewWriter(m.in)
+	// Read, or QEMU would hold the console back.
+	go func() { _, _ = io.Copy(io.Discard, keyboard) }()
 	if err := m.startLocked(stdout); err != nil {
 		return nil, fmt.Errorf("start QEMU: %w", err)
 	}
@@ -155,6 +168,9 @@ func (m *Machine) AwaitReady(ctx context.Context, timeout time.Duration) (guest.
 		}
 	}
 	frame, err := m.next(ctx, time.After(timeout))
+	if errors.Is(err, errTimeout) {
+		err = m.interrogate(err)
+	}
 	if err != nil {
 		return ready, m.failure(BootFailed, fmt.Errorf("boot: %w", err))
 	}
@@ -195,6 +211,10 @@ func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout 
 	for {
 		frame, err := m.next(ctx, deadline)
 		if errors.Is(err, errTimeout) {
+			err = m.interrogate(err)
+			if errors.Is(err, errDead) {
+				return m.failure(Hang, err)
+			}
 			return m.failure(Timeout, err)
 		}
 		if err != nil {
@@ -271,7 +291,7 @@ func (m *Machine) Kill() {
 		<-m.ended
 	}
 	_ = m.in.Close()
-	_ = m.monitor.Close()
+	_, _ = m.monitor.Close(), m.keyboard.Close()
 }
 
 // Outcome is how a machine failed; the words are those of the result format.
@@ -321,7 +341,7 @@ func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") +
 // explains more than the silence that followed.
 func (m *Machine) failure(outcome Outcome, err error) error {
 	m.Kill()
-	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.cfg.Command()}
+	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.repeat}
 	log, readErr := lastBytes(m.cfg.Console, min(m.log.size()-m.logStart, chunkBytes))
 	if readErr != nil {
 		f.Err = errors.Join(err, fmt.Errorf("read console: %w", readErr))

@@ -58,7 +58,7 @@ func TestDeadline(t *testing.T) {
 	m := started(t, waiting(t))
 	_, err := m.AwaitReady(t.Context(), 300*time.Millisecond)
 	var f *Failure
-	if !errors.As(err, &f) || f.Outcome != BootFailed || !errors.Is(err, errTimeout) {
+	if !errors.As(err, &f) || f.Outcome != BootFailed || !errors.Is(err, errTimeout) || !errors.Is(err, errDead) {
 		t.Fatalf("got %v, want a time-out", err)
 	}
 	gone(t, m)

@@ -23,22 +23,30 @@ type qmp struct {
 // qmpTimeout is how long QEMU may take to answer one command.
 const qmpTimeout = 30 * time.Second
 
-// newQMP returns a client and the other end for QEMU: a socket without a name,
-// so that nothing is left in the file system.
+// newQMP returns a client and the other end for QEMU.
 func newQMP() (_ *qmp, theirs *os.File, err error) {
+	conn, theirs, err := socketpair("monitor")
+	if err != nil {
+		return nil, nil, err
+	}
+	return &qmp{conn: conn, decoder: json.NewDecoder(conn)}, theirs, nil
+}
+
+// socketpair returns the two ends of a socket without a name: nothing is left
+// in the file system.
+func socketpair(name string) (ours *net.UnixConn, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make monitor socket: %w", err)
+		return nil, nil, fmt.Errorf("make %s socket: %w", name, err)
 	}
-	ours := os.NewFile(uintptr(fds[0]), "qmp")
-	theirs = os.NewFile(uintptr(fds[1]), "qmp")
-	defer ours.Close() // FileConn has its own copy
-	conn, err := net.FileConn(ours)
+	file := os.NewFile(uintptr(fds[0]), name)
+	theirs = os.NewFile(uintptr(fds[1]), name)
+	defer file.Close() // FileConn has its own copy
+	conn, err := net.FileConn(file)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("make monitor socket: %w", err), theirs.Close())
+		return nil, nil, errors.Join(fmt.Errorf("make %s socket: %w", name, err), theirs.Close())
 	}
-	unixConn := conn.(*net.UnixConn)
-	return &qmp{conn: unixConn, decoder: json.NewDecoder(unixConn)}, theirs, nil
+	return conn.(*net.UnixConn), theirs, nil
 }
 
 func (q *qmp) Close() error { return q.conn.Close() }

@@ -1,0 +1,48 @@
+package machine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	errAlive = errors.New("the kernel is alive, and its blocked tasks are in the log")
+	errDead  = errors.New("the kernel does not answer sysrq")
+)
+
+// interrogateTimeout is how long a kernel may take to answer a sysrq: it does
+// so in an interrupt, so this is for an emulated machine on a busy host.
+const interrogateTimeout = 5 * time.Second
+
+// sysrqAnswer is what the kernel says to the key that is asked here: see
+// sysrq_showstate_blocked_op in drivers/tty/sysrq.c.
+var sysrqAnswer = []byte("Show Blocked State")
+
+// interrogate asks a kernel that is silent for its blocked tasks, over the
+// console: a break, and then a letter, is a sysrq there. So a test that is stuck
+// differs from a kernel that is dead, and nothing has to tick while a trial is
+// measured. The result is err with what was found.
+//
+// https://docs.kernel.org/admin-guide/sysrq.html
+func (m *Machine) interrogate(err error) error {
+	asked := m.log.size()
+	if _, askErr := m.monitor.execute("chardev-send-break", map[string]any{"id": "console"}); askErr != nil {
+		return fmt.Errorf("%w; ask the kernel: %w", err, askErr)
+	}
+	if _, askErr := m.keyboard.Write([]byte("w")); askErr != nil {
+		return fmt.Errorf("%w; ask the kernel: %w", err, askErr)
+	}
+	for deadline := time.Now().Add(interrogateTimeout); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		answer, readErr := lastBytes(m.cfg.Console, min(m.log.size()-asked, chunkBytes))
+		if readErr != nil {
+			return fmt.Errorf("%w; read console: %w", err, readErr)
+		}
+		if bytes.Contains(answer, sysrqAnswer) {
+			time.Sleep(200 * time.Millisecond) // for the rest of the list
+			return fmt.Errorf("%w; %w", err, errAlive)
+		}
+	}
+	return fmt.Errorf("%w; %w", err, errDead)
+}

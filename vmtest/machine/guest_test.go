@@ -1,0 +1,194 @@
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/vmtest/console"
+	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"golang.org/x/sys/unix"
+)
+
+// TestMain is the init of the machines that these tests start, too.
+func TestMain(m *testing.M) {
+	if guest.IsInit() {
+		guest.Main(misbehave)
+	}
+	os.Exit(m.Run())
+}
+
+// misbehave does in the guest what a test asks for.
+func misbehave(_ context.Context, request json.RawMessage, send func(any) error) error {
+	var what string
+	if err := json.Unmarshal(request, &what); err != nil {
+		return err
+	}
+	switch what {
+	case "echo":
+		return send(what)
+	case "error":
+		return errors.New("as asked")
+	case "stuck":
+		time.Sleep(time.Hour)
+	case "exit":
+		os.Exit(3) // init is gone: the kernel panics
+	case "power off":
+		return unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	case "crash":
+		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "splat":
+		return errors.Join(os.WriteFile("/dev/kmsg", []byte("<4>WARNING: CPU: 0 PID: 1 at kernel/test.c:1 test+0x1/0x2\n"), 0), send(what))
+	case "noise":
+		port, err := os.OpenFile(guest.ControlPort, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer port.Close()
+		if _, err := fmt.Fprintln(port, "this is no frame"); err != nil {
+			return err
+		}
+		return send(what)
+	case "huge":
+		return send(strings.Repeat("x", 1<<20))
+	}
+	return fmt.Errorf("no such request: %s", what)
+}
+
+// saved is a machine of 6.1 that waits for requests.
+func saved(t *testing.T) *Warm {
+	t.Helper()
+	need.Program(t, "qemu-system-x86_64")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir := os.Getenv("RINGTWIN_CACHE"); dir != "" {
+		cache = dir
+	} else {
+		cache = filepath.Join(cache, "ringtwin")
+	}
+	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(t.Context(), "6.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := initramfs.Self(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Kernel: bundle.Image, Initramfs: archive, Console: filepath.Join(t.TempDir(), "boot.log")}.Defaults()
+	warm, err := SaveWarm(t.Context(), t.TempDir(), cfg, "test", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := warm.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return warm
+}
+
+func fresh(t *testing.T, warm *Warm) *Machine {
+	t.Helper()
+	m, err := warm.Start(filepath.Join(t.TempDir(), "console.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Kill)
+	if _, err := m.AwaitReady(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func do(t *testing.T, m *Machine, what string, timeout time.Duration) (answers []string, err error) {
+	t.Helper()
+	err = m.Do(t.Context(), what, timeout, func(body json.RawMessage) error {
+		var text string
+		defer func() { answers = append(answers, text) }()
+		return json.Unmarshal(body, &text)
+	})
+	return answers, err
+}
+
+// TestFaults: each way in which a guest can fail has its name, whatever state
+// the machine is in then, and QEMU is gone afterwards.
+func TestFaults(t *testing.T) {
+	warm := saved(t)
+	for what, test := range map[string]struct {
+		want Outcome
+		says string
+		// before is done to the machine first.
+		before func(t *testing.T, m *Machine)
+	}{
+		"stuck":     {want: Timeout, says: "the kernel is alive"},
+		"exit":      {want: Panic, says: "Attempted to kill init"},
+		"crash":     {want: Panic, says: "sysrq triggered crash"},
+		"power off": {want: Lost, says: "QEMU ended"},
+		"noise":     {want: Lost, says: "not a frame"},
+		"echo": {want: Hang, says: "does not answer sysrq", before: func(t *testing.T, m *Machine) {
+			if _, err := m.monitor.execute("stop", nil); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"huge": {want: Lost, says: "QEMU ended", before: func(t *testing.T, m *Machine) {
+			if err := m.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			m := fresh(t, warm)
+			if test.before != nil {
+				test.before(t, m)
+			}
+			_, err := do(t, m, what, 3*time.Second)
+			var f *Failure
+			if !errors.As(err, &f) || f.Outcome != test.want || !strings.Contains(err.Error(), test.says) {
+				t.Fatalf("got %v, want %s: %s", err, test.want, test.says)
+			}
+			if !strings.Contains(f.Report(), "to repeat this machine:") || strings.Contains(f.Command, "fd=") {
+				t.Errorf("report:\n%s", f.Report())
+			}
+			gone(t, m)
+		})
+	}
+}
+
+// TestRequests: an error of the guest's handler leaves the machine as it is, and
+// a complaint on the console is seen.
+func TestRequests(t *testing.T) {
+	m := fresh(t, saved(t))
+	if _, err := do(t, m, "error", time.Minute); !errors.As(err, new(GuestError)) || err.Error() != "as asked" {
+		t.Errorf("error: %v", err)
+	}
+	if answers, err := do(t, m, "huge", time.Minute); err != nil || len(answers) != 1 || len(answers[0]) != 1<<20 {
+		t.Errorf("a large answer: %d answers, %v", len(answers), err)
+	}
+	if events, err := m.Complaints(); err != nil || len(events) != 0 {
+		t.Errorf("complaints %v, %v, want none", events, err)
+	}
+	if _, err := do(t, m, "splat", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // for the console
+	if events, err := m.Complaints(); err != nil || len(events) != 1 || events[0].Kind != console.WARN {
+		log, _ := os.ReadFile(m.cfg.Console)
+		t.Errorf("complaints %v, %v, want the warning; the log ends with %q", events, err, console.Tail(log, 5))
+	}
+	if err := m.Stop(); err != nil {
+		t.Error(err)
+	}
+	gone(t, m)
+}
