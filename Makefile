@@ -22,7 +22,7 @@ test:
 
 bench:
 	@scripts/setup.sh vmtest
-	go test -run '^$$' -bench . -benchtime 3x -timeout 30m ./...
+	go test -run '^$$' -bench . -benchtime 5x -timeout 30m ./...
 
 # BPF objects, the workload and the schema. The compiler is pinned: see the script.
 generate:

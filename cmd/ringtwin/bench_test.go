@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,4 +98,32 @@ func boot(b *testing.B, image, archive string) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Since(begun)
+}
+
+// BenchmarkWarm is the time from the start of QEMU to ready, of a machine that
+// is made of a saved one.
+func BenchmarkWarm(b *testing.B) {
+	cfg := warmConfig(b, "6.1")
+	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench", time.Minute)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer warm.Close()
+	var took []time.Duration
+	for b.Loop() {
+		begun := time.Now()
+		m, err := warm.Start(filepath.Join(b.TempDir(), "console.log"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := m.AwaitReady(b.Context(), time.Minute); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(begun))
+		m.Kill()
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)/2].Seconds(), "ready-sec/median")
+	b.ReportMetric(took[len(took)-1].Seconds(), "ready-sec/max")
+	b.ReportMetric(0, "ns/op")
 }

@@ -149,10 +149,11 @@ func (j *vmtestJob) why(err error) (record.Status, string) {
 	switch {
 	case j.ctx.Err() != nil:
 		return record.Cancelled, line
-	case errors.As(err, new(*splatError)):
-		return record.Splat, line
+	// First: a kernel that panicked has complained as well.
 	case errors.As(err, &failure):
 		return record.Status(failure.Outcome), line
+	case errors.As(err, new(*splatError)):
+		return record.Splat, line
 	case errors.As(err, new(*fetchError)):
 		return record.FetchFailed, line
 	}
