@@ -20,16 +20,7 @@ func TestMessageChangesWhileRunning(t *testing.T) {
 	}
 	for i, kind := range bpf.Transports() {
 		t.Run(string(kind), func(t *testing.T) {
-			twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096, Mark: workload.Mark()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer twin.Close()
-			reader, err := Open(kind, twin.Events(), 4096)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer reader.Close()
+			twin, reader := openPage(t, kind, attach, 0)
 			if err := twin.Attach(); err != nil {
 				t.Fatal(err)
 			}

@@ -74,17 +74,28 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
-func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int, token *uint64) {
+// openPage loads a twin with rings of one page and opens its reader, both until
+// the end of the test.
+func openPage(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload int) (*bpf.Twin, Reader) {
+	t.Helper()
 	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096, PayloadBytes: payload, Mark: workload.Mark()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer twin.Close()
 	reader, err := Open(kind, twin.Events(), 4096)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(errors.Join(err, twin.Close()))
 	}
-	defer reader.Close()
+	t.Cleanup(func() {
+		if err := errors.Join(reader.Close(), twin.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return twin, reader
+}
+
+func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int, token *uint64) {
+	twin, reader := openPage(t, kind, attach, payload)
 	const beyond = 3
 	load, err := workload.NewExecve(t.Context(), workload.Options{Count: want + beyond, CPUs: []int{0}, UIDs: []uint32{0}, FirstToken: *token})
 	if err != nil {
@@ -143,15 +154,7 @@ func TestCloseEndsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range bpf.Transports() {
-		twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer twin.Close()
-		reader, err := Open(kind, twin.Events(), 4096)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, reader := openPage(t, kind, attach, 0)
 		ended := make(chan error)
 		go func() {
 			var sample Sample
