@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/pierrec/lz4/v4"
 	"github.com/ringtwin/ringtwin/vmtest/lru"
 )
 
@@ -19,6 +21,10 @@ var ErrNotStatic = errors.New("not a static program")
 
 // Self writes an archive whose /init is the running program to a folder, named
 // by its content, and returns its path. Two processes may do so at once.
+//
+// It is compressed with LZ4, which every kernel reads unless it was configured
+// not to (CONFIG_RD_LZ4): an emulated machine is ready sooner than with an
+// archive that is not compressed, for there is less to load.
 func Self(dir string) (string, error) {
 	files, err := Base()
 	if err != nil {
@@ -29,15 +35,40 @@ func Self(dir string) (string, error) {
 		return "", err
 	}
 	sum := sha256.Sum256(archive.Bytes())
-	path := filepath.Join(dir, hex.EncodeToString(sum[:])+".cpio")
-	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, archive.Bytes()) {
+	path := filepath.Join(dir, hex.EncodeToString(sum[:])+".cpio.lz4")
+	if have, err := os.ReadFile(path); err == nil && holds(have, archive.Bytes()) {
 		_ = lru.Use(path) // a cache that is not ours to write is as good to read
 		return path, nil
 	}
-	if err := replace(path, archive.Bytes()); err != nil {
+	packed, err := compress(archive.Bytes())
+	if err != nil {
+		return "", err
+	}
+	if err := replace(path, packed); err != nil {
 		return "", err
 	}
 	return path, lru.Prune(dir, maxArchiveBytes)
+}
+
+// compress writes the format that the kernel reads:
+// https://elixir.bootlin.com/linux/v6.12/source/lib/decompress_unlz4.c
+func compress(archive []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	w := lz4.NewWriter(&packed)
+	err := w.Apply(lz4.LegacyOption(true), lz4.CompressionLevelOption(lz4.Fast))
+	if err == nil {
+		_, err = w.Write(archive)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, fmt.Errorf("compress initramfs: %w", err)
+	}
+	return packed.Bytes(), nil
+}
+
+// holds reports whether packed is the archive.
+func holds(packed, archive []byte) bool {
+	have, err := io.ReadAll(lz4.NewReader(bytes.NewReader(packed)))
+	return err == nil && bytes.Equal(have, archive)
 }
 
 // Base is what an archive needs whose /init is the running program.
