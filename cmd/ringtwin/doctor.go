@@ -118,16 +118,16 @@ func (d *doctorCmd) cache(dir string) finding {
 
 func (d *doctorCmd) kernels(ctx context.Context, cache string) finding {
 	f := finding{Part: "kernels", Needed: true}
-	refs, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Resolve(ctx, "all")
+	refs, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Resolve(ctx, "apt:all")
 	if err != nil {
 		f.Found, f.Advice = firstLine(err), "give a kernel by path: ringtwin vmtest ./vmlinuz"
 		return f
 	}
 	var names []string
 	for _, ref := range refs {
-		names = append(names, ref.Name)
+		names = append(names, strings.TrimPrefix(ref.Name, "apt:"))
 	}
-	f.OK, f.Found = true, "Debian's archive has "+strings.Join(names, " ")
+	f.OK, f.Found = true, "apt has "+strings.Join(names, " ")
 	return f
 }
 

@@ -14,14 +14,14 @@ import (
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
-	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 	"golang.org/x/term"
 )
 
 // execCmd runs somebody's own program on a kernel.
 type execCmd struct {
-	Kernel  string        `required:"" help:"A version, or the path of an image." placeholder:"KERNEL"`
+	Kernel string `required:"" help:"One kernel, as for vmtest." placeholder:"KERNEL"`
+	kernelChoice
 	Program string        `arg:"" help:"A static program."`
 	Args    []string      `arg:"" optional:"" passthrough:"" help:"Its arguments."`
 	Dir     string        `help:"A folder to take along; the program starts in it. Default, for a test binary of Go: the current one." placeholder:"DIR"`
@@ -62,12 +62,13 @@ func (x *execCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(e.ctx, x.Kernel)
-	if errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError)) {
-		return usageError{err}
-	}
+	resolver, err := x.resolver(cache, nil)
 	if err != nil {
 		return err
+	}
+	bundle, err := resolver.Find(e.ctx, x.Kernel)
+	if err != nil {
+		return kernelError(err)
 	}
 	temp, err := os.MkdirTemp("", "ringtwin-exec-")
 	if err != nil {

@@ -177,7 +177,10 @@ type kernelJob struct {
 func (k *kernelJob) phase(name string) { k.show.phase(k.ref.Name, name) }
 
 func (k *kernelJob) fetch(ctx context.Context) error {
-	resolver := kernel.Resolver{Cache: kernel.Cache{Dir: k.cache}, Phase: k.phase}
+	resolver, err := k.resolver(k.cache, k.phase)
+	if err != nil {
+		return err
+	}
 	bundle, err := resolver.Fetch(ctx, k.ref)
 	if err != nil {
 		return &fetchError{err}

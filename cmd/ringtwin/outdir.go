@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,7 +91,8 @@ func (o *outDir) add(t *record.Trial) error {
 
 // console is the path of a kernel's log.
 func (o *outDir) console(kernel string) (string, error) {
-	dir := filepath.Join(o.path, "kernels", kernel)
+	// Names have what separates folders: oci:ghcr.io/cilium/ci-kernels:6.6.
+	dir := filepath.Join(o.path, "kernels", strings.NewReplacer("/", "_", ":", "_").Replace(kernel))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make log folder: %w", err)
 	}

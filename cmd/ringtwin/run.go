@@ -23,11 +23,12 @@ const (
 
 // cli is the command line.
 type cli struct {
-	Vmtest vmtestCmd `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
-	Exec   execCmd   `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
-	Hello  helloCmd  `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
-	Doctor doctorCmd `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
-	Report reportCmd `cmd:"" help:"Show result files again, several as one."`
+	Vmtest  vmtestCmd  `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
+	Exec    execCmd    `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
+	Kernels kernelsCmd `cmd:"" help:"List, fetch, lock and prune kernels."`
+	Hello   helloCmd   `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
+	Doctor  doctorCmd  `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
+	Report  reportCmd  `cmd:"" help:"Show result files again, several as one."`
 }
 
 // env is what every command gets.

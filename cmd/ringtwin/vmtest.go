@@ -17,7 +17,8 @@ import (
 
 // vmtestCmd is the main job.
 type vmtestCmd struct {
-	Kernels []string `arg:"" name:"kernel" help:"A version (6.1, 6.1.192), a pattern (6.*, 5.10..6.12, all, latest, lts), or the path of an image."`
+	Kernels []string `arg:"" name:"kernel" help:"A version (6.1, 6.1.192, 6.1+rt), a pattern (6.*, 5.10..6.12, all, latest, lts), either with its source (mainline:6.5), an image in a registry (oci:IMAGE), host, or the path of an image or of a built tree."`
+	kernelChoice
 
 	Plan   string `default:"quick" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
 	Attach string `help:"Where to hook into execve: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
@@ -117,14 +118,14 @@ func (v *vmtestCmd) resolve(ctx context.Context, cache string, show *board) ([]k
 	var all []kernel.Ref
 	seen, names := map[kernel.Ref]bool{}, map[string]int{}
 	for _, want := range v.Kernels {
-		resolver := kernel.Resolver{
-			Cache: kernel.Cache{Dir: cache},
-			Phase: func(name string) { show.phase(want, name) },
+		resolver, err := v.resolver(cache, func(name string) { show.phase(want, name) })
+		if err != nil {
+			return nil, err
 		}
 		refs, err := resolver.Resolve(ctx, want)
 		show.forget(want)
-		if errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError)) {
-			return nil, usageError{err}
+		if err = kernelError(err); errors.As(err, new(usageError)) {
+			return nil, err
 		}
 		if err != nil {
 			// The archive cannot be asked: that is for the report to say.

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,12 +18,28 @@ import (
 // apt runs apt with a state of its own under dir: no file of the system's apt
 // is written, and no root is needed. Signatures are checked by apt.
 type apt struct {
-	cache Cache
-	root  string // of the system whose mirrors are used: "/"
-	phase func(string)
+	cache   Cache
+	root    string // of the system whose mirrors are used: "/"
+	phase   func(string)
+	arch    string // as Debian and Go call it; "": the machine's
+	modules bool   // unpack the modules too
 }
 
-func (a *apt) dir() string { return filepath.Join(a.cache.Dir, "apt") }
+// of is the same apt for another architecture.
+func (a *apt) of(arch string) *apt {
+	other := *a
+	other.arch = arch
+	return &other
+}
+
+func (a *apt) architecture() string { return cmp.Or(a.arch, runtime.GOARCH) }
+
+func (a *apt) dir() string {
+	if a.architecture() == runtime.GOARCH {
+		return filepath.Join(a.cache.Dir, "apt")
+	}
+	return filepath.Join(a.cache.Dir, "apt-"+a.arch)
+}
 
 // options isolate apt; each is needed.
 func (a *apt) options() []string {
@@ -34,8 +51,8 @@ func (a *apt) options() []string {
 		o("Dir::Cache", filepath.Join(a.dir(), "cache")),
 		o("Dir::Etc::SourceList", filepath.Join(a.dir(), "ringtwin.sources")),
 		o("Dir::Etc::SourceParts", "-"),
-		o("APT::Architecture", debianArch()),
-		o("APT::Architectures", debianArch()),
+		o("APT::Architecture", a.architecture()),
+		o("APT::Architectures", a.architecture()),
 		o("APT::Sandbox::User", ""), // as root apt would write as another user
 		o("Acquire::Languages", "none"),
 		o("Acquire::Retries", "3"),
@@ -44,10 +61,6 @@ func (a *apt) options() []string {
 		o("APT::Update::Error-Mode", "any"),
 	}
 }
-
-// debianArch is Debian's name of the machine's architecture; the two that
-// matter are called as in Go.
-func debianArch() string { return runtime.GOARCH }
 
 // fetchTimeout bounds one run of apt: package lists or a kernel are some ten MB.
 const fetchTimeout = 5 * time.Minute
@@ -95,33 +108,10 @@ func aptError(stderr string, err error) error {
 
 // lock keeps other processes out of apt's state.
 func (a *apt) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Join(a.dir(), "lists", "partial"), 0o755); err != nil {
-		return nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
-	}
-	if err := os.MkdirAll(filepath.Join(a.dir(), "cache", "archives", "partial"), 0o755); err != nil {
-		return nil, err
-	}
-	file, err := os.OpenFile(filepath.Join(a.dir(), "ringtwin.lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	waiting := false
-	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = file.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, errors.Join(fmt.Errorf("lock apt state: %w", err), file.Close())
-		}
-		if !waiting {
-			waiting = true
-			a.phase("wait for another process that fetches kernels")
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(context.Cause(ctx), file.Close())
-		case <-time.After(100 * time.Millisecond):
+	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(a.dir(), dir), 0o755); err != nil {
+			return nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
 		}
 	}
+	return lockFile(ctx, filepath.Join(a.dir(), "ringtwin.lock"), func() { a.phase("wait for another process that uses apt") })
 }

@@ -83,36 +83,46 @@ func writeDeb(t testing.TB, dir, name string, content []byte) string {
 	return path
 }
 
-// TestUnpackBundle finds image and configuration wherever Debian has put them.
-func TestUnpackBundle(t *testing.T) {
+// TestUnpackDebs finds image and configuration wherever Debian has put them.
+func TestUnpackDebs(t *testing.T) {
 	for name, debs := range map[string][][]string{
 		"up to 6.18": {{"boot/config-R", "boot/vmlinuz-R", "lib/modules/R/x.ko"}},
 		"6.19":       {{"boot/vmlinuz-R"}, {"boot/config-R"}},
-		"from 7.2":   {{"usr/lib/modules/R/vmlinuz"}, {"usr/lib/modules/R/config"}},
+		"from 7.2":   {{"usr/lib/modules/R/vmlinuz"}, {"usr/lib/modules/R/config"}, {"usr/lib/modules/R/x.ko"}},
+		"Ubuntu":     {{"boot/vmlinuz-R"}, {"boot/System.map-R", "boot/config-R", "lib/modules/R/x.ko"}},
+		"mainline":   {{"boot/vmlinuz-R"}, {"usr/src/linux-headers-R/.config"}},
 	} {
 		for _, ending := range []string{"", ".gz", ".xz", ".zst"} {
 			t.Run(name+ending, func(t *testing.T) {
-				dir := t.TempDir()
+				from, dir := t.TempDir(), t.TempDir()
+				var paths []string
+				modules := false
 				for i, files := range debs {
 					data := compress(t, ending, tarball(t, files...))
-					writeDeb(t, dir, fmt.Sprintf("%d.deb", i), deb(
-						[2]string{"debian-binary", "2.0\n"}, [2]string{"control.tar.xz", "odd"}, [2]string{"data.tar" + ending, string(data)}))
+					paths = append(paths, writeDeb(t, from, fmt.Sprintf("%d.deb", i), deb(
+						[2]string{"debian-binary", "2.0\n"}, [2]string{"control.tar.xz", "odd"}, [2]string{"data.tar" + ending, string(data)})))
+					modules = modules || strings.HasSuffix(files[len(files)-1], ".ko")
 				}
-				if err := unpackBundle(dir, "R", &Bundle{}); err != nil {
-					t.Fatal(err)
-				}
+				check(t, unpackDebs(paths, "R", dir, false))
 				for _, file := range []string{imageFile, configFile} {
-					text, err := os.ReadFile(filepath.Join(dir, "bundle", file))
+					text, err := os.ReadFile(filepath.Join(dir, file))
 					if err != nil || !strings.HasPrefix(string(text), "content of ") {
 						t.Errorf("%s: %q, %v", file, text, err)
 					}
+				}
+				if _, err := os.Stat(filepath.Join(dir, modulesDir)); err == nil {
+					t.Error("modules were unpacked, and nobody wanted them")
+				}
+				check(t, unpackDebs(paths, "R", dir, true))
+				if _, err := os.Stat(filepath.Join(dir, modulesDir, "R/x.ko")); modules && err != nil {
+					t.Error(err)
 				}
 			})
 		}
 	}
 }
 
-func TestUnpackBundleRefuses(t *testing.T) {
+func TestUnpackDebsRefuses(t *testing.T) {
 	data := string(compress(t, ".xz", tarball(t, "boot/vmlinuz-R")))
 	whole := deb([2]string{"debian-binary", "2.0\n"}, [2]string{"data.tar.xz", data})
 	for name, content := range map[string][]byte{
@@ -126,8 +136,8 @@ func TestUnpackBundleRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			writeDeb(t, dir, "0.deb", content)
-			if err := unpackBundle(dir, "R", &Bundle{}); err == nil {
+			path := writeDeb(t, dir, "0.deb", content)
+			if err := unpackDebs([]string{path}, "R", dir, false); err == nil {
 				t.Error("accepted")
 			}
 		})

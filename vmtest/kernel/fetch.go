@@ -8,94 +8,108 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
-// fetch makes a bundle of a package, from the cache where it is there.
-func (a *apt) fetch(ctx context.Context, p Package) (*Bundle, error) {
-	name := "apt/" + p.Name + "_" + strings.ReplaceAll(p.Version, "/", "_")
-	if b, err := a.cache.byRef(name); err == nil {
-		return b, nil
+// fetch has apt download the packages, and unpacks them.
+func (a *apt) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error) {
+	a = a.of(ref.Arch)
+	p, err := a.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	wanted := []string{p.Name + "=" + p.Version}
+	if p.Config != "" && p.Config != p.Name {
+		wanted = append(wanted, p.Config+"="+p.Version)
+	}
+	if p.Modules != "" && p.Modules != p.Config && p.Modules != p.Name && a.modules {
+		wanted = append(wanted, p.Modules+"="+p.Version)
 	}
 	unlock, err := a.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if b, err := a.cache.byRef(name); err == nil {
-		return b, nil
-	}
-	temp, err := a.cache.temp()
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "packages-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	wanted := []string{p.Name + "=" + p.Version}
-	if p.Config != "" && p.Config != p.Name {
-		wanted = append(wanted, p.Config+"="+p.Version)
-	}
-	if err := checkSpace(a.cache.Dir, kernelBytes); err != nil {
-		return nil, err
-	}
 	a.phase("fetch " + p.Name + " " + p.Version)
 	if _, err := a.run(ctx, temp, "apt-get", append([]string{"download", "-q"}, wanted...)...); err != nil {
-		return nil, fmt.Errorf("fetch kernel: %w", err)
+		return nil, err
+	}
+	debs, err := filepath.Glob(filepath.Join(temp, "*.deb"))
+	if err != nil {
+		return nil, err
 	}
 	a.phase("unpack " + p.Name)
-	b := &Bundle{Release: p.Release, Source: "apt", Package: p.Name + "=" + p.Version}
-	if err := unpackBundle(temp, p.Release, b); err != nil {
-		return nil, fmt.Errorf("unpack kernel: %w", err)
-	}
-	return b, a.cache.store(filepath.Join(temp, "bundle"), name, b)
+	b := &Bundle{Release: p.Release, Source: ref.Source, Package: ref.Package, Flavour: ref.Flavour}
+	return b, unpackDebs(debs, p.Release, dir, a.modules)
 }
 
-// unpackBundle takes image and configuration out of the packages in dir and
-// puts them into dir/bundle.
-func unpackBundle(dir, release string, b *Bundle) error {
-	bundle := filepath.Join(dir, "bundle")
-	if err := os.Mkdir(bundle, 0o755); err != nil {
-		return err
+// find looks up what the lists say of a package. An old list will do, if it has it.
+func (a *apt) find(ctx context.Context, ref Ref) (Package, error) {
+	for _, maxAge := range []time.Duration{forever, retryAge} {
+		idx, err := a.load(ctx, maxAge)
+		if err != nil {
+			return Package{}, err
+		}
+		for _, p := range idx.Packages {
+			if p.Name+"="+p.Version == ref.Package {
+				return p, nil
+			}
+		}
 	}
-	// The places changed with 6.19 and 7.2.
-	places := map[string]string{
-		"boot/vmlinuz-" + release:                 imageFile,
-		"usr/lib/modules/" + release + "/vmlinuz": imageFile,
-		"boot/config-" + release:                  configFile,
-		"usr/lib/modules/" + release + "/config":  configFile,
-	}
-	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	if err != nil {
-		return err
-	}
+	return Package{}, fmt.Errorf("%s is not in the archive any more", ref.Package)
+}
+
+// unpackDebs takes image, configuration and, if asked for, modules of a release
+// out of packages and puts them into dir.
+func unpackDebs(debs []string, release, dir string, modules bool) error {
 	found := map[string]bool{}
 	for _, deb := range debs {
-		want := 2 // image and configuration lie in front of the modules
 		err := walkDeb(deb, func(name string, r io.Reader) (bool, error) {
-			place, ok := places[name]
-			if !ok {
+			place := placeOf(name, release)
+			if place == "" || strings.HasPrefix(place, modulesDir) && !modules {
 				return true, nil
 			}
 			found[place] = true
-			want--
-			return want > 0, writeFile(filepath.Join(bundle, place), r)
+			// They lie in front of the modules, and unpacking those takes a minute.
+			done := found[imageFile] && found[configFile] && !modules
+			return !done, writeFile(filepath.Join(dir, place), r)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	if !found[imageFile] {
-		return fmt.Errorf("no vmlinuz of %s in %d packages", release, len(debs))
-	}
-	if found[configFile] {
-		text, err := os.ReadFile(filepath.Join(bundle, configFile))
-		if err != nil {
-			return err
-		}
-		b.Config = parseConfig(text)
+		return fmt.Errorf("no image of %s in %d packages", release, len(debs))
 	}
 	return nil
 }
 
+// placeOf says where in a bundle a file of a kernel's packages or of an image in
+// a registry belongs, or "" for what is not needed.
+func placeOf(name, release string) string {
+	// Packages of Debian changed with 6.19 and 7.2; those of Ubuntu have the
+	// configuration with the modules, and with the headers.
+	switch name = strings.TrimPrefix(name, "usr/"); name {
+	case "boot/vmlinuz-" + release, "lib/modules/" + release + "/vmlinuz":
+		return imageFile
+	case "boot/config-" + release, "lib/modules/" + release + "/config", "src/linux-headers-" + release + "/.config":
+		return configFile
+	}
+	if rest, ok := strings.CutPrefix(name, "lib/modules/"+release+"/"); ok {
+		return filepath.Join(modulesDir, release, filepath.FromSlash(rest))
+	}
+	return ""
+}
+
 func writeFile(path string, r io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
 	file, err := os.Create(path)
 	if err != nil {
 		return err

@@ -19,8 +19,15 @@ const listsAge = 24 * time.Hour
 // looked for again.
 const retryAge = 10 * time.Minute
 
+// forever is an age that no list reaches.
+const forever = 1 << 62
+
+// indexFormat counts what changed in the index: one of another format is not read.
+const indexFormat = 2
+
 // index is what the package lists said.
 type index struct {
+	Format int      `json:"format"` // indexFormat
 	Suites []string `json:"suites"` // that were read
 	// Problem is what kept some of the lists from being read, or "".
 	Problem  string    `json:"problem,omitempty"`
@@ -28,6 +35,35 @@ type index struct {
 
 	age time.Duration
 }
+
+// list is what the package lists have.
+func (a *apt) list(ctx context.Context, arch string, maxAge time.Duration) ([]Ref, error) {
+	idx, err := a.of(arch).load(ctx, maxAge)
+	if err != nil {
+		return nil, err
+	}
+	var refs []Ref
+	for _, p := range idx.Packages {
+		refs = append(refs, Ref{
+			Source: sourceApt, Kernel: p.Kernel, Flavour: p.Flavour, Arch: arch,
+			Package: p.Name + "=" + p.Version, Revision: p.Version,
+		})
+	}
+	if idx.Problem != "" {
+		err = errors.New(idx.Problem)
+	}
+	return refs, err
+}
+
+func (a *apt) where() string {
+	if idx := a.readIndex(); idx != nil && len(idx.Suites) > 0 {
+		return "apt (" + strings.Join(idx.Suites, ", ") + ")"
+	}
+	return "apt"
+}
+
+// pin has nothing to do: what is in a list is in the archive.
+func (a *apt) pin(_ context.Context, ref Ref) (Ref, error) { return ref, nil }
 
 func (a *apt) indexPath() string { return filepath.Join(a.dir(), "index.json") }
 
@@ -61,7 +97,7 @@ func (a *apt) readIndex() *index {
 		return nil
 	}
 	idx := &index{age: max(time.Since(info.ModTime()), 0)}
-	if readJSON(a.indexPath(), idx) != nil {
+	if readJSON(a.indexPath(), idx) != nil || idx.Format != indexFormat {
 		return nil
 	}
 	if idx.Problem != "" && idx.age > retryAge {
@@ -76,9 +112,9 @@ func (a *apt) update(ctx context.Context) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, offered := isolatedSources(mirrors(all))
+	text, offered := isolatedSources(all)
 	if len(offered) == 0 {
-		return nil, errors.New("this machine's apt has no mirror of Debian: on this system give a kernel by path")
+		return nil, errors.New("this machine's apt has no mirror of Debian or Ubuntu: on this system give a kernel by path, or as mainline:6.5")
 	}
 	if err := os.WriteFile(filepath.Join(a.dir(), "ringtwin.sources"), []byte(text), 0o644); err != nil {
 		return nil, err
@@ -111,7 +147,7 @@ func (a *apt) readLists(ctx context.Context) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	idx := &index{}
+	idx := &index{Format: indexFormat}
 	for line := range strings.Lines(targets) {
 		file, suite, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		if file == "" {

@@ -2,8 +2,10 @@ package kernel
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +14,7 @@ type Package struct {
 	Name    string  `json:"name"`    // of the package with the image
 	Version string  `json:"version"` // of that package
 	Config  string  `json:"config"`  // package with the configuration, or "": the archive has none
+	Modules string  `json:"modules"` // package with the modules, or "": the archive has none
 	Release string  `json:"release"` // as uname(2) says it
 	Flavour string  `json:"flavour"` // cloud, rt, generic
 	Kernel  Version `json:"kernel"`  // upstream
@@ -21,10 +24,14 @@ type Package struct {
 // maxField bounds one line of a package list.
 const maxField = 1 << 20
 
-// imageName matches packages that hold an image: up to 6.18 linux-image-V, from
-// 6.19 on linux-binary-V. V starts with three numbers; linux-image-6.1-amd64
-// only points to another.
-var imageName = regexp.MustCompile(`^linux-(image|binary)-(\d+\.\d+\.\d+\S*?-(?:(cloud|rt)-)?(?:amd64|arm64))(-unsigned)?$`)
+// Names of packages that hold an image. Debian's: up to 6.18 linux-image-V, from
+// 6.19 on linux-binary-V; V starts with three numbers, for linux-image-6.1-amd64
+// only points to another. Ubuntu's: linux-image-6.8.0-45-generic, with the
+// signature in another package of the same name plus "unsigned".
+var (
+	debianImage = regexp.MustCompile(`^linux-(image|binary)-(\d+\.\d+\.\d+\S*?-(?:(cloud|rt)-)?(?:amd64|arm64))(?:-unsigned)?$`)
+	ubuntuImage = regexp.MustCompile(`^linux-image-(?:unsigned-)?(\d+\.\d+\.\d+-\d+-([a-z]+(?:-[a-z]+)*))$`)
+)
 
 // readPackages finds the kernels in a Packages list of a suite. Lists are not
 // trusted to be whole: what it does not understand it leaves out.
@@ -32,18 +39,14 @@ func readPackages(r io.Reader, suite string) ([]Package, error) {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 0, 64<<10), maxField)
 	var found []Package
-	binaries := map[string]bool{} // releases that have a linux-binary package
-	bases := map[string]bool{}    // and names of linux-base packages
+	names := map[string]bool{} // of all packages of kernels
 	var name, version string
 	flush := func() {
-		if strings.HasPrefix(name, "linux-base-") {
-			bases[name] = true
+		if strings.HasPrefix(name, "linux-") {
+			names[name] = true
 		}
-		if p, binary, ok := kernelPackage(name, version, suite); ok {
+		if p, ok := kernelPackage(name, version, suite); ok {
 			found = append(found, p)
-			if binary {
-				binaries[p.Release] = true
-			}
 		}
 		name, version = "", ""
 	}
@@ -64,52 +67,44 @@ func readPackages(r io.Reader, suite string) ([]Package, error) {
 	}
 	for i := range found {
 		// The archive keeps the signed images longer than what they were built with.
-		if config := found[i].Config; config != found[i].Name && !bases[config] {
-			found[i].Config = ""
+		p := &found[i]
+		if !names[p.Config] {
+			p.Config = ""
+		}
+		if !names[p.Modules] {
+			p.Modules = ""
 		}
 	}
-	return onlyImages(found, binaries), nil
+	return onlyImages(found, names), nil
 }
 
-func kernelPackage(name, version, suite string) (p Package, binary, ok bool) {
-	m := imageName.FindStringSubmatch(name)
-	if m == nil {
-		return p, false, false
-	}
+func kernelPackage(name, version, suite string) (p Package, ok bool) {
 	kernel, ok := parseVersion(version)
 	if !ok {
-		return p, false, false
+		return p, false
 	}
-	p = Package{
-		Name: name, Version: version, Config: name, Release: m[2],
-		Flavour: m[3], Kernel: kernel, Suite: suite,
+	p = Package{Name: name, Version: version, Config: name, Modules: name, Kernel: kernel, Suite: suite}
+	if m := debianImage.FindStringSubmatch(name); m != nil {
+		p.Release, p.Flavour = m[2], cmp.Or(m[3], "generic")
+		if m[1] == "binary" {
+			p.Config, p.Modules = "linux-base-"+p.Release, "linux-modules-"+p.Release
+		}
+		return p, true
 	}
-	if p.Flavour == "" {
-		p.Flavour = "generic"
+	if m := ubuntuImage.FindStringSubmatch(name); m != nil {
+		p.Release, p.Flavour = m[1], m[2]
+		p.Config, p.Modules = "linux-modules-"+p.Release, "linux-modules-"+p.Release
+		return p, true
 	}
-	binary = m[1] == "binary"
-	if binary {
-		p.Config = "linux-base-" + p.Release
-	}
-	return p, binary, true
+	return p, false
 }
 
 // onlyImages leaves out linux-image packages that only point to a linux-binary,
 // and unsigned images where the signed one is there too: it is the same image.
-func onlyImages(packages []Package, binaries map[string]bool) []Package {
-	signed := map[string]bool{}
-	for _, p := range packages {
-		if !strings.HasSuffix(p.Name, "-unsigned") {
-			signed[p.Name] = true
-		}
-	}
-	var images []Package
-	for _, p := range packages {
-		pointer := binaries[p.Release] && strings.HasPrefix(p.Name, "linux-image-")
-		if pointer || signed[strings.TrimSuffix(p.Name, "-unsigned")] && strings.HasSuffix(p.Name, "-unsigned") {
-			continue
-		}
-		images = append(images, p)
-	}
-	return images
+func onlyImages(packages []Package, names map[string]bool) []Package {
+	return slices.DeleteFunc(packages, func(p Package) bool {
+		pointer := strings.HasPrefix(p.Name, "linux-image-") && names["linux-binary-"+p.Release]
+		unsigned := strings.HasSuffix(p.Name, "-unsigned") || strings.HasPrefix(p.Name, "linux-image-unsigned-")
+		return pointer || unsigned && names["linux-image-"+p.Release]
+	})
 }

@@ -38,6 +38,24 @@ Version: 7.3.4-1~bpo13+1
 Package: linux-binary-7.0.13+deb13-rt-amd64
 Version: 7.0.13-1~bpo13+1
 
+Package: linux-modules-7.3.4+deb13-cloud-amd64
+Version: 7.3.4-1~bpo13+1
+
+Package: linux-image-6.5.0-45-generic
+Version: 6.5.0-45.45~22.04.1
+
+Package: linux-image-unsigned-6.5.0-45-generic
+Version: 6.5.0-45.45~22.04.1
+
+Package: linux-modules-6.5.0-45-generic
+Version: 6.5.0-45.45~22.04.1
+
+Package: linux-image-unsigned-6.5.0-45-lowlatency
+Version: 6.5.0-45.45.1
+
+Package: linux-image-generic
+Version: 6.5.0.45.45
+
 Package: bash
 Version: 5.2
 
@@ -51,21 +69,29 @@ func TestReadPackages(t *testing.T) {
 	}
 	want := []Package{
 		{
-			Name: "linux-image-6.1.0-56-cloud-amd64", Version: "6.1.192-2", Config: "linux-image-6.1.0-56-cloud-amd64",
+			Name: "linux-image-6.1.0-56-cloud-amd64", Version: "6.1.192-2", Config: "linux-image-6.1.0-56-cloud-amd64", Modules: "linux-image-6.1.0-56-cloud-amd64",
 			Release: "6.1.0-56-cloud-amd64", Flavour: "cloud", Kernel: Version{6, 1, 192}, Suite: "some-suite",
 		},
 		{
-			Name: "linux-image-5.10.0-46-amd64-unsigned", Version: "5.10.262-1", Config: "linux-image-5.10.0-46-amd64-unsigned",
+			Name: "linux-image-5.10.0-46-amd64-unsigned", Version: "5.10.262-1", Config: "linux-image-5.10.0-46-amd64-unsigned", Modules: "linux-image-5.10.0-46-amd64-unsigned",
 			Release: "5.10.0-46-amd64", Flavour: "generic", Kernel: Version{5, 10, 262}, Suite: "some-suite",
 		},
 		{
-			Name: "linux-binary-7.3.4+deb13-cloud-amd64", Version: "7.3.4-1~bpo13+1", Config: "linux-base-7.3.4+deb13-cloud-amd64",
+			Name: "linux-binary-7.3.4+deb13-cloud-amd64", Version: "7.3.4-1~bpo13+1", Config: "linux-base-7.3.4+deb13-cloud-amd64", Modules: "linux-modules-7.3.4+deb13-cloud-amd64",
 			Release: "7.3.4+deb13-cloud-amd64", Flavour: "cloud", Kernel: Version{7, 3, 4}, Suite: "some-suite",
 		},
 		{
 			// The archive has no linux-base of it any more.
 			Name: "linux-binary-7.0.13+deb13-rt-amd64", Version: "7.0.13-1~bpo13+1", Config: "",
 			Release: "7.0.13+deb13-rt-amd64", Flavour: "rt", Kernel: Version{7, 0, 13}, Suite: "some-suite",
+		},
+		{
+			Name: "linux-image-6.5.0-45-generic", Version: "6.5.0-45.45~22.04.1", Config: "linux-modules-6.5.0-45-generic",
+			Modules: "linux-modules-6.5.0-45-generic", Release: "6.5.0-45-generic", Flavour: "generic", Kernel: Version{6, 5, 0}, Suite: "some-suite",
+		},
+		{
+			Name: "linux-image-unsigned-6.5.0-45-lowlatency", Version: "6.5.0-45.45.1", Config: "", Modules: "",
+			Release: "6.5.0-45-lowlatency", Flavour: "lowlatency", Kernel: Version{6, 5, 0}, Suite: "some-suite",
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

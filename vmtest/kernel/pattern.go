@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
@@ -21,7 +22,15 @@ func isPattern(want string) bool {
 	return slices.Contains([]string{"all", "latest", "lts"}, want) || wildcard.MatchString(want) || interval.MatchString(want)
 }
 
-// expand returns the packages that a version or a pattern means, oldest first:
+// choice is one version that a query means, and what a source has of it, the
+// best first.
+type choice struct {
+	version    string
+	candidates []Ref
+}
+
+// expand groups what a source has by the versions that a query means, oldest
+// version first:
 //
 //	6.1         the newest of the line
 //	6.1.192     exactly this one
@@ -31,51 +40,59 @@ func isPattern(want string) bool {
 //	all         the newest of each line
 //	latest      the newest of all
 //	lts         the newest of each long-term line
-func expand(packages []Package, want string) []Ref {
-	if bareVersion.MatchString(want) {
-		p, found := newest(packages, want)
-		if !found {
-			return nil
+//
+// A flavour that was not asked for is the source's first choice.
+func expand(have []Ref, q query) []choice {
+	each := strings.Count(q.pattern, ".") == 2 && !interval.MatchString(q.pattern)
+	have = slices.DeleteFunc(slices.Clone(have), func(r Ref) bool {
+		return r.Arch != q.arch || q.flavour != "" && r.Flavour != q.flavour || q.flavour == "" && flavourRank(r.Flavour) == unasked
+	})
+	slices.SortStableFunc(have, func(a, b Ref) int { return b.compare(a) })
+	var choices []choice
+	for _, ref := range have { // newest first
+		name := ref.Kernel.Line().String()
+		if each {
+			name = ref.Kernel.String()
 		}
-		return []Ref{{Name: want, pkg: p}}
-	}
-	var refs []Ref
-	for _, v := range versionsOf(packages, strings.Count(want, ".") == 2 && wildcard.MatchString(want)) {
-		if matches(want, v) {
-			p, _ := newest(packages, v)
-			refs = append(refs, Ref{Name: v, pkg: p})
-		}
-	}
-	if want == "latest" && len(refs) > 0 {
-		refs = refs[len(refs)-1:]
-	}
-	return refs
-}
-
-// versionsOf lists the lines, or every version, oldest first.
-func versionsOf(packages []Package, each bool) []string {
-	var versions []Version
-	for _, p := range packages {
-		if p.Flavour != flavour {
+		if !matches(q.pattern, name) {
 			continue
 		}
-		if each {
-			versions = append(versions, p.Kernel)
-		} else {
-			versions = append(versions, p.Kernel.Line())
+		if n := len(choices); n == 0 || choices[n-1].version != name {
+			choices = append(choices, choice{version: name})
 		}
+		last := &choices[len(choices)-1]
+		last.candidates = append(last.candidates, ref)
 	}
-	slices.SortFunc(versions, Version.Compare)
-	var names []string
-	for _, v := range slices.Compact(versions) {
-		names = append(names, v.String())
+	if q.pattern == "latest" && len(choices) > 0 {
+		choices = choices[:1]
 	}
-	return names
+	slices.Reverse(choices)
+	return choices
+}
+
+// flavours that are taken without being asked for: cloud first, which is built
+// for virtual machines, and small.
+var flavours = []string{"cloud", "generic", ""}
+
+const unasked = -1
+
+func flavourRank(flavour string) int {
+	i := slices.Index(flavours, flavour)
+	if i < 0 {
+		return unasked
+	}
+	return len(flavours) - i
+}
+
+// compare orders by upstream version, then by flavour, and then by what the
+// source made of it; the better one is greater.
+func (r Ref) compare(o Ref) int {
+	return cmp.Or(r.Kernel.Compare(o.Kernel), cmp.Compare(flavourRank(r.Flavour), flavourRank(o.Flavour)), compareDebian(r.Revision, o.Revision))
 }
 
 func matches(want, version string) bool {
 	switch want {
-	case "all", "latest":
+	case "all", "latest", version:
 		return true
 	case "lts":
 		return slices.Contains(longTerm, version)

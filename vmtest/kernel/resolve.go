@@ -1,79 +1,270 @@
 package kernel
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
-	"strings"
+	"net/http"
+	"slices"
+	"time"
 )
 
-// Resolver finds kernels.
+// Resolver finds kernels and fetches them.
 type Resolver struct {
 	Cache Cache
 	// Phase is told what is being done, in a few words. It may be nil.
 	Phase func(string)
+	// Lock refuses every kernel that is not in it, or that comes out different.
+	// nil: any will do.
+	Lock *Lock
+	// Offline leaves all sources alone: only what is in the cache is found.
+	Offline bool
+	// Modules asks for the kernel's modules too, where the source has them.
+	Modules bool
+	// Where the sources are. The zero value is where they are on the Internet.
+	Places Places
 }
 
-// Ref is one kernel that exists, and is not fetched yet.
+// Ref is one kernel that exists, and is not fetched yet: the same one for ever.
 type Ref struct {
-	// Name is how the user knows it: 6.1, 6.1.192, or the name of a file.
-	Name string
+	Name     string  `json:"name"`               // as the user knows it: 6.1, mainline:6.5+generic, the path of an image
+	Source   string  `json:"source"`             // apt, mainline, oci, file, tree, host
+	Kernel   Version `json:"kernel"`             // upstream, as far as known
+	Flavour  string  `json:"flavour,omitempty"`  // cloud, rt, generic
+	Arch     string  `json:"arch"`               // as Go calls it
+	Package  string  `json:"package"`            // what the source calls it: name=version, the path of a package, an image with its digest, a file
+	Revision string  `json:"revision,omitempty"` // orders packages of one version
+	SHA256   string  `json:"sha256,omitempty"`   // of the image, where it has to be this one
 
-	pkg  Package
-	path string // of an image; then there is no package
-	err  error  // of resolving
+	// unresolved keeps the error that Fetch returns.
+	unresolved error
 }
 
 // Unresolved is a kernel of which it could not be found out whether it exists.
 // Fetching it returns the error.
-func Unresolved(name string, err error) Ref { return Ref{Name: name, err: err} }
+func Unresolved(name string, err error) Ref { return Ref{Name: name, unresolved: err} }
 
-// ErrNotNamed is returned for text that names no kernel.
-var ErrNotNamed = errors.New("not a kernel")
+// source is a place that has kernels of many versions.
+type source interface {
+	// where says in a few words where list looks.
+	where() string
+	// list returns what there is, in any order, as it was at most maxAge ago.
+	// What pin fills in may be missing. With an error, the refs are those that
+	// could be read nevertheless.
+	list(ctx context.Context, arch string, maxAge time.Duration) ([]Ref, error)
+	// pin names a kernel exactly. The error is errIncomplete where the source
+	// has no such kernel after all.
+	pin(ctx context.Context, ref Ref) (Ref, error)
+	// fetch puts the files of a pinned kernel into an empty folder.
+	fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error)
+}
 
-var bareVersion = regexp.MustCompile(`^\d+\.\d+(\.\d+)?$`)
+// errIncomplete is a version that is listed and cannot be had.
+var errIncomplete = errors.New("not complete")
+
+// maxBack is how many patch levels a source may lack before a line counts as
+// missing: builds fail now and then.
+const maxBack = 10
+
+// source returns the source of that name.
+func (r Resolver) source(name string) source {
+	phase := r.phase()
+	switch name {
+	case sourceApt:
+		return &apt{cache: r.Cache, root: r.Places.root(), phase: phase, modules: r.Modules}
+	case sourceMainline:
+		return &mainline{get: r.client(), places: r.Places, modules: r.Modules}
+	}
+	return &registry{client: r.httpClient(), phase: phase, repository: r.Places.repository(), modules: r.Modules}
+}
+
+func (r Resolver) phase() func(string) {
+	if r.Phase == nil {
+		return func(string) {}
+	}
+	return r.Phase
+}
+
+func (r Resolver) client() *downloader {
+	return &downloader{client: r.httpClient(), dir: r.Cache.downloads(), phase: r.phase()}
+}
+
+// httpClient gives up on a host that does not answer; how long a body may take
+// is not for it to say.
+func (r Resolver) httpClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = answerTimeout
+	return &http.Client{Transport: transport}
+}
+
+const answerTimeout = 20 * time.Second
 
 // Resolve returns the kernels that the user means, without fetching any: a
-// version (6.1, 6.1.192), a pattern of versions (see [expand]), or the path of
-// an image. The error is a [*NotFoundError] where no source has the version,
-// and wraps [ErrNotNamed] where the text is none of these.
+// version (6.1, 6.1.192), a pattern of versions (see [expand]), each with a
+// source before it (mainline:6.5) and a flavour or an architecture behind
+// (6.1+rt), an image in a registry (oci:NAME), "host", or the path of an image
+// or of a built tree. The error is a [*NotFoundError] where no source has the
+// version, and wraps [ErrNotNamed] where the text is none of these.
 func (r Resolver) Resolve(ctx context.Context, want string) ([]Ref, error) {
-	info, statErr := os.Stat(want)
+	q, err := parseQuery(want)
 	switch {
-	case bareVersion.MatchString(want), isPattern(want):
-		return r.resolveVersions(ctx, want)
-	case statErr == nil && info.Mode().IsRegular():
-		return []Ref{{Name: filepath.Base(want), path: want}}, nil
-	case statErr == nil:
-		return nil, fmt.Errorf("%w: %s is not a regular file", ErrNotNamed, want)
-	case strings.ContainsRune(want, filepath.Separator):
-		return nil, fmt.Errorf("%w: %w", ErrNotNamed, statErr)
+	case err != nil:
+		return nil, err
+	case q.isLocal():
+		if r.Lock != nil {
+			return nil, fmt.Errorf("%w: %s: only what is in %s may be used, and that has kernels of archives only", ErrNotNamed, want, r.Lock.Name)
+		}
+		return []Ref{{Name: q.localName(), Source: q.source, Arch: q.arch, Package: q.pattern}}, nil
+	case r.Lock != nil:
+		return r.Lock.find(q)
+	case r.Offline:
+		return r.offline(q)
+	case !isVersions(q.pattern):
+		return r.image(ctx, q)
 	}
-	return nil, fmt.Errorf("%w: %q: want a version like 6.1 or 6.1.192, a pattern like 6.*, 5.10..6.12, all, latest or lts, or the path of an image", ErrNotNamed, want)
+	return r.versions(ctx, q)
+}
+
+// image is an image that was named in full.
+func (r Resolver) image(ctx context.Context, q query) ([]Ref, error) {
+	ref, err := r.source(sourceOCI).pin(ctx, Ref{Name: q.text, Source: sourceOCI, Arch: q.arch, Package: q.pattern})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", q.text, err)
+	}
+	return []Ref{ref}, nil
+}
+
+// versions asks the sources in order. Patterns are of one source only: the
+// first, if none was named, or a pattern would mean all kernels of the world.
+func (r Resolver) versions(ctx context.Context, q query) ([]Ref, error) {
+	names := []string{q.source}
+	if q.source == "" {
+		names = []string{sourceApt, sourceMainline, sourceOCI}
+		if isPattern(q.pattern) {
+			names = names[:1]
+		}
+	}
+	missing := &NotFoundError{Want: q.text}
+	for _, name := range names {
+		refs, err := r.versionsOf(ctx, name, q, missing)
+		if err != nil {
+			return nil, err
+		}
+		if len(refs) > 0 {
+			return refs, nil
+		}
+	}
+	if len(missing.Have) == 0 && len(missing.problems) > 0 {
+		return nil, fmt.Errorf("kernel %s: %w", q.text, errors.Join(missing.problems...))
+	}
+	return nil, missing
+}
+
+// versionsOf is what one source has. What it lacks, and why, goes into missing.
+func (r Resolver) versionsOf(ctx context.Context, name string, q query, missing *NotFoundError) ([]Ref, error) {
+	s := r.source(name)
+	have, err := s.list(ctx, q.arch, listsAge)
+	if err == nil && len(expand(have, q)) == 0 {
+		have, err = s.list(ctx, q.arch, retryAge) // it may have come since
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		missing.problems = append(missing.problems, fmt.Errorf("%s: %w", name, err))
+	}
+	var refs []Ref
+	for _, c := range expand(have, q) {
+		ref, err := firstComplete(ctx, s, c.candidates)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			missing.problems = append(missing.problems, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		ref.Name = q.named(c.version)
+		refs = append(refs, ref)
+	}
+	missing.Looked = append(missing.Looked, s.where())
+	missing.has(have, q)
+	return refs, nil
+}
+
+// firstComplete pins the best of the candidates that can be had.
+func firstComplete(ctx context.Context, s source, candidates []Ref) (Ref, error) {
+	var err error
+	for _, ref := range candidates[:min(len(candidates), 1+maxBack)] {
+		if ref, err = s.pin(ctx, ref); !errors.Is(err, errIncomplete) {
+			return ref, err
+		}
+	}
+	return Ref{}, err
 }
 
 // Fetch makes the kernel ready to boot, from the cache where it is there.
 func (r Resolver) Fetch(ctx context.Context, ref Ref) (*Bundle, error) {
-	if ref.err != nil {
-		return nil, ref.err
+	if ref.unresolved != nil {
+		return nil, ref.unresolved
 	}
 	var b *Bundle
 	var err error
-	if ref.path != "" {
-		b, err = fromFile(ref.path)
-	} else {
-		b, err = r.apt().fetch(ctx, ref.pkg)
+	switch ref.Source {
+	case sourceFile:
+		b, err = fromFile(ref.Package)
+	case sourceTree:
+		b, err = fromTree(ref.Package)
+	case sourceHost:
+		b, err = fromHost(r.Places.root())
+	default:
+		b, err = r.fetch(ctx, ref)
 	}
 	if err != nil {
 		return nil, err
 	}
 	b.Want = ref.Name
+	return b, nil
+}
+
+// fetch takes a kernel out of the cache, or puts it there first.
+func (r Resolver) fetch(ctx context.Context, ref Ref) (*Bundle, error) {
+	fits := func(b *Bundle, err error) bool {
+		return err == nil && (!r.Modules || b.Modules != "") && (ref.SHA256 == "" || b.SHA256 == ref.SHA256)
+	}
+	if b, err := r.Cache.byRef(ref); fits(b, err) {
+		return b, nil
+	}
+	if ref.SHA256 != "" {
+		if b, err := r.Cache.bySum(ref.SHA256); fits(b, err) {
+			return b, nil
+		}
+	}
+	if r.Offline {
+		return nil, fmt.Errorf("kernel %s (%s) is not in the cache, and --offline leaves %s alone", ref.Name, ref.Package, ref.Source)
+	}
+	unlock, err := lockFile(ctx, r.Cache.lockPath(ref), func() { r.phase()("wait for another process that fetches this kernel") })
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if b, err := r.Cache.byRef(ref); fits(b, err) {
+		return b, nil // whoever held the lock has fetched it
+	}
+	b, err := r.Cache.make(ref, func(dir string) (*Bundle, error) {
+		if err := checkSpace(r.Cache.Dir, kernelBytes); err != nil {
+			return nil, err
+		}
+		return r.source(ref.Source).fetch(ctx, ref, dir)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fetch kernel: %w", err)
+	}
+	if ref.SHA256 != "" && b.SHA256 != ref.SHA256 {
+		return nil, fmt.Errorf("fetch kernel: %s is not what was locked: its image has SHA-256 %s, not %s", ref.Package, b.SHA256, ref.SHA256)
+	}
+	if r.Modules && b.Modules == "" {
+		return nil, fmt.Errorf("fetch kernel: %s has no modules", ref.Package)
+	}
 	return b, nil
 }
 
@@ -89,114 +280,44 @@ func (r Resolver) Find(ctx context.Context, want string) (*Bundle, error) {
 	return r.Fetch(ctx, refs[0])
 }
 
-func (r Resolver) apt() *apt {
-	phase := r.Phase
-	if phase == nil {
-		phase = func(string) {}
+// List returns what the sources have now, by source, oldest first, and what kept
+// some of them from being asked.
+func (r Resolver) List(ctx context.Context, arch string, sources ...string) (refs []Ref, problems []error) {
+	for _, name := range sources {
+		have, err := r.source(name).list(ctx, arch, listsAge)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", name, err))
+		}
+		slices.SortStableFunc(have, Ref.compare)
+		refs = append(refs, have...)
 	}
-	return &apt{cache: r.Cache, root: "/", phase: phase}
+	return refs, problems
 }
 
-func (r Resolver) resolveVersions(ctx context.Context, want string) ([]Ref, error) {
-	a := r.apt()
-	idx, err := a.load(ctx, listsAge)
+// offline finds in the cache what the query means.
+func (r Resolver) offline(q query) ([]Ref, error) {
+	cached, err := r.Cache.refs()
 	if err != nil {
 		return nil, err
 	}
-	refs := expand(idx.Packages, want)
-	if len(refs) == 0 && idx.age > retryAge {
-		// It may have come since the lists were read.
-		if idx, err = a.load(ctx, retryAge); err != nil {
-			return nil, err
+	if !isVersions(q.pattern) {
+		for _, ref := range cached {
+			if ref.Source == q.source && (ref.Name == q.text || ref.Package == q.pattern) {
+				return []Ref{ref}, nil
+			}
 		}
-		refs = expand(idx.Packages, want)
+		return nil, fmt.Errorf("kernel %s is not in the cache, and --offline leaves %s alone", q.text, q.source)
+	}
+	if q.source != "" {
+		cached = slices.DeleteFunc(cached, func(ref Ref) bool { return ref.Source != q.source })
+	}
+	var refs []Ref
+	for _, c := range expand(cached, q) {
+		c.candidates[0].Name = q.named(c.version)
+		refs = append(refs, c.candidates[0])
 	}
 	if len(refs) == 0 {
-		return nil, notFound(idx, want)
+		return nil, fmt.Errorf("kernel %s is not in the cache, and --offline leaves the sources alone", q.text)
 	}
 	return refs, nil
-}
-
-// flavour is what is booted: built for virtual machines, and small.
-const flavour = "cloud"
-
-// newest picks the newest package of a version or of a line.
-func newest(packages []Package, want string) (best Package, found bool) {
-	version, ok := parseVersion(want)
-	if !ok {
-		return best, false
-	}
-	wholeLine := strings.Count(want, ".") == 1
-	for _, p := range packages {
-		if p.Flavour != flavour {
-			continue
-		}
-		match := p.Kernel == version
-		if wholeLine {
-			match = p.Kernel.Line() == version.Line()
-		}
-		if match && (!found || p.newer(best)) {
-			best, found = p, true
-		}
-	}
-	return best, found
-}
-
-// newer compares the upstream versions, and then the revisions of the packages.
-func (p Package) newer(o Package) bool {
-	return cmp.Or(p.Kernel.Compare(o.Kernel), compareDebian(p.Version, o.Version)) > 0
-}
-
-func notFound(idx *index, want string) error {
-	e := &NotFoundError{Want: want, Problem: idx.Problem}
-	for _, suite := range idx.Suites {
-		e.Looked = append(e.Looked, "Debian "+suite)
-	}
-	var have []Version
-	for _, p := range idx.Packages {
-		if p.Flavour == flavour {
-			have = append(have, p.Kernel)
-		}
-	}
-	e.Have = newestOfLines(have)
-	return e
-}
-
-// fromFile takes an image as it is. Whether it boots, the machine will tell.
-func fromFile(path string) (*Bundle, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	sum, err := sumFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read kernel image: %w", err)
-	}
-	b := &Bundle{Source: "file", SHA256: sum, Image: path, Release: imageRelease(path)}
-	// Distributions put the configuration beside the image.
-	config := strings.Replace(filepath.Base(path), "vmlinuz", "config", 1)
-	if text, err := os.ReadFile(filepath.Join(filepath.Dir(path), config)); err == nil && config != filepath.Base(path) {
-		b.Config = parseConfig(text)
-	}
-	return b, nil
-}
-
-// imageRelease reads the release out of an x86 boot header, or returns "".
-// https://docs.kernel.org/arch/x86/boot.html#the-real-mode-kernel-header
-func imageRelease(path string) string {
-	file, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer file.Close()
-	const magicAt, pointerAt, pointerBase = 0x202, 0x20e, 0x200
-	var header [0x210]byte
-	if _, err := file.ReadAt(header[:], 0); err != nil || string(header[magicAt:magicAt+4]) != "HdrS" {
-		return ""
-	}
-	var text [256]byte
-	n, _ := file.ReadAt(text[:], int64(binary.LittleEndian.Uint16(header[pointerAt:]))+pointerBase)
-	line, _, _ := bytes.Cut(text[:n], []byte{0})
-	release, _, _ := strings.Cut(string(line), " ")
-	return release
 }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,8 +10,8 @@ import (
 	"strings"
 )
 
-// source is one archive that the machine's own apt knows.
-type source struct {
+// archive is one entry of sources that the machine's own apt knows.
+type archive struct {
 	uris       []string
 	suites     []string
 	components []string
@@ -29,11 +30,14 @@ var suites = []string{
 	"sid",               // newest
 }
 
-// debianKeyring is used where the machine's sources name no key.
-const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+// Keys that are used where the machine's sources name none.
+const (
+	debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+	ubuntuKeyring = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+)
 
 // machineSources reads the sources that apt itself would read.
-func machineSources(root string) ([]source, error) {
+func machineSources(root string) ([]archive, error) {
 	files := []string{filepath.Join(root, "etc/apt/sources.list")}
 	for _, pattern := range []string{"*.list", "*.sources"} {
 		more, err := filepath.Glob(filepath.Join(root, "etc/apt/sources.list.d", pattern))
@@ -42,7 +46,7 @@ func machineSources(root string) ([]source, error) {
 		}
 		files = append(files, more...)
 	}
-	var all []source
+	var all []archive
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if os.IsNotExist(err) {
@@ -61,8 +65,8 @@ func machineSources(root string) ([]source, error) {
 }
 
 // parseOneLine reads the format of sources.list(5): deb [options] uri suite component...
-func parseOneLine(text string) []source {
-	var all []source
+func parseOneLine(text string) []archive {
+	var all []archive
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
 		fields := strings.Fields(line)
@@ -70,7 +74,7 @@ func parseOneLine(text string) []source {
 			continue
 		}
 		fields = fields[1:]
-		var s source
+		var s archive
 		for len(fields) > 0 && (strings.HasPrefix(fields[0], "[") || s.signedBy == "" && strings.Contains(fields[0], "=")) {
 			option := strings.Trim(fields[0], "[]")
 			if value, ok := strings.CutPrefix(option, "signed-by="); ok {
@@ -92,12 +96,12 @@ func parseOneLine(text string) []source {
 
 // parseDeb822 reads the format of *.sources files: stanzas of fields, whose
 // further lines are indented.
-func parseDeb822(text string) []source {
-	var all []source
+func parseDeb822(text string) []archive {
+	var all []archive
 	fields := map[string]string{}
 	flush := func() {
 		if slices.Contains(strings.Fields(fields["types"]), "deb") && fields["enabled"] != "no" {
-			all = append(all, source{
+			all = append(all, archive{
 				uris:       strings.Fields(fields["uris"]),
 				suites:     strings.Fields(fields["suites"]),
 				components: strings.Fields(fields["components"]),
@@ -130,7 +134,7 @@ func parseDeb822(text string) []source {
 // isDebian reports whether a source is Debian's own archive. Others use its
 // suites' names too: what tells them apart is whose keys sign them, and, where
 // the source names no key, the path that every mirror of Debian has.
-func (s source) isDebian() bool {
+func (s archive) isDebian() bool {
 	if !slices.Contains(s.components, "main") || len(s.uris) == 0 {
 		return false
 	}
@@ -141,8 +145,20 @@ func (s source) isDebian() bool {
 	return strings.HasSuffix(uri, "/debian") || strings.HasSuffix(uri, "/debian-security")
 }
 
+// isUbuntu reports likewise whether a source is Ubuntu's archive.
+func (s archive) isUbuntu() bool {
+	if !slices.Contains(s.components, "main") || len(s.uris) == 0 {
+		return false
+	}
+	if strings.HasPrefix(s.signedBy, "/") {
+		return strings.HasPrefix(filepath.Base(s.signedBy), "ubuntu-archive-")
+	}
+	uri := strings.TrimRight(s.uris[0], "/")
+	return strings.HasSuffix(uri, "/ubuntu") || strings.HasSuffix(uri, "/ubuntu-ports")
+}
+
 // mirrors finds where the machine gets Debian, and its security updates, from.
-func mirrors(all []source) (main, security source) {
+func mirrors(all []archive) (main, security archive) {
 	for _, s := range all {
 		if !s.isDebian() {
 			continue
@@ -163,10 +179,12 @@ func mirrors(all []source) (main, security source) {
 	return main, security
 }
 
-// isolatedSources is the sources file for the suites that the mirrors offer,
-// and the suites in it. Nothing but package lists is fetched of them.
-func isolatedSources(main, security source) (text string, offered []string) {
+// isolatedSources is the sources file of the isolated apt, and the suites in it:
+// of Debian all suites with kernels worth having, of Ubuntu those that the
+// machine has itself, for others have other keys.
+func isolatedSources(all []archive) (text string, offered []string) {
 	var b strings.Builder
+	main, security := mirrors(all)
 	for _, suite := range suites {
 		s := main
 		if strings.HasSuffix(suite, "-security") {
@@ -175,13 +193,25 @@ func isolatedSources(main, security source) (text string, offered []string) {
 		if len(s.uris) == 0 {
 			continue
 		}
-		key := s.signedBy
-		if key == "" {
-			key = debianKeyring
-		}
-		fmt.Fprintf(&b, "Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nTargets: Packages\nSigned-By: %s\n\n",
-			s.uris[0], suite, key)
+		b.WriteString(s.stanza(suite, []string{"main"}, debianKeyring))
 		offered = append(offered, suite)
 	}
+	for _, s := range all {
+		if !s.isUbuntu() {
+			continue
+		}
+		for _, suite := range s.suites {
+			if !slices.Contains(offered, suite) {
+				b.WriteString(s.stanza(suite, s.components, ubuntuKeyring))
+				offered = append(offered, suite)
+			}
+		}
+	}
 	return b.String(), offered
+}
+
+// stanza writes one suite of a source. Nothing but package lists is fetched of it.
+func (s archive) stanza(suite string, components []string, keyring string) string {
+	return fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\nTargets: Packages\nSigned-By: %s\n\n",
+		s.uris[0], suite, strings.Join(components, " "), cmp.Or(s.signedBy, keyring))
 }

@@ -38,8 +38,7 @@ Enabled: no
 `
 
 func TestMirrorsFromDeb822(t *testing.T) {
-	main, security := mirrors(parseDeb822(deb822))
-	text, offered := isolatedSources(main, security)
+	text, offered := isolatedSources(parseDeb822(deb822))
 	if diff := cmp.Diff(suites, offered); diff != "" {
 		t.Errorf("suites (-want +got):\n%s", diff)
 	}
@@ -105,11 +104,32 @@ func TestMachineSources(t *testing.T) {
 	}
 }
 
-// TestNoMirror: a machine without Debian is offered nothing.
+// TestNoMirror: a machine without Debian or Ubuntu is offered nothing.
 func TestNoMirror(t *testing.T) {
-	main, security := mirrors(parseOneLine("deb http://archive.test/ubuntu noble main"))
-	if text, offered := isolatedSources(main, security); text != "" || offered != nil {
+	if text, offered := isolatedSources(parseOneLine("deb http://archive.test/mint noble main")); text != "" || offered != nil {
 		t.Errorf("offered %v", offered)
+	}
+}
+
+// TestUbuntu: the machine's own suites, once each.
+func TestUbuntu(t *testing.T) {
+	text, offered := isolatedSources(parseDeb822(`Types: deb
+URIs: http://archive.test/ubuntu/
+Suites: noble noble-updates
+Components: main restricted
+Signed-By: /usr/share/keyrings/ubuntu-archive-keyring.gpg
+
+Types: deb
+URIs: http://security.test/ubuntu
+Suites: noble-security noble
+Components: main
+`))
+	if diff := cmp.Diff([]string{"noble", "noble-updates", "noble-security"}, offered); diff != "" {
+		t.Errorf("suites (-want +got):\n%s", diff)
+	}
+	want := "URIs: http://security.test/ubuntu\nSuites: noble-security\nComponents: main\nTargets: Packages\nSigned-By: /usr/share/keyrings/ubuntu-archive-keyring.gpg\n"
+	if !strings.Contains(text, want) {
+		t.Errorf("%q is not in:\n%s", want, text)
 	}
 }
 
@@ -117,6 +137,6 @@ func FuzzSources(f *testing.F) {
 	f.Add(deb822)
 	f.Add("deb [a=b http://x y z")
 	f.Fuzz(func(t *testing.T, text string) {
-		isolatedSources(mirrors(append(parseDeb822(text), parseOneLine(text)...)))
+		isolatedSources(append(parseDeb822(text), parseOneLine(text)...))
 	})
 }

@@ -51,10 +51,20 @@ func (v Version) Compare(o Version) int {
 // NotFoundError is a version that no source has.
 type NotFoundError struct {
 	Want   string
-	Looked []string // where, in words
-	// Problem is what kept the sources from being read in full, or "".
-	Problem string
-	Have    []Version // newest patch level of each line, oldest first
+	Looked []string  // where, in words
+	Have   []Version // newest patch level of each line, oldest first
+
+	problems []error // what kept sources from being read
+}
+
+// has adds what a source has for the query's architecture and flavour.
+func (e *NotFoundError) has(refs []Ref, q query) {
+	q.pattern = "all"
+	have := e.Have
+	for _, c := range expand(refs, q) {
+		have = append(have, c.candidates[0].Kernel)
+	}
+	e.Have = newestOfLines(have)
 }
 
 func (e *NotFoundError) Error() string {
@@ -80,10 +90,10 @@ func (e *NotFoundError) Error() string {
 		}
 		fmt.Fprintf(&b, "\navailable: %s", strings.Join(lines, " "))
 	}
-	if e.Problem != "" {
-		fmt.Fprintf(&b, "\nnot all could be read: %s", e.Problem)
+	for _, err := range e.problems {
+		fmt.Fprintf(&b, "\nnot all could be read: %v", err)
 	}
-	b.WriteString("\nany other kernel: give the path of its image, as in KERNEL=./vmlinuz")
+	b.WriteString("\nany other kernel: give the path of its image, as in KERNEL=./vmlinuz, or KERNEL=oci:IMAGE")
 	return b.String()
 }
 

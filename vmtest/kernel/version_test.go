@@ -57,25 +57,9 @@ func TestNotFoundNamesTheNearest(t *testing.T) {
 	}
 }
 
-func TestNewest(t *testing.T) {
-	packages := []Package{
-		{Release: "a", Version: "6.1.192-1", Kernel: Version{6, 1, 192}, Flavour: "cloud"},
-		{Release: "b", Version: "6.1.192-2", Kernel: Version{6, 1, 192}, Flavour: "cloud"},
-		{Release: "c", Version: "6.1.99-9", Kernel: Version{6, 1, 99}, Flavour: "cloud"},
-		{Release: "d", Version: "6.1.200-1", Kernel: Version{6, 1, 200}, Flavour: "rt"},
-		{Release: "e", Version: "6.12.1-1", Kernel: Version{6, 12, 1}, Flavour: "cloud"},
-	}
-	for want, release := range map[string]string{"6.1": "b", "6.1.99": "c", "6.1.192": "b", "6.12": "e", "6.1.200": "", "6.2": "", "6.1.9": ""} {
-		got, found := newest(packages, want)
-		if found != (release != "") || got.Release != release {
-			t.Errorf("%s is %q, want %q", want, got.Release, release)
-		}
-	}
-}
-
 func TestFindRefuses(t *testing.T) {
 	r := Resolver{Cache: Cache{Dir: t.TempDir()}}
-	for _, want := range []string{"", "six", "6", "./no/such/file", "/", "6.1.2.3", "6.1; rm"} {
+	for _, want := range []string{"", "six", "6", "./no/such/file", "/", "6.1.2.3", "6.1; rm", "6.1+", "6.1+rt+rt", "6.1+Rt", "mainline:", "mainline:latest:1", "apt:vmlinuz", "oci:"} {
 		if _, err := r.Find(t.Context(), want); !errors.Is(err, ErrNotNamed) {
 			t.Errorf("%q: %v, want %v", want, err, ErrNotNamed)
 		}

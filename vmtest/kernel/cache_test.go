@@ -9,36 +9,30 @@ import (
 	"testing"
 )
 
+// at is the kernel of a package of apt.
+func at(name string) Ref { return Ref{Source: sourceApt, Package: name} }
+
 // put stores a bundle with an image of that content.
 func put(c Cache, name, content string) error {
-	temp, err := c.temp()
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
-	dir := filepath.Join(temp, "bundle")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, imageFile), []byte(content), 0o644); err != nil {
-		return err
-	}
-	return c.store(dir, name, &Bundle{Release: name, Source: "apt"})
+	_, err := c.make(at(name), func(dir string) (*Bundle, error) {
+		return &Bundle{Release: name, Source: sourceApt}, os.WriteFile(filepath.Join(dir, imageFile), []byte(content), 0o644)
+	})
+	return err
 }
 
 func TestCacheReturnsWhatWasStored(t *testing.T) {
 	c := Cache{Dir: t.TempDir()}
-	if _, err := c.byRef("apt/x"); !errors.Is(err, errNotCached) {
+	if _, err := c.byRef(at("x=1")); !errors.Is(err, errNotCached) {
 		t.Errorf("empty cache: %v", err)
 	}
-	if err := put(c, "apt/x", "image"); err != nil {
+	if err := put(c, "x=1", "image"); err != nil {
 		t.Fatal(err)
 	}
-	b, err := c.byRef("apt/x")
+	b, err := c.byRef(at("x=1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if image, err := os.ReadFile(b.Image); err != nil || string(image) != "image" || b.Release != "apt/x" {
+	if image, err := os.ReadFile(b.Image); err != nil || string(image) != "image" || b.Release != "x=1" {
 		t.Errorf("bundle %+v with image %q, %v", b, image, err)
 	}
 	if files, _ := filepath.Glob(filepath.Join(c.Dir, "tmp", "*")); len(files) != 0 {
@@ -57,15 +51,15 @@ func TestCacheNoticesDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Cache{Dir: t.TempDir()}
-			check(t, put(c, "apt/x", "image"))
-			b, err := c.byRef("apt/x")
+			check(t, put(c, "x=1", "image"))
+			b, err := c.byRef(at("x=1"))
 			check(t, err)
 			damage(t, b)
-			if _, err := c.byRef("apt/x"); !errors.Is(err, errNotCached) {
+			if _, err := c.byRef(at("x=1")); !errors.Is(err, errNotCached) {
 				t.Fatalf("damaged bundle: %v", err)
 			}
-			check(t, put(c, "apt/x", "image"))
-			if _, err := c.byRef("apt/x"); err != nil {
+			check(t, put(c, "x=1", "image"))
+			if _, err := c.byRef(at("x=1")); err != nil {
 				t.Errorf("after storing it again: %v", err)
 			}
 		})
@@ -85,10 +79,10 @@ func TestCacheAtOnce(t *testing.T) {
 	errs := make(chan error, 40)
 	var wg sync.WaitGroup
 	for i := range 40 {
-		name := "apt/" + string(rune('a'+i%4))
+		name := "x=" + string(rune('a'+i%4))
 		wg.Go(func() {
 			errs <- put(c, name, "image of "+name[:len(name)-i%2])
-			_, err := c.byRef(name)
+			_, err := c.byRef(at(name))
 			errs <- err
 		})
 	}
@@ -106,25 +100,5 @@ func TestCacheNotWritable(t *testing.T) {
 	_, err := Cache{Dir: filepath.Join(file, "cache")}.temp()
 	if err == nil || !strings.Contains(err.Error(), "RINGTWIN_CACHE") {
 		t.Errorf("got %v, want what to do", err)
-	}
-}
-
-func TestFromFile(t *testing.T) {
-	dir := t.TempDir()
-	image := make([]byte, 0x600)
-	copy(image[0x202:], "HdrS")
-	image[0x20e], image[0x20f] = 0x00, 0x03 // the version string is at 0x500
-	copy(image[0x500:], "6.5.13-test (builder) #1 SMP\x00")
-	check(t, os.WriteFile(filepath.Join(dir, "vmlinuz-6.5.13-test"), image, 0o644))
-	check(t, os.WriteFile(filepath.Join(dir, "config-6.5.13-test"), []byte("CONFIG_HZ=1000\n"), 0o644))
-	b, err := Resolver{}.Find(t.Context(), filepath.Join(dir, "vmlinuz-6.5.13-test"))
-	check(t, err)
-	if b.Release != "6.5.13-test" || b.Config.HZ != 1000 || b.Source != "file" || len(b.SHA256) != 64 {
-		t.Errorf("bundle %+v", b)
-	}
-	short := filepath.Join(dir, "short")
-	check(t, os.WriteFile(short, []byte("x"), 0o644))
-	if b, err := (Resolver{}).Find(t.Context(), short); err != nil || b.Release != "" {
-		t.Errorf("a file that is no kernel: %+v, %v", b, err)
 	}
 }

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+)
+
+// kernelsCmd is about kernels without booting any.
+type kernelsCmd struct {
+	List  kernelsListCmd  `cmd:"" default:"withargs" help:"List what the sources have now, or what some names mean."`
+	Fetch kernelsFetchCmd `cmd:"" help:"Fetch kernels into the cache."`
+	Lock  kernelsLockCmd  `cmd:"" help:"Fetch kernels and write down exactly which they are."`
+	Prune kernelsPruneCmd `cmd:"" help:"Remove from the cache what was not used for longest."`
+}
+
+// kernelChoice is where kernels may come from.
+type kernelChoice struct {
+	Offline  bool   `help:"Take kernels from the cache only."`
+	Locked   bool   `help:"Take no kernel but those of the lock file, and exactly those."`
+	LockFile string `default:"kernels.lock" help:"The lock file." placeholder:"FILE"`
+}
+
+// resolver finds kernels as the flags say.
+func (k kernelChoice) resolver(cache string, phase func(string)) (kernel.Resolver, error) {
+	r := kernel.Resolver{
+		Cache: kernel.Cache{Dir: cache}, Phase: phase, Offline: k.Offline, Places: kernel.PlacesFromEnvironment(),
+	}
+	if !k.Locked {
+		return r, nil
+	}
+	lock, err := readLock(k.LockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w (ringtwin kernels lock KERNEL... writes it)", err)
+	}
+	if err != nil {
+		return r, usageError{err}
+	}
+	r.Lock = lock
+	return r, nil
+}
+
+func readLock(path string) (*kernel.Lock, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return kernel.ReadLock(path, file)
+}
+
+// kernelError makes a kernel that does not exist a mistake of the user's.
+func kernelError(err error) error {
+	if errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError)) {
+		return usageError{err}
+	}
+	return err
+}
+
+type kernelsListCmd struct {
+	Kernels []string `arg:"" optional:"" name:"kernel" help:"Names, versions or patterns. Default: all that the source has."`
+	Source  string   `default:"apt" enum:"apt,mainline,oci" help:"The source that is listed: apt, mainline, oci."`
+	Arch    string   `help:"An architecture, as amd64 or arm64. Default: this machine's." placeholder:"ARCH"`
+	JSON    bool     `name:"json" help:"As JSON, one object a line."`
+	kernelChoice
+}
+
+// listed is a line of the list.
+type listed struct {
+	kernel.Ref
+	Cached bool `json:"cached"`
+}
+
+// Run prints the list.
+func (l *kernelsListCmd) Run(e *env) error {
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	show := newBoard(e.stderr)
+	defer show.end()
+	resolver, err := l.resolver(cache, func(text string) { show.phase("kernels", text) })
+	if err != nil {
+		return err
+	}
+	var refs []kernel.Ref
+	var problems []error
+	if len(l.Kernels) == 0 {
+		refs, problems = resolver.List(e.ctx, cmp.Or(l.Arch, runtime.GOARCH), l.Source)
+	}
+	for _, want := range l.Kernels {
+		found, err := resolver.Resolve(e.ctx, want)
+		if err != nil {
+			return kernelError(err)
+		}
+		refs = append(refs, found...)
+	}
+	show.forget("kernels")
+	for _, problem := range problems {
+		fmt.Fprintf(e.stderr, "ringtwin: %v\n", problem)
+	}
+	if len(refs) == 0 {
+		return errors.New("no kernels")
+	}
+	var lines []listed
+	for _, ref := range refs {
+		_, cached := resolver.Cache.Has(ref)
+		lines = append(lines, listed{ref, cached})
+	}
+	return l.print(e, lines)
+}
+
+func (l *kernelsListCmd) print(e *env, lines []listed) error {
+	if l.JSON {
+		out := json.NewEncoder(e.stdout)
+		for _, line := range lines {
+			if err := out.Encode(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "version\tflavour\tsource\tpackage\tcached")
+	for _, line := range lines {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", line.Kernel, cmp.Or(line.Flavour, "-"), line.Source, line.Package, yesNo(line.Cached))
+	}
+	return table.Flush()
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+type kernelsFetchCmd struct {
+	Kernels []string `arg:"" name:"kernel" help:"Names, versions or patterns, as for vmtest."`
+	Modules bool     `help:"With their modules."`
+	kernelChoice
+}
+
+// Run fetches, and prints where each image lies.
+func (f *kernelsFetchCmd) Run(e *env) error {
+	return f.fetch(e, f.Kernels, f.Modules, func(_ kernel.Ref, b *kernel.Bundle) error {
+		_, err := fmt.Fprintf(e.stdout, "%s  %s  %s\n", b.Want, cmp.Or(b.Release, "-"), b.Image)
+		return err
+	})
+}
+
+// fetch fetches kernels one after the other and hands each to take.
+func (k kernelChoice) fetch(e *env, wants []string, modules bool, take func(kernel.Ref, *kernel.Bundle) error) error {
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	show := newBoard(e.stderr)
+	defer show.end()
+	name := ""
+	resolver, err := k.resolver(cache, func(text string) { show.phase(name, text) })
+	if err != nil {
+		return err
+	}
+	resolver.Modules = modules
+	for _, want := range wants {
+		name = want
+		refs, err := resolver.Resolve(e.ctx, want)
+		show.forget(want)
+		if err != nil {
+			return kernelError(err)
+		}
+		for _, ref := range refs {
+			name = ref.Name
+			b, err := resolver.Fetch(e.ctx, ref)
+			if err != nil {
+				return kernelError(err)
+			}
+			show.done(ref.Name, b.Release)
+			if err := take(ref, b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+type kernelsLockCmd struct {
+	Kernels  []string `arg:"" name:"kernel" help:"Names, versions or patterns, as for vmtest."`
+	LockFile string   `default:"kernels.lock" help:"The lock file. What is in it stays, unless it has the same name." placeholder:"FILE"`
+}
+
+// Run fetches the kernels, for the SHA-256 of their images, and writes the lock.
+func (l *kernelsLockCmd) Run(e *env) error {
+	lock, err := readLock(l.LockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		lock, err = &kernel.Lock{Name: l.LockFile}, nil
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	err = kernelChoice{}.fetch(e, l.Kernels, false, func(ref kernel.Ref, b *kernel.Bundle) error {
+		return lock.Add(ref, b)
+	})
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(l.LockFile, lock.Text()); err != nil {
+		return fmt.Errorf("write lock file: %w", err)
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s\n", l.LockFile)
+	return err
+}
+
+// replaceFile writes a file in one step.
+func replaceFile(path, text string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-")
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	err = errors.Join(err, file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
+
+type kernelsPruneCmd struct {
+	Keep string `default:"0" help:"What may stay, as 500M or 2G." placeholder:"SIZE"`
+}
+
+// Run removes what is over the size.
+func (p *kernelsPruneCmd) Run(e *env) error {
+	keep, err := parseSize(p.Keep)
+	if err != nil {
+		return usageError{err}
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	freed, err := pruneCache(cache, keep)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%d MiB removed from %s\n", freed>>20, cache)
+	return err
+}
+
+// parseSize reads a number of bytes with K, M or G, of 1024, behind it.
+func parseSize(text string) (int64, error) {
+	shift := map[string]uint{"K": 10, "M": 20, "G": 30}
+	digits := strings.TrimRight(text, "KMG")
+	var n int64
+	if _, err := fmt.Sscanf(digits+" ", "%d ", &n); err != nil || n < 0 || n > 1<<30 || len(text)-len(digits) > 1 || strings.Trim(digits, "0123456789") != "" {
+		return 0, fmt.Errorf("%q is no size: want bytes, or 500M, or 2G", text)
+	}
+	return n << shift[text[len(digits):]], nil
+}

@@ -1,0 +1,248 @@
+package kernel
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/lru"
+)
+
+// Cache is a folder of bundles, by the SHA-256 of their image.
+type Cache struct{ Dir string }
+
+// DefaultCacheBytes is what kernels may take, unless the user says otherwise.
+const DefaultCacheBytes = 6 << 30
+
+func (c Cache) bundles() string             { return filepath.Join(c.Dir, "kernels") }
+func (c Cache) bundleDir(sum string) string { return filepath.Join(c.bundles(), sum) }
+func (c Cache) downloads() string           { return filepath.Join(c.Dir, "downloads") }
+
+func (c Cache) refPath(ref Ref) string {
+	return filepath.Join(c.Dir, "refs", ref.Source, url.PathEscape(ref.Package)+".json")
+}
+
+func (c Cache) lockPath(ref Ref) string {
+	sum := sha256.Sum256([]byte(ref.Source + ":" + ref.Package))
+	return filepath.Join(c.Dir, "locks", hex.EncodeToString(sum[:8]))
+}
+
+// errNotCached is returned for what is not in the cache, or not sound there.
+var errNotCached = errors.New("not in the cache")
+
+// stored is a kernel in the cache: what it is called, and which bundle it is.
+type stored struct {
+	Ref    Ref    `json:"ref"`
+	SHA256 string `json:"sha256"`
+}
+
+// byRef returns the bundle that was stored under a name. The image is read in
+// full: what was truncated or changed since is not returned, and not used.
+func (c Cache) byRef(ref Ref) (*Bundle, error) {
+	var s stored
+	if err := readJSON(c.refPath(ref), &s); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotCached, err)
+	}
+	return c.bySum(s.SHA256)
+}
+
+func (c Cache) bySum(want string) (*Bundle, error) {
+	dir := c.bundleDir(want)
+	b := &Bundle{}
+	if err := readJSON(filepath.Join(dir, bundleFile), b); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotCached, err)
+	}
+	b.in(dir)
+	sum, err := sumFile(b.Image)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotCached, err)
+	}
+	if sum != want {
+		return nil, fmt.Errorf("%w: %s has changed since it was stored", errNotCached, b.Image)
+	}
+	_ = lru.Use(dir) // a cache that is not ours to write is as good to read
+	return b, nil
+}
+
+// refs lists what is in the cache.
+func (c Cache) refs() ([]Ref, error) {
+	paths, err := filepath.Glob(filepath.Join(c.Dir, "refs", "*", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var refs []Ref
+	for _, path := range paths {
+		var s stored
+		if readJSON(path, &s) != nil || s.Ref.Package == "" {
+			continue // of an older version of this program, or damaged
+		}
+		if _, err := os.Stat(c.bundleDir(s.SHA256)); err != nil {
+			continue
+		}
+		s.Ref.SHA256 = s.SHA256
+		refs = append(refs, s.Ref)
+	}
+	return refs, nil
+}
+
+// Has reports whether a kernel is in the cache, and which its image is.
+func (c Cache) Has(ref Ref) (sha256 string, ok bool) {
+	var s stored
+	if readJSON(c.refPath(ref), &s) != nil {
+		return "", false
+	}
+	_, err := os.Stat(filepath.Join(c.bundleDir(s.SHA256), imageFile))
+	return s.SHA256, err == nil
+}
+
+// make has a bundle's files put into a folder, and stores it.
+func (c Cache) make(ref Ref, fill func(dir string) (*Bundle, error)) (*Bundle, error) {
+	temp, err := c.temp()
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	dir := filepath.Join(temp, "bundle")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	b, err := fill(dir)
+	if err != nil {
+		return nil, err
+	}
+	b.in(dir)
+	if err := b.readConfig(); err != nil {
+		return nil, err
+	}
+	if err := c.store(dir, ref, b); err != nil {
+		return nil, fmt.Errorf("store kernel: %w", err)
+	}
+	return b, lru.Prune(c.bundles(), DefaultCacheBytes)
+}
+
+// store puts a bundle whose files lie in dir, a folder of [Cache.temp], in its
+// place and gives it a name. Whoever is first with the same image wins, unless
+// that bundle is not sound, or has no modules and this one has.
+func (c Cache) store(dir string, ref Ref, b *Bundle) error {
+	sum, err := sumFile(filepath.Join(dir, imageFile))
+	if err != nil {
+		return err
+	}
+	b.SHA256 = sum
+	if err := writeJSON(filepath.Join(dir, bundleFile), b); err != nil {
+		return err
+	}
+	final := c.bundleDir(sum)
+	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
+		return err
+	}
+	if have, err := c.bySum(sum); err != nil || b.Modules != "" && have.Modules == "" {
+		// Moved away first: a folder cannot replace one that is not empty, and
+		// a machine that has the old image open keeps it.
+		if err := os.Rename(final, dir+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := os.Rename(dir, final); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := os.RemoveAll(dir + ".old"); err != nil {
+			return err
+		}
+	}
+	b.in(final)
+	if err := os.MkdirAll(filepath.Dir(c.refPath(ref)), 0o755); err != nil {
+		return err
+	}
+	ref.SHA256 = ""
+	return writeJSON(c.refPath(ref), stored{Ref: ref, SHA256: sum})
+}
+
+// staleAfter is when what a killed process has left may be removed.
+const staleAfter = 24 * time.Hour
+
+// Prune removes kernels, those that were not used for longest first, until no
+// more than maxBytes are left, and with them what killed processes have left.
+func (c Cache) Prune(maxBytes int64) error {
+	err := lru.Prune(c.bundles(), maxBytes)
+	for _, folder := range []string{filepath.Join(c.Dir, "tmp"), c.downloads()} {
+		entries, readErr := os.ReadDir(folder)
+		if readErr != nil && !errors.Is(readErr, fs.ErrNotExist) {
+			err = errors.Join(err, readErr)
+		}
+		for _, entry := range entries {
+			if info, infoErr := entry.Info(); infoErr == nil && time.Since(info.ModTime()) > staleAfter {
+				err = errors.Join(err, os.RemoveAll(filepath.Join(folder, entry.Name())))
+			}
+		}
+	}
+	return err
+}
+
+// temp makes a folder in the cache, on the same file system as the bundles.
+func (c Cache) temp() (string, error) {
+	dir := filepath.Join(c.Dir, "tmp")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+	}
+	temp, err := os.MkdirTemp(dir, "fetch-")
+	if err != nil {
+		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+	}
+	return temp, nil
+}
+
+func sumFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+func readJSON(path string, v any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+// writeJSON replaces the file in one step: readers see the old or the new one.
+func writeJSON(path string, v any) (err error) {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name())
+		}
+	}()
+	if _, err := file.Write(append(text, '\n')); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}

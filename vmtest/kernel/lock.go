@@ -1,0 +1,146 @@
+package kernel
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Lock names kernels exactly, so that they are the same ones everywhere and for
+// ever. Its text is one line a kernel,
+//
+//	name version source package sha256
+//
+// with the SHA-256 of the image, and comments after a #.
+type Lock struct {
+	Name string // of the file, for messages
+	refs []Ref
+}
+
+// maxLockLine bounds a line of a lock file in bytes.
+const maxLockLine = 4096
+
+var sha256Text = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// ReadLock reads a lock file. Errors name the line.
+func ReadLock(name string, r io.Reader) (*Lock, error) {
+	lock := &Lock{Name: name}
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, maxLockLine)
+	number := 0
+	for scanner.Scan() {
+		number++
+		line, _, _ := strings.Cut(scanner.Text(), "#")
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		ref, err := readLockLine(fields)
+		if err == nil && lock.index(ref.Name) >= 0 {
+			err = fmt.Errorf("%s is there twice", ref.Name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", name, number, err)
+		}
+		lock.refs = append(lock.refs, ref)
+	}
+	if err := scanner.Err(); err != nil {
+		return nil, fmt.Errorf("%s, line %d: %w", name, number+1, err)
+	}
+	return lock, nil
+}
+
+func readLockLine(fields []string) (Ref, error) {
+	if len(fields) != 5 {
+		return Ref{}, fmt.Errorf("%d fields, want 5: name version source package sha256", len(fields))
+	}
+	q, err := parseQuery(fields[0])
+	if err != nil {
+		return Ref{}, err
+	}
+	ref := Ref{Name: fields[0], Source: fields[2], Arch: q.arch, Flavour: q.flavour, Package: fields[3], SHA256: fields[4]}
+	if q.isLocal() || isPattern(q.pattern) {
+		return ref, fmt.Errorf("%s is not one kernel of an archive", ref.Name)
+	}
+	var ok bool
+	if ref.Kernel, ok = parseVersion(fields[1]); !ok && fields[1] != noVersion {
+		return ref, fmt.Errorf("%q is no version", fields[1])
+	}
+	if !slices.Contains([]string{sourceApt, sourceMainline, sourceOCI}, ref.Source) {
+		return ref, fmt.Errorf("%q is no source", ref.Source)
+	}
+	if !sha256Text.MatchString(ref.SHA256) {
+		return ref, fmt.Errorf("%q is no SHA-256", ref.SHA256)
+	}
+	return ref, nil
+}
+
+// noVersion stands for a version that is not known.
+const noVersion = "-"
+
+// Text is the lock as it is written to its file, sorted by version.
+func (l *Lock) Text() string {
+	var b strings.Builder
+	b.WriteString("# Kernels by name: what they are exactly. Written by: ringtwin kernels lock\n")
+	b.WriteString("# name version source package sha256\n")
+	refs := slices.Clone(l.refs)
+	slices.SortStableFunc(refs, func(a, b Ref) int {
+		if order := a.Kernel.Compare(b.Kernel); order != 0 {
+			return order
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	for _, r := range refs {
+		version := r.Kernel.String()
+		if r.Kernel == (Version{}) {
+			version = noVersion
+		}
+		fmt.Fprintf(&b, "%s %s %s %s %s\n", r.Name, version, r.Source, r.Package, r.SHA256)
+	}
+	return b.String()
+}
+
+// Add locks a kernel that was fetched, in place of what had its name. One that
+// lies here, and in no archive, cannot be locked.
+func (l *Lock) Add(ref Ref, b *Bundle) error {
+	if (query{source: ref.Source}).isLocal() {
+		return fmt.Errorf("%w of an archive: %s: a file is the same only here", ErrNotNamed, ref.Name)
+	}
+	ref.SHA256 = b.SHA256
+	if ref.Kernel == (Version{}) {
+		ref.Kernel, _ = parseVersion(b.Release)
+	}
+	if i := l.index(ref.Name); i >= 0 {
+		l.refs[i] = ref
+		return nil
+	}
+	l.refs = append(l.refs, ref)
+	return nil
+}
+
+func (l *Lock) index(name string) int {
+	return slices.IndexFunc(l.refs, func(r Ref) bool { return r.Name == name })
+}
+
+// find returns what the lock has under a name, or under the names that a pattern
+// means.
+func (l *Lock) find(q query) ([]Ref, error) {
+	if i := l.index(q.text); i >= 0 {
+		return []Ref{l.refs[i]}, nil
+	}
+	var refs []Ref
+	if isPattern(q.pattern) {
+		have := slices.DeleteFunc(slices.Clone(l.refs), func(r Ref) bool { return q.source != "" && r.Source != q.source })
+		for _, c := range expand(have, q) {
+			c.candidates[0].Name = q.named(c.version)
+			refs = append(refs, c.candidates[0])
+		}
+	}
+	if len(refs) == 0 {
+		return nil, fmt.Errorf("%w: %s is not in %s, and nothing else may be used: ringtwin kernels lock %s adds it", ErrNotNamed, q.text, l.Name, q.text)
+	}
+	return refs, nil
+}

@@ -1,0 +1,40 @@
+package kernel
+
+import (
+	"cmp"
+	"os"
+)
+
+// Places are where the sources are, for those who have a mirror. The zero value
+// is where they are on the Internet.
+type Places struct {
+	// Root is where the files of the running system lie. Default: /
+	Root string
+	// Mainline is the address of Ubuntu's mainline builds.
+	Mainline string
+	// MainlineKey is the path of the key that signs them. Default: Ubuntu's,
+	// which is fetched from KeyServer and must have the known fingerprint.
+	MainlineKey string
+	// KeyServer answers as HKP does: draft-gallagher-openpgp-hkp, section 3.1.
+	KeyServer string
+	// Repository has images of kernels, whose tags are versions.
+	Repository string
+}
+
+// PlacesFromEnvironment reads RINGTWIN_MAINLINE, RINGTWIN_MAINLINE_KEY and
+// RINGTWIN_OCI.
+func PlacesFromEnvironment() Places {
+	return Places{
+		Mainline:    os.Getenv("RINGTWIN_MAINLINE"),
+		MainlineKey: os.Getenv("RINGTWIN_MAINLINE_KEY"),
+		Repository:  os.Getenv("RINGTWIN_OCI"),
+	}
+}
+
+func (p Places) root() string      { return cmp.Or(p.Root, "/") }
+func (p Places) mainline() string  { return cmp.Or(p.Mainline, "https://kernel.ubuntu.com/mainline") }
+func (p Places) keyServer() string { return cmp.Or(p.KeyServer, "https://keyserver.ubuntu.com") }
+
+// repository is that of the images that the CI of cilium/ebpf uses:
+// https://github.com/cilium/ci-kernels
+func (p Places) repository() string { return cmp.Or(p.Repository, "ghcr.io/cilium/ci-kernels") }
