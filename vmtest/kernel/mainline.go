@@ -56,7 +56,7 @@ func (m *mainline) pin(ctx context.Context, ref Ref) (Ref, error) {
 	folder := ref.Package
 	sums, err := m.checksums(ctx, folder)
 	if errors.Is(err, errGone) {
-		return ref, fmt.Errorf("%s has no checksums: %w", folder, errIncomplete)
+		return ref, fmt.Errorf("%s has no checksums, or no signature of them: %w", folder, errIncomplete)
 	}
 	if err != nil {
 		return ref, err

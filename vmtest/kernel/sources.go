@@ -157,8 +157,8 @@ func (s archive) isUbuntu() bool {
 	return strings.HasSuffix(uri, "/ubuntu") || strings.HasSuffix(uri, "/ubuntu-ports")
 }
 
-// mirrors finds where the machine gets Debian, and its security updates, from.
-func mirrors(all []archive) (main, security archive) {
+// debianMirrors finds where the machine gets Debian, and its security updates, from.
+func debianMirrors(all []archive) (main, security archive) {
 	for _, s := range all {
 		if !s.isDebian() {
 			continue
@@ -184,7 +184,7 @@ func mirrors(all []archive) (main, security archive) {
 // machine has itself, for others have other keys.
 func isolatedSources(all []archive) (text string, offered []string) {
 	var b strings.Builder
-	main, security := mirrors(all)
+	main, security := debianMirrors(all)
 	for _, suite := range suites {
 		s := main
 		if strings.HasSuffix(suite, "-security") {

@@ -69,7 +69,7 @@ deb [arch=amd64 signed-by=/etc/debian-archive-k.gpg] http://sec.test/debian-secu
 deb [ trusted=yes ] http://third.test/x stable main
 deb broken
 `
-	main, security := mirrors(parseOneLine(text))
+	main, security := debianMirrors(parseOneLine(text))
 	if len(main.uris) != 1 || main.uris[0] != "http://plain.test/debian" {
 		t.Errorf("main is %+v", main)
 	}
