@@ -42,7 +42,8 @@ func (d *doctorCmd) Run(e *env) error {
 		return err
 	}
 	findings := []finding{
-		d.qemu(e.ctx), d.program(), d.cache(cache), d.kernels(e.ctx, cache), d.kvm(e.ctx, cache),
+		d.qemu(e.ctx), d.program(), d.cache(cache), d.kernels(e.ctx, cache),
+		d.source(e.ctx, cache, "mainline"), d.source(e.ctx, cache, "oci"), d.kvm(e.ctx, cache),
 		d.size(), d.native(), d.tool("virtme-ng", "vng", "only for those who live in it"),
 		d.tool("clang", "clang-14", "only to change the BPF programs: scripts/setup.sh generate"),
 	}
@@ -128,6 +129,19 @@ func (d *doctorCmd) kernels(ctx context.Context, cache string) finding {
 		names = append(names, strings.TrimPrefix(ref.Name, "apt:"))
 	}
 	f.OK, f.Found = true, "apt has "+strings.Join(names, " ")
+	return f
+}
+
+// source asks whether a source on the Internet answers.
+func (d *doctorCmd) source(ctx context.Context, cache, name string) finding {
+	f := finding{Part: name}
+	resolver := kernel.Resolver{Cache: kernel.Cache{Dir: cache}, Places: kernel.PlacesFromEnvironment()}
+	refs, problems := resolver.List(ctx, runtime.GOARCH, name)
+	if len(problems) > 0 {
+		f.Found, f.Advice = firstLine(problems[0]), "other kernels than apt's need the Internet, or a mirror: see Kernels in the README"
+		return f
+	}
+	f.OK, f.Found = true, fmt.Sprintf("%d kernels", len(refs))
 	return f
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/internal/mirrors"
 	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var served *mirrors.Mainline
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -72,6 +74,8 @@ func TestScripts(t *testing.T) {
 			"exits":      exits,
 			"balance":    balance,
 			"halfkernel": halfKernel,
+			"mirror":     func(ts *testscript.TestScript, neg bool, args []string) { served = mirror(t, ts, args) },
+			"unmirror":   func(*testscript.TestScript, bool, []string) { served.Close() },
 		},
 	})
 }
@@ -108,6 +112,33 @@ func halfKernel(ts *testscript.TestScript, neg bool, args []string) {
 	image, err := os.ReadFile(bundle.Image)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), image[:len(image)/2], 0o644))
+}
+
+// mirror VERSION serves this kernel on loopback: as 6.5.13 of Ubuntu's mainline
+// builds, and as the image $IMAGE. The script gets a cache of its own.
+func mirror(t *testing.T, ts *testscript.TestScript, args []string) *mirrors.Mainline {
+	if len(args) != 1 {
+		ts.Fatalf("usage: mirror version")
+	}
+	cache, err := cacheDir()
+	ts.Check(err)
+	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(context.Background(), args[0])
+	ts.Check(err)
+	image, err := os.ReadFile(bundle.Image)
+	ts.Check(err)
+	config, err := os.ReadFile(bundle.ConfigPath)
+	ts.Check(err)
+	key := mirrors.NewKey(t)
+	m := mirrors.NewMainline(t, key)
+	m.Add(t, "6.5.13", image, config)
+	m.AddIncomplete(t, "6.5.14")
+	name := mirrors.NewRegistry(t) + "/some/kernels:6.5"
+	mirrors.Push(t, name, mirrors.Tar(t, mirrors.File{Name: "boot/vmlinuz", Data: image}, mirrors.File{Name: "boot/config", Data: config}))
+	ts.Setenv("RINGTWIN_CACHE", ts.MkAbs("cache"))
+	ts.Setenv("RINGTWIN_MAINLINE", m.URL)
+	ts.Setenv("RINGTWIN_MAINLINE_KEY", key.Public(t))
+	ts.Setenv("IMAGE", name)
+	return m
 }
 
 // user runs a command line of one program as a user, without a shell.

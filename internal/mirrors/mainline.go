@@ -59,18 +59,23 @@ func (k *Key) Sign(t testing.TB, text []byte) []byte {
 type Mainline struct {
 	URL string
 	Dir string // what is served
-	key *Key
+
+	server *httptest.Server
+	key    *Key
 }
 
 // NewMainline starts a server whose checksums are signed with the key.
 func NewMainline(t testing.TB, key *Key) *Mainline {
 	t.Helper()
 	m := &Mainline{Dir: t.TempDir(), key: key}
-	server := httptest.NewServer(http.FileServer(http.Dir(m.Dir)))
-	t.Cleanup(server.Close)
-	m.URL = server.URL
+	m.server = httptest.NewServer(http.FileServer(http.Dir(m.Dir)))
+	t.Cleanup(m.Close)
+	m.URL = m.server.URL
 	return m
 }
+
+// Close ends the server. It may be called twice.
+func (m *Mainline) Close() { m.server.Close() }
 
 // Folder is where the packages of a version are.
 func (m *Mainline) Folder(version string) string {
