@@ -5,7 +5,7 @@ PLAN   ?= quick
 # Static, so that the program can be the init of a machine.
 export CGO_ENABLED = 0
 
-.PHONY: all build vmtest hello test bench generate check-generated lint clean
+.PHONY: all build vmtest hello test bench fuzz generate check-generated lint clean
 
 all: build
 
@@ -24,6 +24,11 @@ test:
 bench:
 	@scripts/setup.sh vmtest
 	go test -run '^$$' -bench . -benchtime 5x -timeout 30m ./...
+
+# Every parser of what comes from outside, for a minute each.
+FUZZTIME ?= 60s
+fuzz:
+	@scripts/fuzz.sh $(FUZZTIME)
 
 # BPF objects, the workload and the schema. The compiler is pinned: see the script.
 generate:

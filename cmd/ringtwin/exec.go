@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 	"golang.org/x/term"
 )
@@ -26,7 +27,8 @@ type execCmd struct {
 	Args    []string      `arg:"" optional:"" passthrough:"" help:"Its arguments."`
 	Dir     string        `help:"A folder to take along; the program starts in it. Default, for a test binary of Go: the current one." placeholder:"DIR"`
 	In      []string      `help:"A file to take along, to the same path or to another." placeholder:"FILE[=PATH]" sep:"none"`
-	Fetch   []string      `help:"A file to bring back when the program has ended." placeholder:"PATH[=FILE]" sep:"none"`
+	Fetch   []string      `help:"A file to bring back when the program has ended; with the name of the kernel behind it, if there are several." placeholder:"PATH[=FILE]" sep:"none"`
+	Core    string        `help:"Where to bring the core dump, if a signal ends the program and leaves one." placeholder:"FILE"`
 	Env     []string      `help:"A variable of the environment, with a value or as it is here. Default: none but PATH, HOME and TMPDIR." placeholder:"NAME[=VALUE]" sep:"none"`
 	Timeout time.Duration `default:"10m" help:"How long the program may run."`
 	CPUs    int           `name:"cpus" default:"2" help:"Virtual CPUs."`
@@ -48,7 +50,8 @@ const maxTaken = 256 << 20
 // bootTimeout is how long the machine may take until it is ready.
 const bootTimeout = time.Minute
 
-// Run boots the kernel, runs the program and passes on its output and exit code.
+// Run runs the program on every kernel, one after the other, and passes on its
+// output and the first exit code that is not 0.
 func (x *execCmd) Run(e *env) error {
 	files, command, err := x.pack()
 	if err != nil {
@@ -66,44 +69,85 @@ func (x *execCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	bundle, err := resolver.Find(e.ctx, x.Kernel)
-	if err != nil {
-		return kernelError(err)
+	var refs []kernel.Ref
+	for want := range strings.FieldsFuncSeq(x.Kernel, func(r rune) bool { return r == ' ' || r == ',' }) {
+		found, err := resolver.Resolve(e.ctx, want)
+		if err != nil {
+			return kernelError(err)
+		}
+		refs = append(refs, found...)
+	}
+	if len(refs) == 0 {
+		return usageError{errors.New("--kernel names no kernel")}
 	}
 	temp, err := os.MkdirTemp("", "ringtwin-exec-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	archive := filepath.Join(temp, "initramfs.cpio")
-	if err := writeArchive(archive, files); err != nil {
+	r := &execRun{execCmd: x, env: e, several: len(refs) > 1, command: command, temp: temp, cache: cache, version: version}
+	if err := writeArchive(r.archive(), files); err != nil {
 		return err
 	}
-	cfg := machine.Config{
-		QEMU: x.QEMU, Kernel: bundle.Image, Initramfs: archive, Console: filepath.Join(temp, "console.log"),
-		CPUs: x.CPUs, MemoryMiB: x.Memory, Append: x.Append, Accel: machine.Accel(x.Accel),
-	}.Defaults()
-	keep := func() {}
-	if x.Accel == "auto" {
-		choice := machine.ChooseAccel(e.ctx, cfg, version, cache)
-		cfg.Accel, keep = choice.Accel, choice.Keep
+	failed := 0
+	for _, ref := range refs {
+		code, err := r.on(resolver, ref)
+		if err != nil {
+			return err
+		}
+		failed = cmp.Or(failed, code)
 	}
-	code, err := x.boot(e, cfg, command, keep)
-	var failure *machine.Failure
-	if errors.As(err, &failure) {
-		fmt.Fprintf(e.stderr, "ringtwin: %s", failure.Report())
-		return exitError(exitInfra)
-	}
-	if err != nil {
-		return err
-	}
-	if code != 0 {
-		return exitError(code)
+	if failed != 0 {
+		return exitError(failed)
 	}
 	return nil
 }
 
-func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep func()) (code int, err error) {
+// execRun is a program on its way through kernels.
+type execRun struct {
+	*execCmd
+	*env
+	several        bool
+	command        guest.Command
+	temp           string // folder of what is needed while it runs
+	cache, version string
+}
+
+func (r *execRun) archive() string { return filepath.Join(r.temp, "initramfs.cpio") }
+
+// on runs the program on one kernel and returns its exit code.
+func (r *execRun) on(resolver kernel.Resolver, ref kernel.Ref) (code int, err error) {
+	bundle, err := resolver.Fetch(r.ctx, ref)
+	if err != nil {
+		return 0, kernelError(err)
+	}
+	if r.several {
+		fmt.Fprintf(r.stderr, "== %s, %s\n", ref.Name, cmp.Or(bundle.Release, "release not known"))
+	}
+	cfg := machine.Config{
+		QEMU: r.QEMU, Kernel: bundle.Image, Initramfs: r.archive(), Console: filepath.Join(r.temp, "console.log"),
+		CPUs: r.CPUs, MemoryMiB: r.Memory, Append: r.Append, Accel: machine.Accel(r.Accel),
+	}.Defaults()
+	keep := func() {}
+	if r.Accel == "auto" {
+		choice := machine.ChooseAccel(r.ctx, cfg, r.version, r.cache)
+		cfg.Accel, keep = choice.Accel, choice.Keep
+	}
+	code, err = r.boot(r.env, cfg, r.command, keep, func(file string) string {
+		if r.several { // each kernel's own
+			return file + "." + fileName(ref.Name)
+		}
+		return file
+	})
+	var failure *machine.Failure
+	if errors.As(err, &failure) {
+		fmt.Fprintf(r.stderr, "ringtwin: %s", failure.Report())
+		return exitInfra, nil
+	}
+	return code, err
+}
+
+func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep func(), named func(string) string) (code int, err error) {
 	m, err := machine.Start(cfg)
 	if err != nil {
 		return 0, err
@@ -125,7 +169,7 @@ func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep f
 			code = *o.Exit
 			return nil
 		case o.File != nil:
-			return x.receive(command.Dir, o.File, fetched)
+			return x.receive(command.Dir, o.File, fetched, named)
 		}
 		_, err := e.stdout.Write(o.Stdout)
 		_, errErr := e.stderr.Write(o.Stderr)
@@ -138,10 +182,13 @@ func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep f
 }
 
 // receive writes a piece of a fetched file to where it is wanted.
-func (x *execCmd) receive(dir string, piece *guest.File, open map[string]*os.File) error {
+func (x *execCmd) receive(dir string, piece *guest.File, open map[string]*os.File, named func(string) string) error {
 	file := open[piece.Path]
 	if file == nil {
 		target := ""
+		if piece.Path == guest.CorePath {
+			target = x.Core
+		}
 		for _, word := range x.Fetch {
 			from, to, named := strings.Cut(word, "=")
 			if !named {
@@ -158,12 +205,16 @@ func (x *execCmd) receive(dir string, piece *guest.File, open map[string]*os.Fil
 			return fmt.Errorf("the guest sent %s, which nobody wanted", piece.Path)
 		}
 		var err error
-		if file, err = os.Create(target); err != nil {
+		if file, err = os.Create(named(target)); err != nil {
 			return fmt.Errorf("bring back file: %w", err)
 		}
 		open[piece.Path] = file
 	}
-	_, err := file.Write(piece.Data)
+	data, err := piece.Data()
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
 	return err
 }
 
@@ -183,7 +234,7 @@ func (x *execCmd) pack() ([]initramfs.File, guest.Command, error) {
 	}
 	p := &packer{files: files, dirs: map[string]bool{"dev": true}}
 	p.add(guestProgram, 0o755, program)
-	command = guest.Command{Args: append([]string{"/" + guestProgram}, x.Args...), Env: x.environment(), Dir: "/tmp"}
+	command = guest.Command{Args: append([]string{"/" + guestProgram}, x.Args...), Env: x.environment(), Dir: "/tmp", Core: x.Core != ""}
 	for _, word := range x.In {
 		from, to, named := strings.Cut(word, "=")
 		if !named {

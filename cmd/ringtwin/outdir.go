@@ -91,13 +91,16 @@ func (o *outDir) add(t *record.Trial) error {
 
 // console is the path of a kernel's log.
 func (o *outDir) console(kernel string) (string, error) {
-	// Names have what separates folders: oci:ghcr.io/cilium/ci-kernels:6.6.
-	dir := filepath.Join(o.path, "kernels", strings.NewReplacer("/", "_", ":", "_").Replace(kernel))
+	dir := filepath.Join(o.path, "kernels", fileName(kernel))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make log folder: %w", err)
 	}
 	return filepath.Abs(filepath.Join(dir, "console.log"))
 }
+
+// fileName is the name of a kernel without what separates folders:
+// oci:ghcr.io/cilium/ci-kernels:6.6.
+func fileName(kernel string) string { return strings.NewReplacer("/", "_", ":", "_").Replace(kernel) }
 
 // finish writes the reports, kernels in this order, and returns what they show.
 // Every file is tried.

@@ -10,7 +10,9 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
+	"golang.org/x/sys/unix"
 )
 
 // Command asks a guest to run a program that its initramfs holds.
@@ -23,7 +25,12 @@ type Command struct {
 	// Fetch are paths whose files are wanted when the program has ended. One
 	// that is not there is no error.
 	Fetch []string `json:"fetch,omitempty"`
+	// Core asks for the core dump too, if there is one: as the file [CorePath].
+	Core bool `json:"core,omitempty"`
 }
+
+// CorePath is where the kernel leaves the core dump of a program.
+const CorePath = "/ringtwin/core"
 
 // Output is a piece of what a program does. Exactly one field is set.
 type Output struct {
@@ -37,7 +44,23 @@ type Output struct {
 // File is a piece of a fetched file, in order.
 type File struct {
 	Path string `json:"path"`
-	Data []byte `json:"data"`
+	// Packed is the piece, compressed by zstd: an emulated serial port carries
+	// half a megabyte a second, and core dumps are mostly zeros.
+	Packed []byte `json:"packed"`
+}
+
+// Data is the piece itself.
+func (f *File) Data() ([]byte, error) {
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(pieceBytes))
+	if err != nil {
+		return nil, err
+	}
+	defer decoder.Close()
+	data, err := decoder.DecodeAll(f.Packed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("unpack piece of %s: %w", f.Path, err)
+	}
+	return data, nil
 }
 
 // pieceBytes is how much of a file or of an output one frame carries.
@@ -60,6 +83,12 @@ func execute(c Command, send func(Output) error) error {
 		}
 		defer stdin.Close()
 		cmd.Stdin = stdin
+	}
+	if c.Core {
+		if err := allowCore(); err != nil {
+			return err
+		}
+		c.Fetch = append(c.Fetch, CorePath)
 	}
 	var mu sync.Mutex // both outputs go over the one port
 	locked := func(o Output) error {
@@ -86,6 +115,22 @@ func execute(c Command, send func(Output) error) error {
 	return send(Output{Exit: &code})
 }
 
+// allowCore has the kernel write core dumps of whatever is started from now on.
+// https://man7.org/linux/man-pages/man5/core.5.html
+func allowCore() error {
+	unlimited := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unlimited); err != nil {
+		return fmt.Errorf("allow core dumps: %w", err)
+	}
+	err := errors.Join(
+		os.WriteFile("/proc/sys/kernel/core_uses_pid", []byte("0"), 0),
+		os.WriteFile("/proc/sys/kernel/core_pattern", []byte(CorePath), 0))
+	if err != nil {
+		return fmt.Errorf("allow core dumps: %w", err)
+	}
+	return nil
+}
+
 func sendFile(path string, send func(Output) error) error {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -95,11 +140,16 @@ func sendFile(path string, send func(Output) error) error {
 		return fmt.Errorf("fetch file: %w", err)
 	}
 	defer file.Close()
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return err
+	}
+	defer encoder.Close()
 	buf := make([]byte, pieceBytes)
 	for {
 		n, err := io.ReadFull(file, buf)
 		// The first piece is sent even if it is empty: the file is there.
-		if sendErr := send(Output{File: &File{Path: path, Data: buf[:n]}}); sendErr != nil {
+		if sendErr := send(Output{File: &File{Path: path, Packed: encoder.EncodeAll(buf[:n], nil)}}); sendErr != nil {
 			return sendErr
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
