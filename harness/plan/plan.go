@@ -95,10 +95,24 @@ func Parse(text []byte) (*Plan, error) {
 		Producers:  1,
 		Blocks:     1,
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(p); err != nil {
-		return nil, errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	if err := decode(text, p); err != nil {
+		return nil, err
 	}
 	return p, p.Check()
+}
+
+// decode reads the text. The library panics on some that are no YAML, which a
+// fuzz test has found.
+func decode(text []byte, p *Plan) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("this is no YAML that can be read")
+		}
+	}()
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(p); err != nil {
+		return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	return nil
 }
 
 // Text is the plan as a file.
