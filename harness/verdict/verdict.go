@@ -6,7 +6,6 @@
 package verdict
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -300,16 +299,4 @@ func blocks(groups ...[]*record.Trial) []block {
 		}
 	}
 	return all
-}
-
-// median of an even number of values is the mean of the two in the middle, and
-// of none NaN.
-func median(v []float64) float64 {
-	if len(v) == 0 {
-		return math.NaN()
-	}
-	v = slices.Clone(v)
-	slices.SortFunc(v, cmp.Compare[float64])
-	n := len(v)
-	return (v[(n-1)/2] + v[n/2]) / 2
 }
