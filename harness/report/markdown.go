@@ -51,9 +51,9 @@ func section(b *strings.Builder, c *verdict.Comparison) {
 		for _, line := range setupLines(c) {
 			fmt.Fprintf(b, "%s.\n", cell(line))
 		}
-		fmt.Fprintf(b, "\n| | perf buffer | ring buffer | ring/perf |\n| --- | --- | --- | --- |\n")
+		fmt.Fprintf(b, "\n| | perf buffer | ring buffer | ring/perf | noise | verdict |\n| --- | --- | --- | --- | --- | --- |\n")
 		for _, l := range lines(c) {
-			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(l.name), cell(l.perf), cell(l.ringbuf), cell(l.ratio))
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", cell(l.name), cell(l.perf), cell(l.ringbuf), l.ratio, l.noise, l.verdict)
 		}
 	}
 	for _, note := range notes(c) {

@@ -16,20 +16,25 @@ import (
 )
 
 // line is one row of a comparison as text.
-type line struct{ name, perf, ringbuf, ratio string }
+type line struct{ name, perf, ringbuf, ratio, noise, verdict string }
 
 // lines is the comparison as both the terminal and Markdown show it.
 func lines(c *verdict.Comparison) []line {
 	all := []line{
-		{"delivered of emitted", delivered(c.PerfTotal), delivered(c.RingbufTotal), ""},
-		{"lost", lost(c.PerfTotal), lost(c.RingbufTotal), ""},
-		{"left in the rings", fmt.Sprint(c.PerfTotal.Residual), fmt.Sprint(c.RingbufTotal.Residual), ""},
+		{name: "delivered of emitted", perf: delivered(c.PerfTotal), ringbuf: delivered(c.RingbufTotal)},
+		{name: "lost", perf: lost(c.PerfTotal), ringbuf: lost(c.RingbufTotal)},
+		{name: "left in the rings", perf: fmt.Sprint(c.PerfTotal.Residual), ringbuf: fmt.Sprint(c.RingbufTotal.Residual)},
 	}
 	if c.PerfTotal.Lost()+c.RingbufTotal.Lost() > 0 {
-		all = append(all, line{"lost, and no reader was told", fmt.Sprint(c.PerfTotal.LostTail + c.PerfTotal.Misses), fmt.Sprint(c.RingbufTotal.Lost()), ""})
+		all = append(all, line{
+			name: "lost, and no reader was told",
+			perf: fmt.Sprint(c.PerfTotal.LostTail + c.PerfTotal.Misses), ringbuf: fmt.Sprint(c.RingbufTotal.Lost()),
+		})
 	}
 	for _, row := range c.Rows {
-		all = append(all, line{row.Metric.Name, value(row.Metric.Unit, row.Perf), value(row.Metric.Unit, row.Ringbuf), ratio(&row)})
+		all = append(all, line{
+			row.Metric.Name, value(row.Metric.Unit, row.Perf), value(row.Metric.Unit, row.Ringbuf), ratio(&row), noise(&row), answer(&row),
+		})
 	}
 	return all
 }
@@ -55,13 +60,36 @@ func lost(t verdict.Total) string {
 	return strings.Join(parts, ", ")
 }
 
-// ratio is ringbuf/perf with the range over the blocks.
+// noise is how far a transport is from itself.
+func noise(row *verdict.Row) string {
+	if math.IsNaN(row.Floor) {
+		return "-"
+	}
+	if row.Floor >= 1 {
+		return fmt.Sprintf("up to %.0f times", math.Ceil(1+row.Floor))
+	}
+	return fmt.Sprintf("±%.0f %%", math.Ceil(row.Floor*100))
+}
+
+// answer is the verdict, and what would decide it.
+func answer(row *verdict.Row) string {
+	text := string(row.Verdict)
+	if row.More > 0 {
+		text += fmt.Sprintf(" (%d blocks may decide)", row.More)
+	}
+	return text
+}
+
+// ratio is ringbuf/perf with its interval, or the range over the blocks.
 func ratio(row *verdict.Row) string {
 	if math.IsNaN(row.Ratio) {
 		return "-"
 	}
 	text := fmt.Sprintf("%.2f", row.Ratio)
-	if row.Blocks > 1 && row.Low != row.High {
+	switch {
+	case row.Interval:
+		text += fmt.Sprintf(" [%.2f, %.2f]", row.Low, row.High)
+	case row.Blocks > 1 && row.Low != row.High:
 		text += fmt.Sprintf(" (%.2f to %.2f)", row.Low, row.High)
 	}
 	return text
@@ -171,6 +199,9 @@ func notes(c *verdict.Comparison) []string {
 	}
 	if len(c.Rows) > 0 && !c.Machine.Publishable() {
 		all = append(all, emulated)
+	}
+	if len(c.Rows) > 0 {
+		all = append(all, "ring/perf: median over blocks of the ratio in each; (from to) its blocks, [from, to] its 95 % interval; noise: a transport against itself")
 	}
 	if c.PerfTotal.Delivered < c.PerfTotal.Emitted || c.RingbufTotal.Delivered < c.RingbufTotal.Emitted {
 		all = append(all, "latencies are of delivered events: a lost one has none")

@@ -44,9 +44,9 @@ func harmless(r rune) rune {
 
 func terminalTable(b *strings.Builder, c *verdict.Comparison) {
 	t := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "  \tperf buffer\tring buffer\tring/perf\n")
+	fmt.Fprintf(t, "  \tperf buffer\tring buffer\tring/perf\tnoise\tverdict\n")
 	for _, l := range lines(c) {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", l.name, l.perf, l.ringbuf, l.ratio)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", l.name, l.perf, l.ringbuf, l.ratio, l.noise, l.verdict)
 	}
 	_ = t.Flush() // a Builder does not fail
 }

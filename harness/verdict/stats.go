@@ -177,6 +177,9 @@ func median(v []float64) float64 {
 // said.
 func moreBlocks(e estimate, margin float64) int {
 	half := (e.high - e.low) / 2
+	if half <= 0 && e.blocks > 0 && e.blocks < minBlocks {
+		return minBlocks
+	}
 	if e.blocks < 2 || half <= 0 || margin <= 0 {
 		return 0
 	}
@@ -186,4 +189,3 @@ func moreBlocks(e estimate, margin float64) int {
 	}
 	return max(int(need), e.blocks+1, minBlocks)
 }
-

@@ -31,6 +31,10 @@ type Metric struct {
 	// Clock metrics are wall-clock times: under emulation they compare within
 	// one run and mean nothing outside of it.
 	Clock bool
+	// Exact metrics do not vary: one block decides.
+	Exact bool
+	// Margin is the relative difference that does not matter to a user.
+	Margin float64
 }
 
 // Metrics are all that are compared, in the order in which they are shown.
@@ -39,13 +43,13 @@ func Metrics() []Metric {
 		return func(t *record.Trial) float64 { return float64(of(t.Latency)) }
 	}
 	return []Metric{
-		{Name: "latency p50", Unit: "ns", Better: Lower, Clock: true, Of: latency(func(l *record.Latency) int64 { return l.P50 })},
-		{Name: "latency p99", Unit: "ns", Better: Lower, Clock: true, Of: latency(func(l *record.Latency) int64 { return l.P99 })},
-		{Name: "latency max", Unit: "ns", Better: Lower, Clock: true, Of: latency(func(l *record.Latency) int64 { return l.Max })},
-		{Name: "producer, per event", Unit: "ns", Better: Lower, Clock: true, Of: func(t *record.Trial) float64 { return t.Cost.ProducerNSPerEvent }},
-		{Name: "consumer CPU, per event", Unit: "ns", Better: Lower, Clock: true, Of: func(t *record.Trial) float64 { return t.Cost.ConsumerCPUNSPerEvent }},
-		{Name: "wake-ups, per event", Unit: "1", Better: Lower, Of: wakeupsPerEvent},
-		{Name: "memory of the rings", Unit: "bytes", Better: Lower, Of: func(t *record.Trial) float64 { return float64(t.Memory.LockedBytes + t.Memory.MapBytes) }},
+		{Name: "latency p50", Unit: "ns", Better: Lower, Clock: true, Margin: 0.10, Of: latency(func(l *record.Latency) int64 { return l.P50 })},
+		{Name: "latency p99", Unit: "ns", Better: Lower, Clock: true, Margin: 0.20, Of: latency(func(l *record.Latency) int64 { return l.P99 })},
+		{Name: "latency max", Unit: "ns", Better: Lower, Clock: true, Margin: 0.50, Of: latency(func(l *record.Latency) int64 { return l.Max })},
+		{Name: "producer, per event", Unit: "ns", Better: Lower, Clock: true, Margin: 0.05, Of: func(t *record.Trial) float64 { return t.Cost.ProducerNSPerEvent }},
+		{Name: "consumer CPU, per event", Unit: "ns", Better: Lower, Clock: true, Margin: 0.05, Of: func(t *record.Trial) float64 { return t.Cost.ConsumerCPUNSPerEvent }},
+		{Name: "wake-ups, per event", Unit: "1", Better: Lower, Margin: 0.05, Of: wakeupsPerEvent},
+		{Name: "memory of the rings", Unit: "bytes", Better: Lower, Exact: true, Margin: 0.02, Of: func(t *record.Trial) float64 { return float64(t.Memory.LockedBytes + t.Memory.MapBytes) }},
 	}
 }
 
@@ -80,11 +84,23 @@ type Row struct {
 	Metric        Metric
 	Perf, Ringbuf float64 // medians over trials
 	// Ratio is ringbuf to perf, the median over blocks of the ratio of the
-	// medians in each; Low and High are the lowest and the highest block.
-	// All are NaN where a block has a figure of 0. A block in which only one
-	// transport was measured is left out.
+	// medians in each. Low and High are the ends of its 95 % interval, or where
+	// Interval is false the lowest and the highest block. All are NaN where a
+	// block has a figure of 0. A block in which only one transport was measured
+	// is left out.
 	Ratio, Low, High float64
+	Interval         bool
 	Blocks           int // that the ratio is of
+	// P is the exact probability of such a ratio without a difference, adjusted
+	// by Holm for the metrics of the comparison; NaN where there is no interval.
+	P float64
+	// Floor is how far from 1 the ratio of a transport to itself is, or may be:
+	// its first trial of a block against its second. NaN where it is not known.
+	Floor   float64
+	Verdict Verdict
+	// More is how many blocks in all may decide what is inconclusive; 0: it
+	// cannot be said.
+	More int
 }
 
 // Comparison is what is known of one set-up on one kernel.
@@ -197,9 +213,7 @@ func compareKernel(trials []*record.Trial) Comparison {
 	perf, ringbuf := byTransport[string(bpf.Perf)], byTransport[string(bpf.Ringbuf)]
 	c.PerfTotal, c.RingbufTotal = total(perf), total(ringbuf)
 	if len(perf) > 0 && len(ringbuf) > 0 {
-		for _, m := range Metrics() {
-			c.Rows = append(c.Rows, compareMetric(m, perf, ringbuf))
-		}
+		c.Rows = compareMetrics(perf, ringbuf)
 	}
 	return c
 }
@@ -242,26 +256,6 @@ func total(trials []*record.Trial) Total {
 		}
 	}
 	return t
-}
-
-func compareMetric(m Metric, perf, ringbuf []*record.Trial) Row {
-	row := Row{Metric: m, Perf: median(values(m, perf)), Ringbuf: median(values(m, ringbuf))}
-	var logs []float64
-	for _, id := range blocks(perf, ringbuf) {
-		in := func(t *record.Trial) bool { return blockOf(t) == id }
-		a, b := median(values(m, filter(perf, in))), median(values(m, filter(ringbuf, in)))
-		if math.IsNaN(a) || math.IsNaN(b) {
-			continue // the other transport's trials were not measured there
-		}
-		logs = append(logs, math.Log(b/a)) // infinite, or NaN, where one is 0
-	}
-	row.Blocks = len(logs)
-	row.Ratio, row.Low, row.High = math.NaN(), math.NaN(), math.NaN()
-	if len(logs) > 0 && !slices.ContainsFunc(logs, func(x float64) bool { return math.IsInf(x, 0) || math.IsNaN(x) }) {
-		row.Ratio = math.Exp(median(logs))
-		row.Low, row.High = math.Exp(slices.Min(logs)), math.Exp(slices.Max(logs))
-	}
-	return row
 }
 
 func values(m Metric, trials []*record.Trial) []float64 {

@@ -1,0 +1,63 @@
+package verdict
+
+import (
+	"math"
+	"testing"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+func TestDecide(t *testing.T) {
+	lower, higher := Metric{Better: Lower, Margin: 0.1}, Metric{Better: Higher, Margin: 0.1}
+	exact := Metric{Better: Lower, Margin: 0.1, Exact: true}
+	for name, c := range map[string]struct {
+		row     Row
+		virtual bool
+		want    Verdict
+	}{
+		"far below":              {Row{Metric: lower, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, RingbufBetter},
+		"far below, for a rate":  {Row{Metric: higher, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, PerfBetter},
+		"far above":              {Row{Metric: lower, Ratio: 1.5, Low: 1.2, High: 1.6, P: 0.01, Interval: true}, false, PerfBetter},
+		"inside":                 {Row{Metric: lower, Ratio: 1.01, Low: 0.95, High: 1.05, P: 0.5, Interval: true}, false, Equivalent},
+		"inside, and real":       {Row{Metric: lower, Ratio: 1.03, Low: 1.02, High: 1.05, P: 0.01, Interval: true}, false, Trivial},
+		"wide":                   {Row{Metric: lower, Ratio: 0.7, Low: 0.4, High: 1.3, P: 0.3, Interval: true}, false, Inconclusive},
+		"p too large":            {Row{Metric: lower, Ratio: 0.7, Low: 0.6, High: 0.8, P: 0.06, Interval: true}, false, Inconclusive},
+		"few blocks":             {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, Inconclusive},
+		"few blocks, exact":      {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, RingbufBetter},
+		"one block, virtual":     {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, true, RingbufBetter},
+		"equal, virtual":         {Row{Metric: lower, Ratio: 1, Low: 1, High: 1, P: math.NaN()}, true, Equivalent},
+		"virtual, blocks differ": {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.51, P: math.NaN()}, true, Inconclusive},
+		"no ratio":               {Row{Metric: lower, Ratio: math.NaN()}, false, NoVerdict},
+	} {
+		if c.row.decide(c.virtual); c.row.Verdict != c.want {
+			t.Errorf("%s: %s, want %s", name, c.row.Verdict, c.want)
+		}
+	}
+}
+
+// TestVerdictOfBlocks: from records to an answer, with the noise of a transport
+// against itself beside it.
+func TestVerdictOfBlocks(t *testing.T) {
+	var all []record.Trial
+	for block := range 8 {
+		ns := int64(1000 + 500*block) // a machine that gets slower
+		for _, x := range []struct {
+			transport string
+			ns        int64
+		}{{"perf", ns}, {"ringbuf", ns / 2}, {"ringbuf", ns/2 + 10}, {"perf", ns + 20}} {
+			all = append(all, trialOf(x.transport, block, x.ns))
+		}
+	}
+	c := Compare(all)[0]
+	r := row(t, c, "latency p50")
+	if r.Verdict != RingbufBetter || !r.Interval || r.P > 0.05 || r.Floor <= 0 || r.Floor > 0.02 || r.More != 0 {
+		t.Errorf("%+v", r)
+	}
+	if r := row(t, c, "memory of the rings"); r.Verdict != Equivalent || r.Floor != 0 {
+		t.Errorf("%+v", r)
+	}
+	few := Compare(all[:8])[0]
+	if r := row(t, few, "latency p50"); r.Verdict != Inconclusive || r.More < minBlocks {
+		t.Errorf("%+v", r)
+	}
+}
