@@ -1,6 +1,7 @@
 // Package guest is the other side of a throwaway machine: PID 1. It mounts what
 // a kernel offers, says ready on the control port, answers requests and powers
-// the machine off on every path.
+// the machine off on every path. Where virtme-ng's init is PID 1, it answers
+// requests alone.
 //
 // It carries requests and answers as JSON and does not know what they mean.
 package guest
@@ -57,6 +58,18 @@ func run(handler Handler) error {
 	if err != nil {
 		return err
 	}
+	return serve(port, handler)
+}
+
+// Serve answers requests in a machine whose init is another program: it has
+// mounted what a tracer needs, and switches power off when Serve has returned.
+// The error is that of the port.
+func Serve(handler Handler) error {
+	port, err := openPort(ControlPort)
+	if err != nil {
+		return err
+	}
+	defer port.Close()
 	return serve(port, handler)
 }
 

@@ -27,6 +27,9 @@ var sysrqAnswer = []byte("Show Blocked State")
 //
 // https://docs.kernel.org/admin-guide/sysrq.html
 func (m *Machine) interrogate(err error) error {
+	if !m.isConnected() {
+		return fmt.Errorf("%w; QEMU did not start", err)
+	}
 	asked := m.log.size()
 	if _, askErr := m.monitor.execute("chardev-send-break", map[string]any{"id": "console"}); askErr != nil {
 		return fmt.Errorf("%w; ask the kernel: %w", err, askErr)

@@ -26,14 +26,18 @@ type Config struct {
 	// Append is added to the kernel's command line.
 	Append string
 
-	consoleFD int // of the socket that the console ends in, as QEMU sees it
+	// VNG has virtme-ng make the machine; there is no initramfs of ours then.
+	VNG *VNG
+
+	consoleFD int    // of the socket that the console ends in, as QEMU sees it
+	portDir   string // of the sockets of a machine that virtme-ng makes
 }
 
 // Defaults fills in what a machine needs at least: 2 CPUs, so that producer
 // and consumer do not share one, and 512 MiB.
 func (c Config) Defaults() Config {
 	if c.QEMU == "" {
-		c.QEMU = "qemu-system-x86_64"
+		c.QEMU = DefaultQEMU
 	}
 	if c.Accel == "" {
 		c.Accel = TCG
@@ -108,6 +112,9 @@ func (c Config) CPUModel() string {
 
 // Args is the full command line of the machine, the program first.
 func (c Config) Args() []string {
+	if c.VNG != nil {
+		return c.vngArgs()
+	}
 	args := []string{c.QEMU}
 	var kernel []string
 	for _, o := range c.options() {

@@ -8,16 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
+	"golang.org/x/sys/unix"
 )
 
 // tailLines is how much of the console an error shows.
@@ -30,128 +28,39 @@ const stopTimeout = 10 * time.Second
 type Machine struct {
 	cfg    Config
 	cmd    *exec.Cmd
-	in     io.WriteCloser
-	out    *wire.Writer
 	frames chan received
 	ended  chan struct{} // closed when QEMU has ended
 	waited error         // its exit, valid after ended
 	stderr bytes.Buffer  // likewise
 	log    logReader
-	// monitor is QEMU's, and warm whether the machine is made of a saved one.
+	repeat string // the command that repeats the machine
+	// warm: it is made of a saved one.
+	warm bool
+	// logStart is where the console of this machine begins in its file.
+	logStart int64
+
+	connected chan struct{} // closed when ends and out are valid
+	ends
+	out *wire.Writer
+
+	// Of a machine that virtme-ng makes.
+	ports *ports
+	leash io.Closer
+}
+
+// ends are the host's ends of what is connected to a machine.
+type ends struct {
+	in      io.WriteCloser // control
+	control io.Reader
+	// monitor is QEMU's.
 	monitor *qmp
 	// keyboard types on the console; what comes back is in the log already.
 	keyboard net.Conn
-	repeat   string // the command that repeats the machine
-	warm     bool
-	// logStart is where the console of this machine begins in its file.
-	logStart int64
 }
 
 type received struct {
 	frame wire.Frame
 	err   error
-}
-
-// Start starts QEMU. The machine does not outlive this process.
-func Start(cfg Config) (*Machine, error) {
-	return start(cfg, nil)
-}
-
-// Descriptors that QEMU gets beside the standard ones.
-const (
-	monitorFD = 3
-	consoleFD = 4
-	stateFD   = 5
-)
-
-// start boots the machine, or goes on with the saved one if there is a state.
-func start(cfg Config, state *os.File) (_ *Machine, err error) {
-	// Machines of one kernel share a log: each is told apart by what it appends to.
-	logBytes, err := appendFile(cfg.Console, nil)
-	if err != nil {
-		return nil, fmt.Errorf("make console: %w", err)
-	}
-	before, err := os.ReadFile(cfg.Console)
-	if err != nil {
-		return nil, fmt.Errorf("read console: %w", err)
-	}
-	repeat := cfg.Command()
-	cfg.consoleFD = consoleFD
-	args := append(cfg.Args(), "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control")
-	path, err := exec.LookPath(args[0])
-	if err != nil {
-		return nil, fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
-	}
-	monitor, theirs, err := newQMP()
-	if err != nil {
-		return nil, err
-	}
-	keyboard, theirKeyboard, err := socketpair("console")
-	if err != nil {
-		return nil, errors.Join(err, theirs.Close(), monitor.Close())
-	}
-	defer func() {
-		_, _ = theirs.Close(), theirKeyboard.Close()
-		if err != nil {
-			_, _ = monitor.Close(), keyboard.Close()
-		}
-	}()
-	files := []*os.File{theirs, theirKeyboard}
-	if state != nil {
-		args = append(args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
-		files = append(files, state)
-	}
-	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console, offset: logBytes, line: bytes.Count(before, []byte("\n"))}, monitor: monitor, keyboard: keyboard, repeat: repeat, warm: state != nil, logStart: logBytes}
-	m.cmd.ExtraFiles = files
-	m.cmd.Stderr = &m.stderr
-	// Its own group: Ctrl-C reaches us, and we end it.
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if m.in, err = m.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := m.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	m.out = wire.NewWriter(m.in)
-	// Read, or QEMU would hold the console back.
-	go func() { _, _ = io.Copy(io.Discard, keyboard) }()
-	if err := m.startLocked(stdout); err != nil {
-		return nil, fmt.Errorf("start QEMU: %w", err)
-	}
-	return m, nil
-}
-
-// startLocked starts QEMU from a thread that lives as long as it does: the
-// parent-death signal comes when the thread dies, not the process.
-func (m *Machine) startLocked(stdout io.Reader) error {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := m.cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		m.receive(stdout)
-		m.waited = m.cmd.Wait()
-		close(m.ended)
-	}()
-	return <-started
-}
-
-// receive passes frames on until QEMU closes its standard output.
-func (m *Machine) receive(stdout io.Reader) {
-	defer close(m.frames)
-	reader := wire.NewReader(stdout)
-	for {
-		frame, err := reader.Read()
-		if err != nil && !errors.As(err, new(*wire.GarbageError)) {
-			return // EOF, or the pipe is gone: QEMU has ended
-		}
-		m.frames <- received{frame, err}
-	}
 }
 
 // AwaitReady waits until the guest has booted.
@@ -267,7 +176,7 @@ func (m *Machine) next(ctx context.Context, deadline <-chan time.Time) (wire.Fra
 
 // Stop asks the guest to switch off, and kills it where it does not.
 func (m *Machine) Stop() error {
-	if err := m.out.Write(wire.Exit, struct{}{}); err != nil {
+	if !m.isConnected() || m.out.Write(wire.Exit, struct{}{}) != nil {
 		m.Kill()
 		return nil // it had ended already
 	}
@@ -286,12 +195,14 @@ func (m *Machine) Kill() {
 	case <-m.ended:
 	default:
 		_ = m.cmd.Process.Kill()
-		for range m.frames { // a blocked receive would keep Wait from returning
+		_ = unix.Kill(-m.cmd.Process.Pid, unix.SIGKILL) // it leads its group
+		for range m.frames {                            // a blocked receive would keep Wait from returning
 		}
 		<-m.ended
 	}
-	_ = m.in.Close()
-	_, _ = m.monitor.Close(), m.keyboard.Close()
+	if m.isConnected() {
+		_, _, _ = m.in.Close(), m.monitor.Close(), m.keyboard.Close()
+	}
 }
 
 // Outcome is how a machine failed; the words are those of the result format.
@@ -312,8 +223,10 @@ type Failure struct {
 	Outcome Outcome
 	Err     error
 	Tail    []string // the console's last lines
-	Stderr  string   // what QEMU said
+	Stderr  string   // what QEMU said, or virtme-ng
 	Command string   // to repeat the machine
+
+	maker string
 }
 
 func (f *Failure) Error() string { return f.Err.Error() }
@@ -326,7 +239,7 @@ func (f *Failure) Report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %v\n", f.Outcome, f.Err)
 	if f.Stderr != "" {
-		fmt.Fprintf(&b, "QEMU said:\n%s", indent(strings.Split(strings.TrimSpace(f.Stderr), "\n")))
+		fmt.Fprintf(&b, "%s said:\n%s", f.maker, indent(strings.Split(strings.TrimSpace(f.Stderr), "\n")))
 	}
 	if len(f.Tail) > 0 {
 		fmt.Fprintf(&b, "end of the console:\n%s", indent(f.Tail))
@@ -341,15 +254,18 @@ func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") +
 // explains more than the silence that followed.
 func (m *Machine) failure(outcome Outcome, err error) error {
 	m.Kill()
-	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.repeat}
+	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.repeat, maker: "QEMU"}
+	if m.cfg.VNG != nil {
+		f.maker = "virtme-ng"
+	}
 	log, readErr := lastBytes(m.cfg.Console, min(m.log.size()-m.logStart, chunkBytes))
 	if readErr != nil {
 		f.Err = errors.Join(err, fmt.Errorf("read console: %w", readErr))
 	}
 	f.Tail = console.Tail(log, tailLines)
 	if said := strings.TrimSpace(f.Stderr); said != "" {
-		line, _, _ := strings.Cut(said, "\n")
-		f.Err = fmt.Errorf("%w: %s", f.Err, line)
+		// The last line: warnings, and Python's way to the error, come first.
+		f.Err = fmt.Errorf("%w: %s", f.Err, said[strings.LastIndex(said, "\n")+1:])
 	} else if len(f.Tail) == 0 && outcome == BootFailed && !errors.Is(err, errSilent) {
 		f.Err = fmt.Errorf("%w, with nothing on the console", f.Err)
 	}

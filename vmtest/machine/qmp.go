@@ -29,8 +29,10 @@ func newQMP() (_ *qmp, theirs *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &qmp{conn: conn, decoder: json.NewDecoder(conn)}, theirs, nil
+	return qmpOn(conn), theirs, nil
 }
+
+func qmpOn(conn *net.UnixConn) *qmp { return &qmp{conn: conn, decoder: json.NewDecoder(conn)} }
 
 // socketpair returns the two ends of a socket without a name: nothing is left
 // in the file system.

@@ -1,0 +1,162 @@
+package machine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/wire"
+)
+
+// Start starts QEMU. The machine does not outlive this process.
+func Start(cfg Config) (*Machine, error) {
+	return start(cfg, nil)
+}
+
+// start boots the machine, or goes on with the saved one if there is a state.
+func start(cfg Config, state *os.File) (*Machine, error) {
+	// Machines of one kernel share a log: each is told apart by what it appends to.
+	logBytes, err := appendFile(cfg.Console, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make console: %w", err)
+	}
+	before, err := os.ReadFile(cfg.Console)
+	if err != nil {
+		return nil, fmt.Errorf("read console: %w", err)
+	}
+	m := &Machine{
+		cfg: cfg, repeat: cfg.Command(), warm: state != nil,
+		frames: make(chan received, 16), connected: make(chan struct{}), ended: make(chan struct{}),
+		log:      logReader{path: cfg.Console, offset: logBytes, line: bytes.Count(before, []byte("\n"))},
+		logStart: logBytes,
+	}
+	if cfg.VNG != nil {
+		err = m.startVNG()
+	} else {
+		err = m.startQEMU(state)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Descriptors that QEMU gets beside the standard ones.
+const (
+	monitorFD = 3
+	consoleFD = 4
+	stateFD   = 5
+)
+
+func (m *Machine) startQEMU(state *os.File) (err error) {
+	cfg := m.cfg
+	cfg.consoleFD = consoleFD
+	args := append(cfg.Args(), "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control")
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
+	}
+	monitor, theirs, err := newQMP()
+	if err != nil {
+		return err
+	}
+	keyboard, theirKeyboard, err := socketpair("console")
+	if err != nil {
+		return errors.Join(err, theirs.Close(), monitor.Close())
+	}
+	defer func() {
+		_, _ = theirs.Close(), theirKeyboard.Close()
+		if err != nil {
+			_, _ = monitor.Close(), keyboard.Close()
+		}
+	}()
+	files := []*os.File{theirs, theirKeyboard}
+	if state != nil {
+		args = append(args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
+		files = append(files, state)
+	}
+	m.cmd = exec.Command(path, args[1:]...)
+	m.cmd.ExtraFiles = files
+	in, err := m.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	stdout, err := m.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	m.connect(ends{in: in, control: stdout, monitor: monitor, keyboard: keyboard})
+	if err := m.startLocked(func() error { return nil }); err != nil {
+		return fmt.Errorf("start QEMU: %w", err)
+	}
+	return nil
+}
+
+// waitDelay is for what a process left behind that was started by QEMU or
+// virtme-ng, and holds its standard error.
+const waitDelay = 5 * time.Second
+
+// startLocked starts the command from a thread that lives as long as it does:
+// the parent-death signal comes when the thread dies, not the process. connect
+// is called when it runs, and returns when there is something to talk to.
+func (m *Machine) startLocked(connect func() error) error {
+	m.cmd.Stderr = &m.stderr
+	m.cmd.WaitDelay = waitDelay
+	// Its own group: Ctrl-C reaches us, and we end it.
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := m.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		if connect() == nil {
+			m.receive(m.control)
+		}
+		close(m.frames)
+		m.waited = m.cmd.Wait()
+		if m.ports != nil {
+			_, _ = m.leash.Close(), m.ports.Close()
+		}
+		close(m.ended)
+	}()
+	return <-started
+}
+
+// connect makes the ends valid, once.
+func (m *Machine) connect(e ends) {
+	m.ends, m.out = e, wire.NewWriter(e.in)
+	// Read, or QEMU would hold the console back.
+	go func() { _, _ = io.Copy(io.Discard, e.keyboard) }()
+	close(m.connected)
+}
+
+func (m *Machine) isConnected() bool {
+	select {
+	case <-m.connected:
+		return true
+	default:
+		return false
+	}
+}
+
+// receive passes frames on until QEMU closes its end.
+func (m *Machine) receive(control io.Reader) {
+	reader := wire.NewReader(control)
+	for {
+		frame, err := reader.Read()
+		if err != nil && !errors.As(err, new(*wire.GarbageError)) {
+			return // EOF, or the pipe is gone: QEMU has ended
+		}
+		m.frames <- received{frame, err}
+	}
+}
