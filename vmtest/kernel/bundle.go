@@ -26,7 +26,7 @@ const (
 	imageFile  = "vmlinuz"
 	configFile = "config"
 	btfFile    = "btf"
-	modulesDir = "modules" // modules/RELEASE
+	modulesDir = "lib/modules" // lib/modules/RELEASE; virtme-ng looks there, beside the image
 	bundleFile = "bundle.json"
 )
 

@@ -24,6 +24,12 @@ func TestMain(m *testing.M) {
 	if guest.IsInit() {
 		guest.Main(misbehave)
 	}
+	if len(os.Args) == 2 && os.Args[1] == "guest" { // of virtme-ng
+		if err := guest.Serve(misbehave); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -64,8 +70,8 @@ func misbehave(_ context.Context, request json.RawMessage, send func(any) error)
 	return fmt.Errorf("no such request: %s", what)
 }
 
-// saved is a machine of 6.1 that waits for requests.
-func saved(t *testing.T) *Warm {
+// bundle is a kernel, with its modules or without.
+func bundle(t *testing.T, want string, modules bool) *kernel.Bundle {
 	t.Helper()
 	need.Program(t, "qemu-system-x86_64")
 	cache, err := os.UserCacheDir()
@@ -77,10 +83,17 @@ func saved(t *testing.T) *Warm {
 	} else {
 		cache = filepath.Join(cache, "ringtwin")
 	}
-	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(t.Context(), "6.1")
+	b, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}, Modules: modules}.Find(t.Context(), want)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// saved is a machine of 6.1 that waits for requests.
+func saved(t *testing.T) *Warm {
+	t.Helper()
+	bundle := bundle(t, "6.1", false)
 	archive, err := initramfs.Self(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

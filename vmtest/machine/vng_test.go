@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
 func TestVNGArgs(t *testing.T) {
@@ -87,5 +90,64 @@ func TestVNGBoots(t *testing.T) {
 				t.Errorf("got %v, want %q missing", err, test.missing)
 			}
 		})
+	}
+}
+
+// madeByVNG is a machine of virtme-ng that waits for requests.
+func madeByVNG(t *testing.T, b *kernel.Bundle) *Machine {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Start(Config{
+		Kernel: b.Image, Console: filepath.Join(t.TempDir(), "console.log"), VNG: &VNG{Guest: []string{self, "guest"}},
+	}.Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Kill)
+	if _, err := m.AwaitReady(t.Context(), 3*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestVNG: what a machine of virtme-ng says and does has the same names as that
+// of our own, and nothing of it is left.
+func TestVNG(t *testing.T) {
+	need.Program(t, "vng")
+	t.Setenv("TMPDIR", t.TempDir())
+	b := bundle(t, "6.1+generic", true)
+
+	m := madeByVNG(t, b)
+	if answers, err := do(t, m, "huge", time.Minute); err != nil || len(answers) != 1 || len(answers[0]) != 1<<20 {
+		t.Errorf("a large answer: %d answers, %v", len(answers), err)
+	}
+	if err := m.Stop(); err != nil {
+		t.Error(err)
+	}
+
+	for what, test := range map[string]struct {
+		want Outcome
+		says string
+	}{
+		"stuck": {Timeout, "the kernel is alive"},
+		"crash": {Panic, "sysrq triggered crash"},
+		"exit":  {Lost, "QEMU ended"},
+	} {
+		m := madeByVNG(t, b)
+		_, err := do(t, m, what, 3*time.Second)
+		var f *Failure
+		if !errors.As(err, &f) || f.Outcome != test.want || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: got %v, want %s: %s", what, err, test.want, test.says)
+			continue
+		}
+		if !strings.Contains(f.Report(), "\n  vng --run ") {
+			t.Errorf("%s: report:\n%s", what, f.Report())
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "*")); left != nil {
+		t.Errorf("left behind: %v", left)
 	}
 }
