@@ -2,6 +2,8 @@
 # make test                all tests; boots kernels
 KERNEL ?= 6.1
 PLAN   ?= quick
+# What makes the machines: qemu, or vng for virtme-ng.
+VM     ?= qemu
 # Static, so that the program can be the init of a machine.
 export CGO_ENABLED = 0
 
@@ -13,8 +15,8 @@ build:
 	go build -trimpath -ldflags='-s -w' -o bin/ringtwin ./cmd/ringtwin
 
 vmtest: build
-	@scripts/setup.sh vmtest
-	bin/ringtwin vmtest $(KERNEL) --plan $(PLAN) $(ARGS)
+	@scripts/setup.sh vmtest $(VM:qemu=)
+	bin/ringtwin vmtest $(KERNEL) --plan $(PLAN) --vm $(VM) $(ARGS)
 
 # One after the other: under load, emulated machines go wrong now and then.
 test:

@@ -44,7 +44,7 @@ func (d *doctorCmd) Run(e *env) error {
 	findings := []finding{
 		d.qemu(e.ctx), d.program(), d.cache(cache), d.kernels(e.ctx, cache),
 		d.source(e.ctx, cache, "mainline"), d.source(e.ctx, cache, "oci"), d.kvm(e.ctx, cache),
-		d.size(), d.native(), d.tool("virtme-ng", "vng", "only for those who live in it"),
+		d.size(), d.native(), d.vng(e.ctx),
 		d.tool("clang", "clang-14", "only to change the BPF programs: scripts/setup.sh generate"),
 	}
 	if err := d.show(e.stdout, findings); err != nil {
@@ -231,6 +231,18 @@ func (d *doctorCmd) native() finding {
 		return f
 	}
 	f.OK, f.Found = true, fmt.Sprintf("this kernel can be traced by %s", attach)
+	return f
+}
+
+// vng looks for virtme-ng and what it needs.
+func (d *doctorCmd) vng(ctx context.Context) finding {
+	f := finding{Part: "virtme-ng"}
+	version, err := machine.VNGVersion(ctx)
+	if err != nil {
+		f.Found, f.Advice = firstLine(err), "only for ringtwin vmtest --vm vng: scripts/setup.sh --vng"
+		return f
+	}
+	f.OK, f.Found = true, "vng "+version
 	return f
 }
 

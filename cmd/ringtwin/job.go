@@ -31,6 +31,7 @@ type vmtestJob struct {
 	plan        *plan.Plan
 	cache       string
 	qemuVersion string
+	by          backend
 	initramfs   string
 	allowed     console.Allowed
 	show        *board
@@ -134,6 +135,9 @@ func (j *vmtestJob) explain(err error) {
 	if j.ctx.Err() != nil {
 		return // it was cancelled, and the report says so
 	}
+	if errors.As(err, new(*machine.UnsupportedError)) {
+		return // likewise
+	}
 	var failure *machine.Failure
 	if errors.As(err, &failure) {
 		fmt.Fprintf(j.stderr, "ringtwin: %s", failure.Report())
@@ -156,6 +160,8 @@ func (j *vmtestJob) why(err error) (record.Status, string) {
 		return record.Splat, line
 	case errors.As(err, new(*fetchError)):
 		return record.FetchFailed, line
+	case errors.As(err, new(*machine.UnsupportedError)):
+		return record.Unsupported, line
 	}
 	return record.Failed, line
 }
@@ -181,6 +187,7 @@ func (k *kernelJob) fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	resolver.Modules = k.by.wantsModules(k.ref)
 	bundle, err := resolver.Fetch(ctx, k.ref)
 	if err != nil {
 		return &fetchError{err}
@@ -194,17 +201,21 @@ func (k *kernelJob) fetch(ctx context.Context) error {
 func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
 	of := record.Kernel{Want: k.ref.Name}
 	have := record.Machine{
-		Backend: "qemu", Version: k.qemuVersion, Accel: string(machine.TCG), Clock: "wall",
+		Backend: k.VM, Version: k.by.version, Accel: string(machine.TCG), Clock: "wall",
 		CPUs: k.CPUs, MemoryBytes: int64(k.Memory) << 20, Warm: !k.Cold,
 	}
-	fresh := func(context.Context) (session.Conn, error) { return nil, fetched }
-	if fetched == nil {
-		if err := k.configure(); err != nil {
-			return err
-		}
+	why := fetched // nothing can be measured
+	if why == nil {
 		b := k.bundle
 		of.Release, of.Source, of.Package, of.SHA256 = b.Release, b.Source, b.Package, b.SHA256
 		of.Config.Preempt, of.Config.HZ = b.Config.Preempt, b.Config.HZ
+		why = k.by.boots(b)
+	}
+	fresh := func(context.Context) (session.Conn, error) { return nil, why }
+	if why == nil {
+		if err := k.configure(); err != nil {
+			return err
+		}
 		have.Accel, have.CPUModel, have.Command = string(k.cfg.Accel), k.cfg.CPUModel(), k.cfg.Command()
 		fresh = k.fresh
 	}
@@ -241,6 +252,7 @@ func (k *kernelJob) configure() error {
 		CPUs: k.CPUs, MemoryMiB: k.Memory, Append: k.Append,
 	}.Defaults()
 	k.cfg.Accel = k.accel(k.cfg, k.ref.Name).Accel
+	k.cfg.VNG = k.by.vng // KVM is proved without it: that takes less, and says the same
 	return nil
 }
 
@@ -251,7 +263,7 @@ func (k *kernelJob) fresh(ctx context.Context) (session.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := m.AwaitReady(ctx, k.BootTimeout); err != nil {
+	if _, err := m.AwaitReady(ctx, k.bootTimeout()); err != nil {
 		return nil, err
 	}
 	k.keepChoice()
@@ -278,7 +290,7 @@ func (k *kernelJob) prepare(ctx context.Context) (err error) {
 		return nil
 	}
 	k.phase("boot, and save the machine")
-	k.warm, err = machine.SaveWarm(ctx, folder, k.cfg, k.qemuVersion, k.BootTimeout)
+	k.warm, err = machine.SaveWarm(ctx, folder, k.cfg, k.qemuVersion, k.bootTimeout())
 	return err
 }
 

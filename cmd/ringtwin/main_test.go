@@ -46,7 +46,16 @@ func build(m *testing.M) int {
 }
 
 // TestScripts runs the command lines of testdata/script, which read like a manual.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+// TestVNG runs those of testdata/vng, with machines of virtme-ng.
+func TestVNG(t *testing.T) {
+	need.Program(t, "vng")
+	runScripts(t, "testdata/vng")
+}
+
+func runScripts(t *testing.T, dir string) {
+	t.Helper()
 	need.Root(t)
 	need.Program(t, "qemu-system-x86_64")
 	cache, err := cacheDir()
@@ -55,7 +64,7 @@ func TestScripts(t *testing.T) {
 	}
 	var served *mirrors.Mainline
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("RINGTWIN_CACHE", cache)
@@ -73,6 +82,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":      exits,
 			"balance":    balance,
+			"agree":      agree,
 			"halfkernel": halfKernel,
 			"mirror":     func(ts *testscript.TestScript, neg bool, args []string) { served = mirror(t, ts, args) },
 			"unmirror":   func(*testscript.TestScript, bool, []string) { served.Close() },

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -44,6 +45,36 @@ func balance(ts *testscript.TestScript, neg bool, args []string) {
 		if t.Counts.MissingTokens != t.Counts.FailedTotal()+t.Counts.Misses {
 			ts.Fatalf("%s: %d tokens missing, %d in the ledger by errno, %d skipped", t.ID, t.Counts.MissingTokens, t.Counts.FailedTotal(), t.Counts.Misses)
 		}
+	}
+}
+
+// agree FILE FILE: for either transport both files count the same programs that
+// ran, events that were emitted, delivered and lost.
+func agree(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: agree results.jsonl results.jsonl")
+	}
+	type counts struct{ trials, started, emitted, delivered, missing uint64 }
+	read := func(path string) map[string]counts {
+		trials, err := record.ReadFile(ts.MkAbs(path))
+		ts.Check(err)
+		sums := map[string]counts{}
+		for _, t := range trials {
+			c := sums[t.Cell.Transport]
+			c.trials++
+			if t.Counts != nil {
+				c.started += t.Counts.Started
+				c.emitted += t.Counts.Attempts
+				c.delivered += t.Counts.Delivered
+				c.missing += t.Counts.MissingTokens
+			}
+			sums[t.Cell.Transport] = c
+		}
+		return sums
+	}
+	a, b := read(args[0]), read(args[1])
+	if len(a) != 2 || !maps.Equal(a, b) {
+		ts.Fatalf("%s has %+v, %s has %+v", args[0], a, args[1], b)
 	}
 }
 

@@ -29,6 +29,7 @@ type cli struct {
 	Hello   helloCmd   `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report  reportCmd  `cmd:"" help:"Show result files again, several as one."`
+	Guest   guestCmd   `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
 // env is what every command gets.

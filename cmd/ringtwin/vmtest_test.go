@@ -16,11 +16,15 @@ import (
 	"github.com/ringtwin/ringtwin/internal/need"
 )
 
-// startVMTest starts the main job and returns when it has said text.
-func startVMTest(t *testing.T, out, text string) (*exec.Cmd, *bytes.Buffer) {
+// startVMTest starts the main job, on 6.1 unless there are other args, and
+// returns when it has said text.
+func startVMTest(t *testing.T, out, text string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	need.Program(t, "qemu-system-x86_64")
-	cmd := exec.Command(program, "vmtest", "6.1", "--out", out)
+	if args == nil {
+		args = []string{"6.1"}
+	}
+	cmd := exec.Command(program, append([]string{"vmtest", "--out", out}, args...)...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+)
+
+// vmVNG is the flag's word for virtme-ng.
+const vmVNG = "vng"
+
+// backend is what makes the machines of a run.
+type backend struct {
+	version string
+	vng     *machine.VNG // nil: they are made here
+}
+
+// backend finds what the flags ask for.
+func (v *vmtestCmd) backend(ctx context.Context, qemuVersion string) (backend, error) {
+	if v.VM != vmVNG {
+		return backend{version: qemuVersion}, nil
+	}
+	version, err := machine.VNGVersion(ctx)
+	if err != nil {
+		return backend{}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return backend{}, fmt.Errorf("find own program: %w", err)
+	}
+	if v.QEMU != machine.DefaultQEMU {
+		// virtme-ng wants the path of a file, and runs elsewhere.
+		if v.QEMU, err = exec.LookPath(v.QEMU); err == nil {
+			v.QEMU, err = filepath.Abs(v.QEMU)
+		}
+		if err != nil {
+			return backend{}, err
+		}
+	}
+	v.Cold = true // what it boots cannot be saved: the root is this system's
+	return backend{
+		version: fmt.Sprintf("%s, QEMU %s", version, qemuVersion),
+		vng:     &machine.VNG{Guest: []string{self, "guest"}},
+	}, nil
+}
+
+// wantsModules says whether a kernel's modules are worth fetching. Debian's cloud
+// flavour has no 9p among them.
+func (b backend) wantsModules(ref kernel.Ref) bool { return b.vng != nil && ref.Flavour != "cloud" }
+
+// boots returns nil for a kernel that the backend can boot.
+func (b backend) boots(k *kernel.Bundle) error {
+	if b.vng == nil {
+		return nil
+	}
+	return machine.VNGBoots(k.ConfigPath, k.Image, k.Release)
+}
+
+// bootTimeout is how long a machine may take until it is ready. virtme-ng needs
+// 20 s where ours needs 3: its kernel is larger, and loads modules.
+func (v *vmtestCmd) bootTimeout() time.Duration {
+	usual := time.Minute
+	if v.VM == vmVNG {
+		usual = 3 * time.Minute
+	}
+	return cmp.Or(v.BootTimeout, usual)
+}

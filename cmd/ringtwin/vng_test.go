@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+// TestKillVNG: SIGKILL of the tool ends virtme-ng, what that started, and QEMU,
+// whenever it comes, and leaves no file behind.
+func TestKillVNG(t *testing.T) {
+	need.Program(t, "vng")
+	for _, test := range []struct{ during, running string }{
+		{": boot", "virtme-run"}, {": boot", "qemu-system"}, {"trial 1 of 4", "qemu-system"},
+	} {
+		t.Run(test.during+" "+test.running, func(t *testing.T) {
+			out, temp := t.TempDir(), t.TempDir()
+			t.Setenv("TMPDIR", temp)
+			cmd, _ := startVMTest(t, out, test.during, "--vm", "vng", "--blocks", "1", "6.1+generic")
+			awaitProcesses(t, out, func(lines string) bool { return strings.Contains(lines, test.running) })
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			awaitProcesses(t, out, func(lines string) bool { return lines == "" })
+			if left, _ := filepath.Glob(filepath.Join(temp, "*")); left != nil {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// awaitProcesses waits until the command lines of all processes that hold text
+// are as they should be. Those of virtme-ng hold the path of the log, as QEMU's.
+func awaitProcesses(t *testing.T, text string, as func(lines string) bool) {
+	t.Helper()
+	var lines string
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		lines = ""
+		paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			line, err := os.ReadFile(path)
+			if err == nil && strings.Contains(string(line), text) {
+				lines += strings.ReplaceAll(string(line), "\x00", " ") + "\n"
+			}
+		}
+		if as(lines) {
+			return
+		}
+	}
+	t.Fatalf("processes:\n%s", lines)
+}
