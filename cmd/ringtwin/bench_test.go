@@ -94,7 +94,7 @@ func boot(b *testing.B, image, archive string) time.Duration {
 		b.Fatal(err)
 	}
 	defer m.Kill()
-	if _, err := m.AwaitReady(b.Context(), time.Minute); err != nil {
+	if _, err := m.AwaitReady(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	return time.Since(begun)
@@ -104,7 +104,7 @@ func boot(b *testing.B, image, archive string) time.Duration {
 // is made of a saved one.
 func BenchmarkWarm(b *testing.B) {
 	cfg := warmConfig(b, "6.1")
-	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench", time.Minute)
+	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func BenchmarkWarm(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := m.AwaitReady(b.Context(), time.Minute); err != nil {
+		if _, err := m.AwaitReady(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		took = append(took, time.Since(begun))

@@ -45,9 +45,6 @@ const (
 // maxTaken bounds what goes into a machine's memory with a program, in bytes.
 const maxTaken = 256 << 20
 
-// bootTimeout is how long the machine may take until it is ready.
-const bootTimeout = time.Minute
-
 // Run boots the kernel, runs the program and passes on its output and exit code.
 func (x *execCmd) Run(e *env) error {
 	files, command, err := x.pack()
@@ -86,6 +83,7 @@ func (x *execCmd) Run(e *env) error {
 	if x.Accel == "auto" {
 		choice := machine.ChooseAccel(e.ctx, cfg, version, cache)
 		cfg.Accel, keep = choice.Accel, choice.Keep
+		cfg.Limits = machine.LimitsOf(cfg.Accel)
 	}
 	code, err := x.boot(e, cfg, command, keep)
 	var failure *machine.Failure
@@ -108,7 +106,7 @@ func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep f
 		return 0, err
 	}
 	defer m.Kill()
-	if _, err := m.AwaitReady(e.ctx, bootTimeout); err != nil {
+	if _, err := m.AwaitReady(e.ctx); err != nil {
 		return 0, err
 	}
 	keep()

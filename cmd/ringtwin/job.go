@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -17,9 +16,6 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
-
-// requestTimeout is for a request beyond the time that its plan asks for.
-const requestTimeout = 60 * time.Second
 
 // overheadBytes is what QEMU takes beside the guest's memory.
 const overheadBytes = 150 << 20
@@ -207,7 +203,7 @@ func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
 	}
 	measured := 0
 	run := session.Run{
-		Fresh: fresh, Plan: k.plan, Kernel: of, Machine: have, Timeout: requestTimeout,
+		Fresh: fresh, Plan: k.plan, Kernel: of, Machine: have, Timeout: k.cfg.Limits.Request,
 		Phase: k.phase, Why: k.why,
 		Check: func(conn session.Conn, t *record.Trial) error { return conn.(*connection).check(t) },
 		Record: func(t *record.Trial) error {
@@ -238,6 +234,7 @@ func (k *kernelJob) configure() error {
 		CPUs: k.CPUs, MemoryMiB: k.Memory, Append: k.Append,
 	}.Defaults()
 	k.cfg.Accel = k.accel(k.cfg, k.ref.Name).Accel
+	k.cfg.Limits = machine.LimitsOf(k.cfg.Accel).With(k.BootTimeout, k.RequestTimeout)
 	return nil
 }
 
@@ -248,7 +245,7 @@ func (k *kernelJob) fresh(ctx context.Context) (session.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := m.AwaitReady(ctx, k.BootTimeout); err != nil {
+	if _, err := m.AwaitReady(ctx); err != nil {
 		return nil, err
 	}
 	k.keepChoice()
@@ -275,7 +272,7 @@ func (k *kernelJob) prepare(ctx context.Context) (err error) {
 		return nil
 	}
 	k.phase("boot, and save the machine")
-	k.warm, err = machine.SaveWarm(ctx, folder, k.cfg, k.qemuVersion, k.BootTimeout)
+	k.warm, err = machine.SaveWarm(ctx, folder, k.cfg, k.qemuVersion)
 	return err
 }
 

@@ -25,6 +25,8 @@ type Config struct {
 	MemoryMiB int
 	// Append is added to the kernel's command line.
 	Append string
+	// Limits are those of the accelerator by default.
+	Limits Limits
 
 	consoleFD int // of the socket that the console ends in, as QEMU sees it
 }
@@ -43,6 +45,9 @@ func (c Config) Defaults() Config {
 	}
 	if c.MemoryMiB == 0 {
 		c.MemoryMiB = 512
+	}
+	if c.Limits == (Limits{}) {
+		c.Limits = LimitsOf(c.Accel)
 	}
 	return c
 }

@@ -23,9 +23,6 @@ import (
 // tailLines is how much of the console an error shows.
 const tailLines = 12
 
-// stopTimeout is how long a guest may take to switch itself off.
-const stopTimeout = 10 * time.Second
-
 // Machine is a running virtual machine.
 type Machine struct {
 	cfg    Config
@@ -82,7 +79,7 @@ func start(cfg Config, state *os.File) (_ *Machine, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
 	}
-	monitor, theirs, err := newQMP()
+	monitor, theirs, err := newQMP(cfg.Limits.Monitor)
 	if err != nil {
 		return nil, err
 	}
@@ -154,9 +151,13 @@ func (m *Machine) receive(stdout io.Reader) {
 	}
 }
 
-// AwaitReady waits until the guest has booted.
-func (m *Machine) AwaitReady(ctx context.Context, timeout time.Duration) (guest.Ready, error) {
+// AwaitReady waits until the guest has booted, or goes on where it was saved.
+func (m *Machine) AwaitReady(ctx context.Context) (guest.Ready, error) {
 	var ready guest.Ready
+	timeout := m.cfg.Limits.Boot
+	if m.warm {
+		timeout = m.cfg.Limits.Restore
+	}
 	if m.warm {
 		// It said ready before it was saved. What is written while the state
 		// is still being read would end in a serial port that is then replaced.
@@ -205,7 +206,7 @@ func (m *Machine) Exec(ctx context.Context, c guest.Command, timeout time.Durati
 
 func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout time.Duration, take func(json.RawMessage) error) error {
 	if err := m.out.Write(kind, request); err != nil {
-		return m.failure(Lost, err)
+		return m.failure(Lost, fmt.Errorf("%w: %w", m.gone(), err))
 	}
 	deadline := time.After(timeout)
 	for {
@@ -246,16 +247,28 @@ func (e GuestError) Error() string { return string(e) }
 
 var (
 	errEnded   = errors.New("QEMU ended")
+	errCut     = errors.New("QEMU closed the control channel and runs on")
 	errTimeout = errors.New("no answer in time")
 	errSilent  = errors.New("nothing on the console")
 )
+
+// gone says why nothing can be read or written any more. A process that ends
+// closes its files a little before it can be waited for.
+func (m *Machine) gone() error {
+	select {
+	case <-m.ended:
+		return errEnded
+	case <-time.After(m.cfg.Limits.Ask):
+		return errCut
+	}
+}
 
 // next is the next frame. Garbage is an error: nothing but us writes there.
 func (m *Machine) next(ctx context.Context, deadline <-chan time.Time) (wire.Frame, error) {
 	select {
 	case r, ok := <-m.frames:
 		if !ok {
-			return wire.Frame{}, errEnded
+			return wire.Frame{}, m.gone()
 		}
 		return r.frame, r.err
 	case <-deadline:
@@ -274,9 +287,9 @@ func (m *Machine) Stop() error {
 	select {
 	case <-m.ended:
 		return nil
-	case <-time.After(stopTimeout):
+	case <-time.After(m.cfg.Limits.Stop):
 		m.Kill()
-		return m.failure(Hang, fmt.Errorf("guest did not power off in %s", stopTimeout))
+		return m.failure(Hang, fmt.Errorf("guest did not power off in %s", m.cfg.Limits.Stop))
 	}
 }
 

@@ -18,18 +18,16 @@ type qmp struct {
 	conn    *net.UnixConn
 	decoder *json.Decoder
 	greeted bool
+	timeout time.Duration // for QEMU to answer one command
 }
 
-// qmpTimeout is how long QEMU may take to answer one command.
-const qmpTimeout = 30 * time.Second
-
 // newQMP returns a client and the other end for QEMU.
-func newQMP() (_ *qmp, theirs *os.File, err error) {
+func newQMP(timeout time.Duration) (_ *qmp, theirs *os.File, err error) {
 	conn, theirs, err := socketpair("monitor")
 	if err != nil {
 		return nil, nil, err
 	}
-	return &qmp{conn: conn, decoder: json.NewDecoder(conn)}, theirs, nil
+	return &qmp{conn: conn, decoder: json.NewDecoder(conn), timeout: timeout}, theirs, nil
 }
 
 // socketpair returns the two ends of a socket without a name: nothing is left
@@ -101,7 +99,7 @@ func (q *qmp) execute(command string, arguments map[string]any, files ...*os.Fil
 
 // read is the next reply that is no event.
 func (q *qmp) read() (reply, error) {
-	if err := q.conn.SetReadDeadline(time.Now().Add(qmpTimeout)); err != nil {
+	if err := q.conn.SetReadDeadline(time.Now().Add(q.timeout)); err != nil {
 		return reply{}, err
 	}
 	for {
@@ -132,7 +130,7 @@ func (q *qmp) save(file *os.File) error {
 	if _, err := q.execute("migrate", map[string]any{"uri": "fd:state"}); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(qmpTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(q.timeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		text, err := q.execute("query-migrate", nil)
 		if err != nil {
 			return err
@@ -151,12 +149,13 @@ func (q *qmp) save(file *os.File) error {
 			return fmt.Errorf("save machine: %s %s", migration.Status, migration.Error)
 		}
 	}
-	return fmt.Errorf("save machine: not done in %s", qmpTimeout)
+	return fmt.Errorf("save machine: not done in %s", q.timeout)
 }
 
 // awaitRunning returns when a machine that is made of a saved one runs.
 func (q *qmp) awaitRunning(ctx context.Context, timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
+	q.timeout = min(q.timeout, timeout)
 	for {
 		text, err := q.execute("query-status", nil)
 		if err != nil {

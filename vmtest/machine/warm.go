@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/lru"
@@ -135,7 +134,7 @@ func LoadWarm(folder string, cfg Config, version string) (*Warm, error) {
 
 // SaveWarm boots the machine of the configuration to ready, saves it in the
 // folder and returns it. Two processes may do so at once.
-func SaveWarm(ctx context.Context, folder string, cfg Config, version string, bootTimeout time.Duration) (*Warm, error) {
+func SaveWarm(ctx context.Context, folder string, cfg Config, version string) (*Warm, error) {
 	key, err := warmKey(cfg, version)
 	if err != nil {
 		return nil, err
@@ -153,7 +152,7 @@ func SaveWarm(ctx context.Context, folder string, cfg Config, version string, bo
 		return nil, err
 	}
 	defer m.Kill()
-	ready, err := m.AwaitReady(ctx, bootTimeout)
+	ready, err := m.AwaitReady(ctx)
 	if err != nil {
 		return nil, err
 	}
