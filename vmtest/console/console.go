@@ -5,6 +5,7 @@ package console
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -62,13 +63,30 @@ var heads = []struct {
 	{WARN, regexp.MustCompile(`^WARNING: (?:CPU: \d+ PID: \d+ at |\S+:\d+ at )`)},
 }
 
+// marks are the texts of which one is in every head line. Looking for them costs
+// far less than the patterns, and a kernel may write a hundred MB.
+var marks = [][]byte{
+	[]byte("Kernel panic"), []byte("BUG"), []byte("UBSAN"), []byte("LOCKUP"), []byte("rcu: "), []byte("INFO: "),
+	[]byte("WARNING: "), []byte("DEBUG_LOCKS"), []byte("[#"),
+}
+
+func marked(text []byte) bool {
+	return slices.ContainsFunc(marks, func(mark []byte) bool { return bytes.Contains(text, mark) })
+}
+
 // Scan returns the complaints of a log in order. A fault that is told in two
 // lines, where and what, is one event.
 func Scan(log []byte) []Event {
+	if !marked(log) {
+		return nil
+	}
 	var events []Event
 	at, told := 0, -1 // the event that both of its lines have been seen of
 	for line := range bytes.Lines(log) {
 		at++
+		if !marked(line) {
+			continue
+		}
 		text := clean(line)
 		text = text[len(prefix.FindString(text)):]
 		kind, ok := classify(text)

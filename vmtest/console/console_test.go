@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -178,4 +179,18 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkScan: a kernel that writes without end, with and without complaints.
+func BenchmarkScan(b *testing.B) {
+	quiet := bytes.Repeat([]byte(strings.Repeat("all work and no play makes a dull kernel; ", 24)+"\r\n"), 10_000)
+	loud := bytes.Repeat(readLog(b, "6.12-int3-oops-and-panic.log"), 1000)
+	for name, log := range map[string][]byte{"quiet": quiet, "loud": loud} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(log)))
+			for b.Loop() {
+				Scan(log)
+			}
+		})
+	}
 }
