@@ -68,7 +68,7 @@ func start(cfg Config, state *os.File) (_ *Machine, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
-	before, err := os.ReadFile(cfg.Console)
+	logLines, err := countLines(cfg.Console)
 	if err != nil {
 		return nil, fmt.Errorf("read console: %w", err)
 	}
@@ -98,7 +98,7 @@ func start(cfg Config, state *os.File) (_ *Machine, err error) {
 		args = append(args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
 		files = append(files, state)
 	}
-	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console, offset: logBytes, line: bytes.Count(before, []byte("\n"))}, monitor: monitor, keyboard: keyboard, repeat: repeat, warm: state != nil, logStart: logBytes}
+	m := &Machine{cfg: cfg, cmd: exec.Command(path, args[1:]...), frames: make(chan received, 16), ended: make(chan struct{}), log: logReader{path: cfg.Console, offset: logBytes, line: logLines}, monitor: monitor, keyboard: keyboard, repeat: repeat, warm: state != nil, logStart: logBytes}
 	m.cmd.ExtraFiles = files
 	m.cmd.Stderr = &m.stderr
 	// Its own group: Ctrl-C reaches us, and we end it.
@@ -154,21 +154,19 @@ func (m *Machine) receive(stdout io.Reader) {
 // AwaitReady waits until the guest has booted, or goes on where it was saved.
 func (m *Machine) AwaitReady(ctx context.Context) (guest.Ready, error) {
 	var ready guest.Ready
-	timeout := m.cfg.Limits.Boot
+	deadline := time.Now().Add(m.cfg.Limits.Boot)
 	if m.warm {
-		timeout = m.cfg.Limits.Restore
-	}
-	if m.warm {
+		deadline = time.Now().Add(m.cfg.Limits.Restore)
 		// It said ready before it was saved. What is written while the state
 		// is still being read would end in a serial port that is then replaced.
-		if err := m.monitor.awaitRunning(ctx, timeout); err != nil {
+		if err := m.monitor.awaitRunning(ctx, deadline); err != nil {
 			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w", err))
 		}
 		if err := m.out.Write(wire.Ping, struct{}{}); err != nil {
-			return ready, m.failure(BootFailed, err)
+			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w: %w", m.gone(), err))
 		}
 	}
-	frame, err := m.next(ctx, time.After(timeout))
+	frame, err := m.next(ctx, time.After(time.Until(deadline)))
 	if errors.Is(err, errTimeout) {
 		err = m.interrogate(err)
 	}
@@ -212,11 +210,7 @@ func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout 
 	for {
 		frame, err := m.next(ctx, deadline)
 		if errors.Is(err, errTimeout) {
-			err = m.interrogate(err)
-			if errors.Is(err, errDead) {
-				return m.failure(Hang, err)
-			}
-			return m.failure(Timeout, err)
+			return m.silent(err)
 		}
 		if err != nil {
 			return m.failure(Lost, err)
@@ -240,6 +234,15 @@ func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout 
 	}
 }
 
+// silent is the failure of a machine that did not do in time what it should.
+func (m *Machine) silent(err error) error {
+	err = m.interrogate(err)
+	if errors.Is(err, errDead) {
+		return m.failure(Hang, err)
+	}
+	return m.failure(Timeout, err)
+}
+
 // GuestError is what the guest's handler returned.
 type GuestError string
 
@@ -252,13 +255,16 @@ var (
 	errSilent  = errors.New("nothing on the console")
 )
 
+// goneTimeout is how long a process may take from closing its files to its end.
+const goneTimeout = time.Second
+
 // gone says why nothing can be read or written any more. A process that ends
 // closes its files a little before it can be waited for.
 func (m *Machine) gone() error {
 	select {
 	case <-m.ended:
 		return errEnded
-	case <-time.After(m.cfg.Limits.Ask):
+	case <-time.After(goneTimeout):
 		return errCut
 	}
 }
@@ -284,12 +290,19 @@ func (m *Machine) Stop() error {
 		m.Kill()
 		return nil // it had ended already
 	}
-	select {
-	case <-m.ended:
-		return nil
-	case <-time.After(m.cfg.Limits.Stop):
-		m.Kill()
-		return m.failure(Hang, fmt.Errorf("guest did not power off in %s", m.cfg.Limits.Stop))
+	deadline := time.After(m.cfg.Limits.Stop)
+	for frames := m.frames; ; {
+		select {
+		case <-m.ended:
+			return nil
+		case _, ok := <-frames:
+			// Nobody waits for these any more; unread they would block QEMU.
+			if !ok {
+				frames = nil
+			}
+		case <-deadline:
+			return m.silent(fmt.Errorf("guest did not power off in %s", m.cfg.Limits.Stop))
+		}
 	}
 }
 

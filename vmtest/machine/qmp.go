@@ -153,9 +153,8 @@ func (q *qmp) save(file *os.File) error {
 }
 
 // awaitRunning returns when a machine that is made of a saved one runs.
-func (q *qmp) awaitRunning(ctx context.Context, timeout time.Duration) error {
-	deadline := time.Now().Add(timeout)
-	q.timeout = min(q.timeout, timeout)
+func (q *qmp) awaitRunning(ctx context.Context, deadline time.Time) error {
+	q.timeout = min(q.timeout, time.Until(deadline))
 	for {
 		text, err := q.execute("query-status", nil)
 		if err != nil {

@@ -164,7 +164,7 @@ func SaveWarm(ctx context.Context, folder string, cfg Config, version string) (*
 	if info.SHA256, err = sumFile(filepath.Join(temp, stateFile)); err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
-	log, err := lastBytes(cfg.Console, m.log.size()-m.logStart)
+	log, err := lastBytes(cfg.Console, min(m.log.size()-m.logStart, chunkBytes))
 	if err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
