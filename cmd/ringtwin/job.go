@@ -262,6 +262,7 @@ func (k *kernelJob) start(ctx context.Context) (*machine.Machine, error) {
 			return nil, err
 		}
 	}
+	k.phase("restore")
 	return k.warm.Start(k.cfg.Console)
 }
 
