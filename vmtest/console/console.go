@@ -21,7 +21,8 @@ const (
 	Lockup   Kind = "lockup"    // of a CPU or a workqueue
 	RCUStall Kind = "RCU stall" // a CPU that does not pass a quiescent state
 	HungTask Kind = "hung task"
-	Lockdep  Kind = "lockdep" // a locking rule is broken
+	OOM      Kind = "out of memory" // a process was killed for its memory
+	Lockdep  Kind = "lockdep"       // a locking rule is broken
 	WARN     Kind = "WARN"
 )
 
@@ -54,6 +55,8 @@ var heads = []struct {
 	{RCUStall, regexp.MustCompile(`^rcu: rcu_\w+ kthread starved`)},
 	// kernel/hung_task.c
 	{HungTask, regexp.MustCompile(`^INFO: task .+ blocked (?:in I/O wait )?for more than \d+ seconds`)},
+	// mm/oom_kill.c
+	{OOM, regexp.MustCompile(`^(?:Out of memory|Memory cgroup out of memory): Killed process `)},
 	// kernel/locking/lockdep.c
 	{Lockdep, regexp.MustCompile(`^WARNING: (?:possible (?:circular locking|recursive locking|irq lock inversion)|inconsistent lock state|bad unlock balance|held lock freed|suspicious RCU usage|.*-safe -> .*-unsafe lock order)|^INFO: trying to register non-static key|^DEBUG_LOCKS_WARN_ON`)},
 	// arch/x86/mm/fault.c, arch/x86/kernel/traps.c, dumpstack.c: "NAME: CODE [#n]"
@@ -67,7 +70,7 @@ var heads = []struct {
 // far less than the patterns, and a kernel may write a hundred MB.
 var marks = [][]byte{
 	[]byte("Kernel panic"), []byte("BUG"), []byte("UBSAN"), []byte("LOCKUP"), []byte("rcu: "), []byte("INFO: "),
-	[]byte("WARNING: "), []byte("DEBUG_LOCKS"), []byte("[#"),
+	[]byte("Killed process"), []byte("WARNING: "), []byte("DEBUG_LOCKS"), []byte("[#"),
 }
 
 func marked(text []byte) bool {
@@ -128,7 +131,7 @@ func continues(events []Event, kind Kind, at int) bool {
 // Worst returns the event of the worst kind, the first of them, and false if
 // there is none.
 func Worst(events []Event) (Event, bool) {
-	for _, kind := range []Kind{Panic, Oops, BUG, KASAN, Lockup, RCUStall, HungTask, Lockdep, WARN} {
+	for _, kind := range []Kind{Panic, Oops, BUG, KASAN, Lockup, RCUStall, HungTask, OOM, Lockdep, WARN} {
 		for _, event := range events {
 			if event.Kind == kind {
 				return event, true
