@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/ringtwin/ringtwin/vmtest/whole"
 )
 
 // Bundle is a kernel ready to boot.
@@ -144,25 +146,10 @@ func readJSON(path string, v any) error {
 }
 
 // writeJSON replaces the file in one step: readers see the old or the new one.
-func writeJSON(path string, v any) (err error) {
+func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	if _, err := file.Write(append(text, '\n')); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return whole.Write(path, append(text, '\n'))
 }
