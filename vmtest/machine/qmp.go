@@ -91,6 +91,9 @@ func (q *qmp) execute(command string, arguments map[string]any, files ...*os.Fil
 		return nil, fmt.Errorf("monitor command %s: %w", command, err)
 	}
 	r, err := q.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, fmt.Errorf("QEMU's monitor did not answer %s in %s: %w", command, q.timeout.Round(time.Millisecond), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("monitor command %s: %w", command, err)
 	}
