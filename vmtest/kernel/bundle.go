@@ -108,6 +108,15 @@ func (c Cache) store(dir, name string, b *Bundle) error {
 	return writeJSON(c.refPath(name), ref{SHA256: sum})
 }
 
+// sweep removes what a process left that was killed while it fetched. It may
+// only be called with apt's lock, without which nobody makes such folders.
+func (c Cache) sweep() {
+	left, _ := filepath.Glob(filepath.Join(c.Dir, "tmp", "fetch-*"))
+	for _, dir := range left {
+		_ = os.RemoveAll(dir) // else it is tried again next time
+	}
+}
+
 // temp makes a folder in the cache, on the same file system as the bundles.
 func (c Cache) temp() (string, error) {
 	dir := filepath.Join(c.Dir, "tmp")

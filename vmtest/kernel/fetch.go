@@ -24,6 +24,7 @@ func (a *apt) fetch(ctx context.Context, p Package) (*Bundle, error) {
 	if b, err := a.cache.byRef(name); err == nil {
 		return b, nil
 	}
+	a.cache.sweep()
 	temp, err := a.cache.temp()
 	if err != nil {
 		return nil, err
