@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -61,14 +59,4 @@ func (b backend) boots(k *kernel.Bundle) error {
 		return nil
 	}
 	return machine.VNGBoots(k.ConfigPath, k.Image, k.Release)
-}
-
-// bootTimeout is how long a machine may take until it is ready. virtme-ng needs
-// 20 s where ours needs 3: its kernel is larger, and loads modules.
-func (v *vmtestCmd) bootTimeout() time.Duration {
-	usual := time.Minute
-	if v.VM == vmVNG {
-		usual = 3 * time.Minute
-	}
-	return cmp.Or(v.BootTimeout, usual)
 }

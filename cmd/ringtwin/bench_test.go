@@ -96,7 +96,7 @@ func boot(b *testing.B, image, archive string) time.Duration {
 		b.Fatal(err)
 	}
 	defer m.Kill()
-	if _, err := m.AwaitReady(b.Context(), time.Minute); err != nil {
+	if _, err := m.AwaitReady(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	return time.Since(begun)
@@ -106,7 +106,7 @@ func boot(b *testing.B, image, archive string) time.Duration {
 // is made of a saved one.
 func BenchmarkWarm(b *testing.B) {
 	cfg := warmConfig(b, "6.1")
-	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench", time.Minute)
+	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func BenchmarkVNG(b *testing.B) {
 		b.Fatal(err)
 	}
 	cfg := warmConfig(b, "6.1+generic")
-	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench", time.Minute)
+	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func ready(b *testing.B, warm *machine.Warm) time.Duration {
 		b.Fatal(err)
 	}
 	defer m.Kill()
-	if _, err := m.AwaitReady(b.Context(), time.Minute); err != nil {
+	if _, err := m.AwaitReady(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	return time.Since(begun)

@@ -38,15 +38,21 @@ func (c *connection) look() error {
 	return nil
 }
 
-// check makes a trial a splat if the kernel has complained since it was booted.
+// check makes a trial a splat if the kernel has complained since it was booted:
+// one that was measured, and one that failed, for the complaint explains more.
 func (c *connection) check(t *record.Trial) error {
 	if err := c.look(); err != nil {
 		return err
 	}
-	if c.worst != nil && t.Status == record.OK {
-		t.Status, t.Reason = record.Splat, c.worst.Error()
-		c.charged = true
+	if c.worst == nil || t.Status != record.OK && t.Status != record.Failed {
+		return nil
 	}
+	reason := c.worst.Error()
+	if t.Reason != "" {
+		reason += "; then: " + t.Reason
+	}
+	t.Status, t.Reason = record.Splat, reason
+	c.charged = true
 	return nil
 }
 

@@ -47,9 +47,6 @@ const (
 // maxTaken bounds what goes into a machine's memory with a program, in bytes.
 const maxTaken = 256 << 20
 
-// bootTimeout is how long the machine may take until it is ready.
-const bootTimeout = time.Minute
-
 // Run runs the program on every kernel, one after the other, and passes on its
 // output and the first exit code that is not 0.
 func (x *execCmd) Run(e *env) error {
@@ -132,6 +129,7 @@ func (r *execRun) on(resolver kernel.Resolver, ref kernel.Ref) (code int, err er
 	if r.Accel == "auto" {
 		choice := machine.ChooseAccel(r.ctx, cfg, r.version, r.cache)
 		cfg.Accel, keep = choice.Accel, choice.Keep
+		cfg.Limits = machine.LimitsOf(cfg.Accel)
 	}
 	code, err = r.boot(r.env, cfg, r.command, keep, func(file string) string {
 		if r.several { // each kernel's own
@@ -153,7 +151,7 @@ func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep f
 		return 0, err
 	}
 	defer m.Kill()
-	if _, err := m.AwaitReady(e.ctx, bootTimeout); err != nil {
+	if _, err := m.AwaitReady(e.ctx); err != nil {
 		return 0, err
 	}
 	keep()

@@ -54,7 +54,7 @@ func BenchmarkFleet(b *testing.B) {
 // trial of one program, on a machine that is made of a saved one.
 func BenchmarkFirstRecord(b *testing.B) {
 	cfg := warmConfig(b, "6.1")
-	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench", time.Minute)
+	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func BenchmarkFirstRecord(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := m.AwaitReady(b.Context(), time.Minute); err != nil {
+		if _, err := m.AwaitReady(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		var got session.Measured

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -17,9 +16,6 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
-
-// requestTimeout is for a request beyond the time that its plan asks for.
-const requestTimeout = 60 * time.Second
 
 // overheadBytes is what QEMU takes beside the guest's memory.
 const overheadBytes = 150 << 20
@@ -221,7 +217,7 @@ func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
 	}
 	measured := 0
 	run := session.Run{
-		Fresh: fresh, Plan: k.plan, Kernel: of, Machine: have, Timeout: requestTimeout,
+		Fresh: fresh, Plan: k.plan, Kernel: of, Machine: have, Timeout: k.cfg.Limits.Request,
 		Phase: k.phase, Why: k.why,
 		Check: func(conn session.Conn, t *record.Trial) error { return conn.(*connection).check(t) },
 		Record: func(t *record.Trial) error {
@@ -251,8 +247,12 @@ func (k *kernelJob) configure() error {
 		QEMU: k.QEMU, Kernel: k.bundle.Image, Initramfs: k.initramfs, Console: log,
 		CPUs: k.CPUs, MemoryMiB: k.Memory, Append: k.Append,
 	}.Defaults()
-	k.cfg.Accel = k.accel(k.cfg, k.ref.Name).Accel
-	k.cfg.VNG = k.by.vng // KVM is proved without it: that takes less, and says the same
+	k.cfg.Accel = k.accel(k.cfg, k.ref.Name).Accel // without virtme-ng: that takes less, and says the same
+	k.cfg.Limits = machine.LimitsOf(k.cfg.Accel)
+	if k.by.vng != nil {
+		k.cfg.VNG, k.cfg.Limits = k.by.vng, k.cfg.Limits.ForVNG()
+	}
+	k.cfg.Limits = k.cfg.Limits.With(k.BootTimeout, k.RequestTimeout)
 	return nil
 }
 
@@ -263,7 +263,7 @@ func (k *kernelJob) fresh(ctx context.Context) (session.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := m.AwaitReady(ctx, k.bootTimeout()); err != nil {
+	if _, err := m.AwaitReady(ctx); err != nil {
 		return nil, err
 	}
 	k.keepChoice()
@@ -280,6 +280,7 @@ func (k *kernelJob) start(ctx context.Context) (*machine.Machine, error) {
 			return nil, err
 		}
 	}
+	k.phase("restore")
 	return k.warm.Start(k.cfg.Console)
 }
 
@@ -290,7 +291,7 @@ func (k *kernelJob) prepare(ctx context.Context) (err error) {
 		return nil
 	}
 	k.phase("boot, and save the machine")
-	k.warm, err = machine.SaveWarm(ctx, folder, k.cfg, k.qemuVersion, k.bootTimeout())
+	k.warm, err = machine.SaveWarm(ctx, folder, k.cfg, k.qemuVersion)
 	return err
 }
 

@@ -83,8 +83,13 @@ func (o *outDir) add(t *record.Trial) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.trials = append(o.trials, *t)
-	if err := record.Write(o.results, t); err != nil {
-		return fmt.Errorf("store result: %w", err)
+	whole, err := o.results.Seek(0, io.SeekEnd)
+	if err == nil {
+		err = record.Write(o.results, t)
+	}
+	if err != nil {
+		// A full disk leaves half a line, which the next one would be glued to.
+		return errors.Join(fmt.Errorf("store result: %w", err), o.results.Truncate(whole))
 	}
 	return nil
 }

@@ -27,14 +27,15 @@ type vmtestCmd struct {
 	Cold   bool   `help:"Boot every machine, instead of making it of one that was saved when it was ready."`
 	Out    string `default:"out" help:"Folder of the runs." placeholder:"DIR"`
 
-	VM          string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p."`
-	Accel       string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	CPUs        int           `name:"cpus" default:"2" help:"Virtual CPUs."`
-	Memory      int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
-	Allow       string        `help:"File of complaints on the console that are let pass: PATTERN # reason." placeholder:"FILE"`
-	Append      string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
-	BootTimeout time.Duration `help:"How long a machine may take until it is ready. Default: 1m, and 3m with virtme-ng." placeholder:"TIME"`
-	QEMU        string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p."`
+	Accel          string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
+	CPUs           int           `name:"cpus" default:"2" help:"Virtual CPUs."`
+	Memory         int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
+	Allow          string        `help:"File of complaints on the console that are let pass: PATTERN # reason." placeholder:"FILE"`
+	Append         string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
+	BootTimeout    time.Duration `help:"How long a machine may take until it is ready. Default: 60s emulated, 20s under KVM, three times that with virtme-ng." placeholder:"TIME"`
+	RequestTimeout time.Duration `help:"How long a machine may take for a trial, beyond what the trial itself takes. Default: 60s emulated, 20s under KVM." placeholder:"TIME"`
+	QEMU           string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
 // Run boots every kernel and measures the plan on it.
@@ -43,8 +44,8 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if v.CPUs < 1 || v.Memory < 64 || v.BootTimeout < 0 || v.Jobs < 0 {
-		return usageError{errors.New("want --cpus of at least 1, --memory of at least 64, a --boot-timeout and --jobs of 0 or more")}
+	if v.CPUs < 1 || v.Memory < 64 || v.BootTimeout < 0 || v.RequestTimeout < 0 || v.Jobs < 0 {
+		return usageError{errors.New("want --cpus of at least 1, --memory of at least 64, time-outs and --jobs of 0 or more")}
 	}
 	if _, err := p.Trials("", v.CPUs); err != nil {
 		return usageError{err}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +109,44 @@ func TestInterruptFetch(t *testing.T) {
 		if files, _ := filepath.Glob(filepath.Join(cache, left)); len(files) > 0 {
 			t.Errorf("left in the cache: %v", files)
 		}
+	}
+}
+
+// TestKillFetch: not even SIGKILL leaves an apt, or a helper of its.
+func TestKillFetch(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("RINGTWIN_CACHE", cache)
+	cmd, _ := startVMTest(t, t.TempDir(), "read package lists")
+	// commands are those of the run's processes.
+	commands := func() (all []string) {
+		paths, err := filepath.Glob("/proc/[0-9]*/environ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			environ, _ := os.ReadFile(path)
+			command, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+			if len(command) > 0 && bytes.Contains(environ, []byte("RINGTWIN_CACHE="+cache+"\x00")) {
+				all = append(all, string(command))
+			}
+		}
+		return all
+	}
+	isHelper := func(command string) bool { return strings.Contains(command, "/apt/methods/") }
+	for deadline := time.Now().Add(10 * time.Second); !slices.ContainsFunc(commands(), isHelper); {
+		if time.Now().After(deadline) {
+			t.Fatal("apt started no helper")
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	for deadline := time.Now().Add(5 * time.Second); len(commands()) > 0 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if left := commands(); len(left) > 0 {
+		t.Errorf("processes left: %q", left)
 	}
 }
 

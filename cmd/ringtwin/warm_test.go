@@ -52,7 +52,7 @@ func TestWarm(t *testing.T) {
 			if _, err := machine.LoadWarm(folder, cfg, "v"); !os.IsNotExist(err) {
 				t.Fatalf("nothing saved: %v", err)
 			}
-			warm, err := machine.SaveWarm(t.Context(), folder, cfg, "v", time.Minute)
+			warm, err := machine.SaveWarm(t.Context(), folder, cfg, "v")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func TestWarm(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer m.Kill()
-				ready, err := m.AwaitReady(t.Context(), time.Minute)
+				ready, err := m.AwaitReady(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -131,7 +131,7 @@ func damaged(t *testing.T, folder string, cfg machine.Config) {
 			warm.Close()
 			t.Errorf("%s: used", name)
 		}
-		warm, err := machine.SaveWarm(t.Context(), folder, cfg, "v", time.Minute)
+		warm, err := machine.SaveWarm(t.Context(), folder, cfg, "v")
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

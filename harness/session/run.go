@@ -54,6 +54,10 @@ type Run struct {
 // deliver the same events, or not those that the programs must cause.
 var ErrDiffer = errors.New("the twins do not agree")
 
+// ErrStore is returned when what was measured could not be recorded. Nothing is
+// measured after that.
+var ErrStore = errors.New("a trial was measured and could not be stored")
+
 // Do runs the plan: probe and comparison, then the blocks. Every trial of the
 // plan is recorded, whatever happens, unless recording fails. The error is
 // [ErrDiffer], or that of a connection, or both.
@@ -73,7 +77,11 @@ func (r *Run) Do(ctx context.Context) error {
 	}
 	errs := []error{differ}
 	for block := range slices.Chunk(trials, len(trials)/r.Plan.Blocks) {
-		errs = append(errs, r.block(ctx, block, same))
+		err := r.block(ctx, block, same)
+		errs = append(errs, err)
+		if errors.Is(err, ErrStore) {
+			break
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -115,7 +123,7 @@ func (r *Run) look(ctx context.Context, cell record.Cell) (facts Facts, same rec
 // rest of the block is recorded with the reason.
 func (r *Run) block(ctx context.Context, trials []record.Trial, same record.Invariant) error {
 	done, err := r.measureBlock(ctx, trials, same)
-	if err == nil || done == len(trials) {
+	if err == nil || done == len(trials) || errors.Is(err, ErrStore) {
 		return err
 	}
 	status, reason := r.Why(err)
@@ -146,7 +154,7 @@ func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same reco
 				return i, err
 			}
 		}
-		if err := r.Record(t); err != nil {
+		if err := r.record(t); err != nil {
 			return i, err
 		}
 	}
@@ -162,9 +170,16 @@ func (r *Run) phase(name string) {
 func (r *Run) recordAll(trials []record.Trial, status record.Status, reason string) error {
 	for i := range trials {
 		trials[i].Status, trials[i].Reason = status, reason
-		if err := r.Record(&trials[i]); err != nil {
+		if err := r.record(&trials[i]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (r *Run) record(t *record.Trial) error {
+	if err := r.Record(t); err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return nil
 }

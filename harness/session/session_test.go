@@ -263,3 +263,33 @@ func TestDiffer(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatCannotBeStoredEndsTheRun: it is said, and nothing is measured in vain.
+func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
+	need.Root(t)
+	p := small(t)
+	p.Blocks = 3
+	errFull := errors.New("the disk is full")
+	boots, stored := 0, 0
+	r := Run{
+		Fresh: func(context.Context) (Conn, error) { boots++; return native{}, nil },
+		Plan:  p, Timeout: time.Minute, Machine: record.Machine{CPUs: 2},
+		Why: func(err error) (record.Status, string) {
+			t.Errorf("asked about %v", err)
+			return record.Failed, ""
+		},
+		Record: func(*record.Trial) error {
+			if stored == 6 {
+				return errFull
+			}
+			stored++
+			return nil
+		},
+	}
+	if err := r.Do(t.Context()); !errors.Is(err, ErrStore) || !errors.Is(err, errFull) {
+		t.Errorf("ended with %v", err)
+	}
+	if boots != 3 {
+		t.Errorf("%d boots, want one to look and two blocks", boots)
+	}
+}

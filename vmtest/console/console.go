@@ -5,6 +5,7 @@ package console
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,8 @@ const (
 	Lockup   Kind = "lockup"    // of a CPU or a workqueue
 	RCUStall Kind = "RCU stall" // a CPU that does not pass a quiescent state
 	HungTask Kind = "hung task"
-	Lockdep  Kind = "lockdep" // a locking rule is broken
+	OOM      Kind = "out of memory" // a process was killed for its memory
+	Lockdep  Kind = "lockdep"       // a locking rule is broken
 	WARN     Kind = "WARN"
 )
 
@@ -53,6 +55,8 @@ var heads = []struct {
 	{RCUStall, regexp.MustCompile(`^rcu: rcu_\w+ kthread starved`)},
 	// kernel/hung_task.c
 	{HungTask, regexp.MustCompile(`^INFO: task .+ blocked (?:in I/O wait )?for more than \d+ seconds`)},
+	// mm/oom_kill.c
+	{OOM, regexp.MustCompile(`^(?:Out of memory|Memory cgroup out of memory): Killed process `)},
 	// kernel/locking/lockdep.c
 	{Lockdep, regexp.MustCompile(`^WARNING: (?:possible (?:circular locking|recursive locking|irq lock inversion)|inconsistent lock state|bad unlock balance|held lock freed|suspicious RCU usage|.*-safe -> .*-unsafe lock order)|^INFO: trying to register non-static key|^DEBUG_LOCKS_WARN_ON`)},
 	// arch/x86/mm/fault.c, arch/x86/kernel/traps.c, dumpstack.c: "NAME: CODE [#n]"
@@ -62,13 +66,30 @@ var heads = []struct {
 	{WARN, regexp.MustCompile(`^WARNING: (?:CPU: \d+ PID: \d+ at |\S+:\d+ at )`)},
 }
 
+// marks are the texts of which one is in every head line. Looking for them costs
+// far less than the patterns, and a kernel may write a hundred MB.
+var marks = [][]byte{
+	[]byte("Kernel panic"), []byte("BUG"), []byte("UBSAN"), []byte("LOCKUP"), []byte("rcu: "), []byte("INFO: "),
+	[]byte("Killed process"), []byte("WARNING: "), []byte("DEBUG_LOCKS"), []byte("[#"),
+}
+
+func marked(text []byte) bool {
+	return slices.ContainsFunc(marks, func(mark []byte) bool { return bytes.Contains(text, mark) })
+}
+
 // Scan returns the complaints of a log in order. A fault that is told in two
 // lines, where and what, is one event.
 func Scan(log []byte) []Event {
+	if !marked(log) {
+		return nil
+	}
 	var events []Event
 	at, told := 0, -1 // the event that both of its lines have been seen of
 	for line := range bytes.Lines(log) {
 		at++
+		if !marked(line) {
+			continue
+		}
 		text := clean(line)
 		text = text[len(prefix.FindString(text)):]
 		kind, ok := classify(text)
@@ -110,7 +131,7 @@ func continues(events []Event, kind Kind, at int) bool {
 // Worst returns the event of the worst kind, the first of them, and false if
 // there is none.
 func Worst(events []Event) (Event, bool) {
-	for _, kind := range []Kind{Panic, Oops, BUG, KASAN, Lockup, RCUStall, HungTask, Lockdep, WARN} {
+	for _, kind := range []Kind{Panic, Oops, BUG, KASAN, Lockup, RCUStall, HungTask, OOM, Lockdep, WARN} {
 		for _, event := range events {
 			if event.Kind == kind {
 				return event, true

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,40 +45,41 @@ func TestScanRealLogs(t *testing.T) {
 // TestScan: the head lines as kernels from 5.10 to 7 write them.
 func TestScan(t *testing.T) {
 	for head, want := range map[string]Kind{
-		"Kernel panic - not syncing: sysrq triggered crash":                                  Panic,
-		"Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)":     Panic,
-		"BUG: unable to handle page fault for address: ffffffffc0000000":                     Oops,
-		"BUG: kernel NULL pointer dereference, address: 0000000000000000":                    Oops,
-		"general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP": Oops,
-		"Oops: general protection fault, kernel NULL pointer dereference 0x0: 0000 [#1] SMP": Oops,
-		"Oops: 0002 [#1] PREEMPT SMP NOPTI":                                                  Oops,
-		"invalid opcode: 0000 [#1] SMP":                                                      Oops,
-		"kernel BUG at mm/slub.c:4023!":                                                      BUG,
-		"BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580":   BUG,
-		"BUG: scheduling while atomic: init/1/0x00000002":                                    BUG,
-		"BUG: Bad page state in process init  pfn:00001":                                     BUG,
-		"BUG: KASAN: slab-out-of-bounds in foo+0x1/0x2":                                      KASAN,
-		"BUG: KFENCE: use-after-free read in foo+0x1/0x2":                                    KASAN,
-		"UBSAN: array-index-out-of-bounds in kernel/foo.c:1:2":                               KASAN,
-		"watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [init:1]":                         Lockup,
-		"NMI watchdog: Watchdog detected hard LOCKUP on cpu 1":                               Lockup,
-		"BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!":         Lockup,
-		"rcu: INFO: rcu_sched self-detected stall on CPU":                                    RCUStall,
-		"INFO: rcu_tasks detected stalls on tasks:":                                          RCUStall,
-		"INFO: task init:1 blocked for more than 120 seconds.":                               HungTask,
-		"WARNING: possible circular locking dependency detected":                             Lockdep,
-		"WARNING: suspicious RCU usage":                                                      Lockdep,
-		"WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected":                        Lockdep,
-		"WARNING: CPU: 0 PID: 1 at kernel/trace/trace.c:1 foo+0x1/0x2":                       WARN,
-		"WARNING: kernel/trace/trace.c:1 at foo+0x1/0x2, CPU#0: init/1":                      WARN,
-		"WARNING: Spectre v2 mitigation leaves CPU vulnerable":                               "",
-		"Warning: unable to open an initial console.":                                        "",
-		"ACPI BIOS Error (bug): Failure creating named object":                               "",
-		"PCI: Using configuration type 1 for base access":                                    "",
-		"Run /init as init process":                                                          "",
-		"rcu: Hierarchical RCU implementation.":                                              "",
-		"Kernel command line: panic=-1 oops=panic console=ttyS0":                             "",
-		"audit: initializing netlink subsys (disabled) BUG: not at the beginning":            "",
+		"Kernel panic - not syncing: sysrq triggered crash":                                   Panic,
+		"Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)":      Panic,
+		"BUG: unable to handle page fault for address: ffffffffc0000000":                      Oops,
+		"BUG: kernel NULL pointer dereference, address: 0000000000000000":                     Oops,
+		"general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP":  Oops,
+		"Oops: general protection fault, kernel NULL pointer dereference 0x0: 0000 [#1] SMP":  Oops,
+		"Oops: 0002 [#1] PREEMPT SMP NOPTI":                                                   Oops,
+		"invalid opcode: 0000 [#1] SMP":                                                       Oops,
+		"kernel BUG at mm/slub.c:4023!":                                                       BUG,
+		"BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580":    BUG,
+		"BUG: scheduling while atomic: init/1/0x00000002":                                     BUG,
+		"BUG: Bad page state in process init  pfn:00001":                                      BUG,
+		"BUG: KASAN: slab-out-of-bounds in foo+0x1/0x2":                                       KASAN,
+		"BUG: KFENCE: use-after-free read in foo+0x1/0x2":                                     KASAN,
+		"UBSAN: array-index-out-of-bounds in kernel/foo.c:1:2":                                KASAN,
+		"watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [init:1]":                          Lockup,
+		"NMI watchdog: Watchdog detected hard LOCKUP on cpu 1":                                Lockup,
+		"BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!":          Lockup,
+		"rcu: INFO: rcu_sched self-detected stall on CPU":                                     RCUStall,
+		"INFO: rcu_tasks detected stalls on tasks:":                                           RCUStall,
+		"INFO: task init:1 blocked for more than 120 seconds.":                                HungTask,
+		"Out of memory: Killed process 77 (load) total-vm:1204kB, anon-rss:4kB, file-rss:0kB": OOM,
+		"WARNING: possible circular locking dependency detected":                              Lockdep,
+		"WARNING: suspicious RCU usage":                                                       Lockdep,
+		"WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected":                         Lockdep,
+		"WARNING: CPU: 0 PID: 1 at kernel/trace/trace.c:1 foo+0x1/0x2":                        WARN,
+		"WARNING: kernel/trace/trace.c:1 at foo+0x1/0x2, CPU#0: init/1":                       WARN,
+		"WARNING: Spectre v2 mitigation leaves CPU vulnerable":                                "",
+		"Warning: unable to open an initial console.":                                         "",
+		"ACPI BIOS Error (bug): Failure creating named object":                                "",
+		"PCI: Using configuration type 1 for base access":                                     "",
+		"Run /init as init process":                                                           "",
+		"rcu: Hierarchical RCU implementation.":                                               "",
+		"Kernel command line: panic=-1 oops=panic console=ttyS0":                              "",
+		"audit: initializing netlink subsys (disabled) BUG: not at the beginning":             "",
 	} {
 		for _, prefix := range []string{"", "[    1.234567] ", "[12345.678901][    T1] ", "<4>[    0.000000] ", "[    1.0][ C0] "} {
 			events := Scan([]byte("before\r\n" + prefix + head + "\r\nafter\n"))
@@ -178,4 +180,18 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkScan: a kernel that writes without end, with and without complaints.
+func BenchmarkScan(b *testing.B) {
+	quiet := bytes.Repeat([]byte(strings.Repeat("all work and no play makes a dull kernel; ", 24)+"\r\n"), 10_000)
+	loud := bytes.Repeat(readLog(b, "6.12-int3-oops-and-panic.log"), 1000)
+	for name, log := range map[string][]byte{"quiet": quiet, "loud": loud} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(log)))
+			for b.Loop() {
+				Scan(log)
+			}
+		})
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 	"github.com/ringtwin/ringtwin/vmtest/lru"
+	"github.com/ringtwin/ringtwin/vmtest/whole"
 )
 
 // ErrNotStatic is returned for a program that needs a loader and libraries,
@@ -44,8 +45,11 @@ func Self(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := replace(path, packed); err != nil {
-		return "", err
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+	}
+	if err := whole.Write(path, packed); err != nil {
+		return "", fmt.Errorf("write initramfs: %w", err)
 	}
 	return path, lru.Prune(dir, maxArchiveBytes)
 }
@@ -90,26 +94,6 @@ func Base() ([]File, error) {
 
 // maxArchiveBytes is what the archives of all builds may take together.
 const maxArchiveBytes = 200 << 20
-
-// replace writes the file in one step.
-func replace(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-")
-	if err != nil {
-		return fmt.Errorf("write initramfs: %w", err)
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write initramfs: %w", err), os.Remove(file.Name()))
-	}
-	return nil
-}
 
 // CheckStatic returns [ErrNotStatic] for a program that needs a loader, and an
 // error for what is no program.

@@ -79,7 +79,9 @@ func (a *apt) run(ctx context.Context, dir, program string, args ...string) (str
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	// apt's helpers end with it.
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	err := runLocked(cmd)
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
@@ -90,6 +92,18 @@ func (a *apt) run(ctx context.Context, dir, program string, args ...string) (str
 		return stdout.String(), fmt.Errorf("%s %s: %w", program, args[0], aptError(stderr.String(), err))
 	}
 	return stdout.String(), nil
+}
+
+// runLocked runs a command from a thread that lives as long as it does: the
+// parent-death signal comes when the thread dies, not the process.
+func runLocked(cmd *exec.Cmd) error {
+	ended := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		ended <- cmd.Run()
+	}()
+	return <-ended
 }
 
 // aptError picks the errors out of what apt wrote.

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/lru"
+	"github.com/ringtwin/ringtwin/vmtest/whole"
+	"golang.org/x/sys/unix"
 )
 
 // Cache is a folder of bundles, by the SHA-256 of their image.
@@ -104,12 +107,12 @@ func (c Cache) Has(ref Ref) (sha256 string, ok bool) {
 }
 
 // make has a bundle's files put into a folder, and stores it.
-func (c Cache) make(ref Ref, fill func(dir string) (*Bundle, error)) (*Bundle, error) {
-	temp, err := c.temp()
+func (c Cache) make(ctx context.Context, ref Ref, fill func(dir string) (*Bundle, error)) (*Bundle, error) {
+	temp, remove, err := c.temp(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(temp)
+	defer remove()
 	dir := filepath.Join(temp, "bundle")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
@@ -165,38 +168,64 @@ func (c Cache) store(dir string, ref Ref, b *Bundle) error {
 	return writeJSON(c.refPath(ref), stored{Ref: ref, SHA256: sum})
 }
 
-// staleAfter is when what a killed process has left may be removed.
+// staleAfter is when nobody will go on with a download.
 const staleAfter = 24 * time.Hour
 
 // Prune removes kernels, those that were not used for longest first, until no
-// more than maxBytes are left, and with them what killed processes have left.
+// more than maxBytes are left, and with them downloads that nobody goes on with.
 func (c Cache) Prune(maxBytes int64) error {
 	err := lru.Prune(c.bundles(), maxBytes)
-	for _, folder := range []string{filepath.Join(c.Dir, "tmp"), c.downloads()} {
-		entries, readErr := os.ReadDir(folder)
-		if readErr != nil && !errors.Is(readErr, fs.ErrNotExist) {
-			err = errors.Join(err, readErr)
-		}
-		for _, entry := range entries {
-			if info, infoErr := entry.Info(); infoErr == nil && time.Since(info.ModTime()) > staleAfter {
-				err = errors.Join(err, os.RemoveAll(filepath.Join(folder, entry.Name())))
-			}
+	entries, readErr := os.ReadDir(c.downloads())
+	if readErr != nil && !errors.Is(readErr, fs.ErrNotExist) {
+		err = errors.Join(err, readErr)
+	}
+	for _, entry := range entries {
+		if info, infoErr := entry.Info(); infoErr == nil && time.Since(info.ModTime()) > staleAfter {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(c.downloads(), entry.Name())))
 		}
 	}
 	return err
 }
 
-// temp makes a folder in the cache, on the same file system as the bundles.
-func (c Cache) temp() (string, error) {
+// temp makes a folder in the cache, on the same file system as the bundles, and
+// removes those that killed processes have left: each is locked by whoever made
+// it, and the kernel unlocks it when that dies.
+func (c Cache) temp(ctx context.Context) (path string, remove func(), err error) {
 	dir := filepath.Join(c.Dir, "tmp")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+	// Nobody sweeps between making a folder and locking it.
+	unlock, err := lockFile(ctx, filepath.Join(dir, "lock"), func() {})
+	if err != nil {
+		return "", nil, err
 	}
+	defer unlock()
+	c.sweep()
 	temp, err := os.MkdirTemp(dir, "fetch-")
 	if err != nil {
-		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+		return "", nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
 	}
-	return temp, nil
+	file, err := os.Open(temp)
+	if err == nil {
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
+		return "", nil, errors.Join(fmt.Errorf("lock cache folder: %w", err), os.RemoveAll(temp))
+	}
+	return temp, func() { _, _ = os.RemoveAll(temp), file.Close() }, nil
+}
+
+// sweep removes folders that nobody has locked.
+func (c Cache) sweep() {
+	left, _ := filepath.Glob(filepath.Join(c.Dir, "tmp", "fetch-*"))
+	for _, dir := range left {
+		file, err := os.Open(dir)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			_ = os.RemoveAll(dir) // else it is tried again next time
+		}
+		_ = file.Close()
+	}
 }
 
 func sumFile(path string) (string, error) {
@@ -224,25 +253,10 @@ func readJSON(path string, v any) error {
 }
 
 // writeJSON replaces the file in one step: readers see the old or the new one.
-func writeJSON(path string, v any) (err error) {
+func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	if _, err := file.Write(append(text, '\n')); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return whole.Write(path, append(text, '\n'))
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ func at(name string) Ref { return Ref{Source: sourceApt, Package: name} }
 
 // put stores a bundle with an image of that content.
 func put(c Cache, name, content string) error {
-	_, err := c.make(at(name), func(dir string) (*Bundle, error) {
+	_, err := c.make(context.Background(), at(name), func(dir string) (*Bundle, error) {
 		return &Bundle{Release: name, Source: sourceApt}, os.WriteFile(filepath.Join(dir, imageFile), []byte(content), 0o644)
 	})
 	return err
@@ -35,7 +36,7 @@ func TestCacheReturnsWhatWasStored(t *testing.T) {
 	if image, err := os.ReadFile(b.Image); err != nil || string(image) != "image" || b.Release != "x=1" {
 		t.Errorf("bundle %+v with image %q, %v", b, image, err)
 	}
-	if files, _ := filepath.Glob(filepath.Join(c.Dir, "tmp", "*")); len(files) != 0 {
+	if files, _ := filepath.Glob(filepath.Join(c.Dir, "tmp", "fetch-*")); len(files) != 0 {
 		t.Errorf("left behind: %v", files)
 	}
 }
@@ -97,7 +98,7 @@ func TestCacheAtOnce(t *testing.T) {
 func TestCacheNotWritable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	check(t, os.WriteFile(file, nil, 0o644))
-	_, err := Cache{Dir: filepath.Join(file, "cache")}.temp()
+	_, _, err := Cache{Dir: filepath.Join(file, "cache")}.temp(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "RINGTWIN_CACHE") {
 		t.Errorf("got %v, want what to do", err)
 	}

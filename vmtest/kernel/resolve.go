@@ -250,7 +250,7 @@ func (r Resolver) fetch(ctx context.Context, ref Ref) (*Bundle, error) {
 	if b, err := r.Cache.byRef(ref); fits(b, err) {
 		return b, nil // whoever held the lock has fetched it
 	}
-	b, err := r.Cache.make(ref, func(dir string) (*Bundle, error) {
+	b, err := r.Cache.make(ctx, ref, func(dir string) (*Bundle, error) {
 		if err := checkSpace(r.Cache.Dir, kernelBytes); err != nil {
 			return nil, err
 		}

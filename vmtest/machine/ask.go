@@ -4,17 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
 var (
 	errAlive = errors.New("the kernel is alive, and its blocked tasks are in the log")
 	errDead  = errors.New("the kernel does not answer sysrq")
+	errMute  = fmt.Errorf("%w, nor QEMU its monitor", errDead)
 )
-
-// interrogateTimeout is how long a kernel may take to answer a sysrq: it does
-// so in an interrupt, so this is for an emulated machine on a busy host.
-const interrogateTimeout = 5 * time.Second
 
 // sysrqAnswer is what the kernel says to the key that is asked here: see
 // sysrq_showstate_blocked_op in drivers/tty/sysrq.c.
@@ -31,13 +29,17 @@ func (m *Machine) interrogate(err error) error {
 		return fmt.Errorf("%w; QEMU did not start", err)
 	}
 	asked := m.log.size()
+	m.monitor.timeout = m.cfg.Limits.Ask
 	if _, askErr := m.monitor.execute("chardev-send-break", map[string]any{"id": "console"}); askErr != nil {
+		if errors.Is(askErr, os.ErrDeadlineExceeded) {
+			askErr = errMute
+		}
 		return fmt.Errorf("%w; ask the kernel: %w", err, askErr)
 	}
 	if _, askErr := m.keyboard.Write([]byte("w")); askErr != nil {
 		return fmt.Errorf("%w; ask the kernel: %w", err, askErr)
 	}
-	for deadline := time.Now().Add(interrogateTimeout); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(m.cfg.Limits.Ask); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		answer, readErr := lastBytes(m.cfg.Console, min(m.log.size()-asked, chunkBytes))
 		if readErr != nil {
 			return fmt.Errorf("%w; read console: %w", err, readErr)

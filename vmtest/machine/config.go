@@ -25,6 +25,8 @@ type Config struct {
 	MemoryMiB int
 	// Append is added to the kernel's command line.
 	Append string
+	// Limits are those of the accelerator by default.
+	Limits Limits
 
 	// VNG has virtme-ng make the machine; there is no initramfs of ours then.
 	VNG *VNG
@@ -47,6 +49,9 @@ func (c Config) Defaults() Config {
 	}
 	if c.MemoryMiB == 0 {
 		c.MemoryMiB = 512
+	}
+	if c.Limits == (Limits{}) {
+		c.Limits = LimitsOf(c.Accel)
 	}
 	return c
 }

@@ -99,7 +99,7 @@ func saved(t *testing.T) *Warm {
 		t.Fatal(err)
 	}
 	cfg := Config{Kernel: bundle.Image, Initramfs: archive, Console: filepath.Join(t.TempDir(), "boot.log")}.Defaults()
-	warm, err := SaveWarm(t.Context(), t.TempDir(), cfg, "test", time.Minute)
+	warm, err := SaveWarm(t.Context(), t.TempDir(), cfg, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func fresh(t *testing.T, warm *Warm) *Machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Kill)
-	if _, err := m.AwaitReady(t.Context(), time.Minute); err != nil {
+	if _, err := m.AwaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return m

@@ -68,6 +68,26 @@ func (l *logReader) take(data []byte) []console.Event {
 	return events
 }
 
+// countLines counts what a log has already, however large it is.
+func countLines(path string) (lines int, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := file.Read(buf)
+		lines += bytes.Count(buf[:n], []byte("\n"))
+		if errors.Is(err, io.EOF) {
+			return lines, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
 // size is that of the whole log, and 0 where there is none.
 func (l *logReader) size() int64 {
 	info, err := os.Stat(l.path)

@@ -21,9 +21,6 @@ import (
 // tailLines is how much of the console an error shows.
 const tailLines = 12
 
-// stopTimeout is how long a guest may take to switch itself off.
-const stopTimeout = 10 * time.Second
-
 // Machine is a running virtual machine.
 type Machine struct {
 	cfg    Config
@@ -63,20 +60,22 @@ type received struct {
 	err   error
 }
 
-// AwaitReady waits until the guest has booted.
-func (m *Machine) AwaitReady(ctx context.Context, timeout time.Duration) (guest.Ready, error) {
+// AwaitReady waits until the guest has booted, or goes on where it was saved.
+func (m *Machine) AwaitReady(ctx context.Context) (guest.Ready, error) {
 	var ready guest.Ready
+	deadline := time.Now().Add(m.cfg.Limits.Boot)
 	if m.warm {
+		deadline = time.Now().Add(m.cfg.Limits.Restore)
 		// It said ready before it was saved. What is written while the state
 		// is still being read would end in a serial port that is then replaced.
-		if err := m.monitor.awaitRunning(ctx, timeout); err != nil {
+		if err := m.monitor.awaitRunning(ctx, deadline); err != nil {
 			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w", err))
 		}
 		if err := m.out.Write(wire.Ping, struct{}{}); err != nil {
-			return ready, m.failure(BootFailed, err)
+			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w: %w", m.gone(), err))
 		}
 	}
-	frame, err := m.next(ctx, time.After(timeout))
+	frame, err := m.next(ctx, time.After(time.Until(deadline)))
 	if errors.Is(err, errTimeout) {
 		err = m.interrogate(err)
 	}
@@ -114,17 +113,13 @@ func (m *Machine) Exec(ctx context.Context, c guest.Command, timeout time.Durati
 
 func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout time.Duration, take func(json.RawMessage) error) error {
 	if err := m.out.Write(kind, request); err != nil {
-		return m.failure(Lost, err)
+		return m.failure(Lost, fmt.Errorf("%w: %w", m.gone(), err))
 	}
 	deadline := time.After(timeout)
 	for {
 		frame, err := m.next(ctx, deadline)
 		if errors.Is(err, errTimeout) {
-			err = m.interrogate(err)
-			if errors.Is(err, errDead) {
-				return m.failure(Hang, err)
-			}
-			return m.failure(Timeout, err)
+			return m.silent(err)
 		}
 		if err != nil {
 			return m.failure(Lost, err)
@@ -148,6 +143,15 @@ func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout 
 	}
 }
 
+// silent is the failure of a machine that did not do in time what it should.
+func (m *Machine) silent(err error) error {
+	err = m.interrogate(err)
+	if errors.Is(err, errDead) {
+		return m.failure(Hang, err)
+	}
+	return m.failure(Timeout, err)
+}
+
 // GuestError is what the guest's handler returned.
 type GuestError string
 
@@ -155,16 +159,31 @@ func (e GuestError) Error() string { return string(e) }
 
 var (
 	errEnded   = errors.New("QEMU ended")
+	errCut     = errors.New("QEMU closed the control channel and runs on")
 	errTimeout = errors.New("no answer in time")
 	errSilent  = errors.New("nothing on the console")
 )
+
+// goneTimeout is how long a process may take from closing its files to its end.
+const goneTimeout = time.Second
+
+// gone says why nothing can be read or written any more. A process that ends
+// closes its files a little before it can be waited for.
+func (m *Machine) gone() error {
+	select {
+	case <-m.ended:
+		return errEnded
+	case <-time.After(goneTimeout):
+		return errCut
+	}
+}
 
 // next is the next frame. Garbage is an error: nothing but us writes there.
 func (m *Machine) next(ctx context.Context, deadline <-chan time.Time) (wire.Frame, error) {
 	select {
 	case r, ok := <-m.frames:
 		if !ok {
-			return wire.Frame{}, errEnded
+			return wire.Frame{}, m.gone()
 		}
 		return r.frame, r.err
 	case <-deadline:
@@ -180,12 +199,19 @@ func (m *Machine) Stop() error {
 		m.Kill()
 		return nil // it had ended already
 	}
-	select {
-	case <-m.ended:
-		return nil
-	case <-time.After(stopTimeout):
-		m.Kill()
-		return m.failure(Hang, fmt.Errorf("guest did not power off in %s", stopTimeout))
+	deadline := time.After(m.cfg.Limits.Stop)
+	for frames := m.frames; ; {
+		select {
+		case <-m.ended:
+			return nil
+		case _, ok := <-frames:
+			// Nobody waits for these any more; unread they would block QEMU.
+			if !ok {
+				frames = nil
+			}
+		case <-deadline:
+			return m.silent(fmt.Errorf("guest did not power off in %s", m.cfg.Limits.Stop))
+		}
 	}
 }
 

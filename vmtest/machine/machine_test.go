@@ -40,7 +40,7 @@ func started(t *testing.T, cfg Config) *Machine {
 
 func TestNotAKernel(t *testing.T) {
 	m := started(t, notAKernel(t))
-	_, err := m.AwaitReady(t.Context(), time.Minute)
+	_, err := m.AwaitReady(t.Context())
 	var f *Failure
 	if !errors.As(err, &f) || f.Outcome != BootFailed {
 		t.Fatalf("got %v, want %s", err, BootFailed)
@@ -55,8 +55,10 @@ func TestNotAKernel(t *testing.T) {
 
 // TestDeadline: without a kernel QEMU waits for ever; the deadline ends it.
 func TestDeadline(t *testing.T) {
-	m := started(t, waiting(t))
-	_, err := m.AwaitReady(t.Context(), 300*time.Millisecond)
+	cfg := waiting(t)
+	cfg.Limits.Boot, cfg.Limits.Ask = 300*time.Millisecond, time.Second
+	m := started(t, cfg)
+	_, err := m.AwaitReady(t.Context())
 	var f *Failure
 	if !errors.As(err, &f) || f.Outcome != BootFailed || !errors.Is(err, errTimeout) || !errors.Is(err, errDead) {
 		t.Fatalf("got %v, want a time-out", err)
@@ -68,7 +70,7 @@ func TestCancel(t *testing.T) {
 	m := started(t, waiting(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(200*time.Millisecond, cancel)
-	_, err := m.AwaitReady(ctx, time.Minute)
+	_, err := m.AwaitReady(ctx)
 	var f *Failure
 	if !errors.As(err, &f) || f.Outcome != Cancelled {
 		t.Fatalf("got %v, want %s", err, Cancelled)

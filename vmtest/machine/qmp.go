@@ -18,21 +18,21 @@ type qmp struct {
 	conn    *net.UnixConn
 	decoder *json.Decoder
 	greeted bool
+	timeout time.Duration // for QEMU to answer one command
 }
 
-// qmpTimeout is how long QEMU may take to answer one command.
-const qmpTimeout = 30 * time.Second
-
 // newQMP returns a client and the other end for QEMU.
-func newQMP() (_ *qmp, theirs *os.File, err error) {
+func newQMP(timeout time.Duration) (_ *qmp, theirs *os.File, err error) {
 	conn, theirs, err := socketpair("monitor")
 	if err != nil {
 		return nil, nil, err
 	}
-	return qmpOn(conn), theirs, nil
+	return qmpOn(conn, timeout), theirs, nil
 }
 
-func qmpOn(conn *net.UnixConn) *qmp { return &qmp{conn: conn, decoder: json.NewDecoder(conn)} }
+func qmpOn(conn *net.UnixConn, timeout time.Duration) *qmp {
+	return &qmp{conn: conn, decoder: json.NewDecoder(conn), timeout: timeout}
+}
 
 // socketpair returns the two ends of a socket without a name: nothing is left
 // in the file system.
@@ -95,6 +95,9 @@ func (q *qmp) execute(command string, arguments map[string]any, files ...*os.Fil
 		return nil, fmt.Errorf("monitor command %s: %w", command, err)
 	}
 	r, err := q.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, fmt.Errorf("QEMU's monitor did not answer %s in %s: %w", command, q.timeout.Round(time.Millisecond), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("monitor command %s: %w", command, err)
 	}
@@ -103,7 +106,7 @@ func (q *qmp) execute(command string, arguments map[string]any, files ...*os.Fil
 
 // read is the next reply that is no event.
 func (q *qmp) read() (reply, error) {
-	if err := q.conn.SetReadDeadline(time.Now().Add(qmpTimeout)); err != nil {
+	if err := q.conn.SetReadDeadline(time.Now().Add(q.timeout)); err != nil {
 		return reply{}, err
 	}
 	for {
@@ -134,7 +137,7 @@ func (q *qmp) save(file *os.File) error {
 	if _, err := q.execute("migrate", map[string]any{"uri": "fd:state"}); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(qmpTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(q.timeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		text, err := q.execute("query-migrate", nil)
 		if err != nil {
 			return err
@@ -153,12 +156,12 @@ func (q *qmp) save(file *os.File) error {
 			return fmt.Errorf("save machine: %s %s", migration.Status, migration.Error)
 		}
 	}
-	return fmt.Errorf("save machine: not done in %s", qmpTimeout)
+	return fmt.Errorf("save machine: not done in %s", q.timeout)
 }
 
 // awaitRunning returns when a machine that is made of a saved one runs.
-func (q *qmp) awaitRunning(ctx context.Context, timeout time.Duration) error {
-	deadline := time.Now().Add(timeout)
+func (q *qmp) awaitRunning(ctx context.Context, deadline time.Time) error {
+	q.timeout = min(q.timeout, time.Until(deadline))
 	for {
 		text, err := q.execute("query-status", nil)
 		if err != nil {

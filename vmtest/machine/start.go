@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,14 +25,14 @@ func start(cfg Config, state *os.File) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
-	before, err := os.ReadFile(cfg.Console)
+	logLines, err := countLines(cfg.Console)
 	if err != nil {
 		return nil, fmt.Errorf("read console: %w", err)
 	}
 	m := &Machine{
 		cfg: cfg, repeat: cfg.Command(), warm: state != nil,
 		frames: make(chan received, 16), connected: make(chan struct{}), ended: make(chan struct{}),
-		log:      logReader{path: cfg.Console, offset: logBytes, line: bytes.Count(before, []byte("\n"))},
+		log:      logReader{path: cfg.Console, offset: logBytes, line: logLines},
 		logStart: logBytes,
 	}
 	if cfg.VNG != nil {
@@ -62,7 +61,7 @@ func (m *Machine) startQEMU(state *os.File) (err error) {
 	if err != nil {
 		return fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
 	}
-	monitor, theirs, err := newQMP()
+	monitor, theirs, err := newQMP(cfg.Limits.Monitor)
 	if err != nil {
 		return err
 	}

@@ -100,14 +100,16 @@ func madeByVNG(t *testing.T, b *kernel.Bundle) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := Start(Config{
+	cfg := Config{
 		Kernel: b.Image, Console: filepath.Join(t.TempDir(), "console.log"), VNG: &VNG{Guest: []string{self, "guest"}},
-	}.Defaults())
+	}.Defaults()
+	cfg.Limits = cfg.Limits.ForVNG()
+	m, err := Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Kill)
-	if _, err := m.AwaitReady(t.Context(), 3*time.Minute); err != nil {
+	if _, err := m.AwaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return m

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,7 +52,7 @@ func listen() (_ *ports, err error) {
 }
 
 // accept waits until QEMU has connected.
-func (p *ports) accept() (ends, error) {
+func (p *ports) accept(monitorTimeout time.Duration) (ends, error) {
 	conns := map[string]*net.UnixConn{}
 	for name, l := range p.listeners {
 		conn, err := l.AcceptUnix()
@@ -64,7 +65,7 @@ func (p *ports) accept() (ends, error) {
 		conns[name] = conn
 	}
 	control := conns[controlPort]
-	return ends{in: control, control: control, monitor: qmpOn(conns[monitorPort]), keyboard: conns[consolePort]}, nil
+	return ends{in: control, control: control, monitor: qmpOn(conns[monitorPort], monitorTimeout), keyboard: conns[consolePort]}, nil
 }
 
 // stop makes accept return.
@@ -115,7 +116,7 @@ func (m *Machine) connectVNG() error {
 		}
 		m.ports.stop()
 	}()
-	ends, err := m.ports.accept()
+	ends, err := m.ports.accept(m.cfg.Limits.Monitor)
 	if err != nil {
 		return err
 	}

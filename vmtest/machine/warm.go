@@ -8,13 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/lru"
+	"github.com/ringtwin/ringtwin/vmtest/whole"
 )
 
 // Warm is a machine that was booted to ready and saved, and of which any number
@@ -135,7 +136,7 @@ func LoadWarm(folder string, cfg Config, version string) (*Warm, error) {
 
 // SaveWarm boots the machine of the configuration to ready, saves it in the
 // folder and returns it. Two processes may do so at once.
-func SaveWarm(ctx context.Context, folder string, cfg Config, version string, bootTimeout time.Duration) (*Warm, error) {
+func SaveWarm(ctx context.Context, folder string, cfg Config, version string) (*Warm, error) {
 	key, err := warmKey(cfg, version)
 	if err != nil {
 		return nil, err
@@ -143,43 +144,18 @@ func SaveWarm(ctx context.Context, folder string, cfg Config, version string, bo
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
-	temp, err := os.MkdirTemp(folder, ".new-")
+	// Without a name, so that nothing is left of it if this process is killed.
+	state, err := whole.Create(folder)
 	if err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
-	defer os.RemoveAll(temp)
-	m, err := Start(cfg)
+	defer state.Close()
+	info, log, err := bootAndSave(ctx, cfg, state.File)
 	if err != nil {
 		return nil, err
 	}
-	defer m.Kill()
-	ready, err := m.AwaitReady(ctx, bootTimeout)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.saveTo(filepath.Join(temp, stateFile)); err != nil {
-		return nil, err
-	}
-	m.Kill()
-	info := warmInfo{Key: key, Ready: ready}
-	if info.SHA256, err = sumFile(filepath.Join(temp, stateFile)); err != nil {
-		return nil, fmt.Errorf("save machine: %w", err)
-	}
-	log, err := lastBytes(cfg.Console, m.log.size()-m.logStart)
-	if err != nil {
-		return nil, fmt.Errorf("save machine: %w", err)
-	}
-	text, err := json.Marshal(info)
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(
-		os.WriteFile(filepath.Join(temp, consoleFile), log, 0o644),
-		os.WriteFile(filepath.Join(temp, infoFile), append(text, '\n'), 0o644),
-	); err != nil {
-		return nil, fmt.Errorf("save machine: %w", err)
-	}
-	if err := replaceDir(filepath.Join(folder, key), temp); err != nil {
+	info.Key = key
+	if err := store(filepath.Join(folder, key), state, log, info); err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
 	if err := lru.Prune(folder, maxWarmBytes); err != nil {
@@ -191,12 +167,50 @@ func SaveWarm(ctx context.Context, folder string, cfg Config, version string, bo
 // maxWarmBytes is what saved machines may take together: some twenty of them.
 const maxWarmBytes = 2 << 30
 
-func (m *Machine) saveTo(path string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+// bootAndSave boots a machine to ready and writes its state to the file. It
+// returns what is known of the state, and the console until then.
+func bootAndSave(ctx context.Context, cfg Config, state *os.File) (info warmInfo, log []byte, err error) {
+	m, err := Start(cfg)
 	if err != nil {
-		return fmt.Errorf("save machine: %w", err)
+		return info, nil, err
 	}
-	return errors.Join(m.monitor.save(file), file.Close())
+	defer m.Kill()
+	if info.Ready, err = m.AwaitReady(ctx); err != nil {
+		return info, nil, err
+	}
+	if err := m.monitor.save(state); err != nil {
+		return info, nil, err
+	}
+	m.Kill()
+	if info.SHA256, err = sum(io.NewSectionReader(state, 0, math.MaxInt64)); err != nil {
+		return info, nil, fmt.Errorf("save machine: %w", err)
+	}
+	log, err = lastBytes(cfg.Console, min(m.log.size()-m.logStart, chunkBytes))
+	if err != nil {
+		return info, nil, fmt.Errorf("save machine: %w", err)
+	}
+	return info, log, nil
+}
+
+// store puts a saved machine into its folder, in the place of what is there.
+func store(dir string, state *whole.File, log []byte, info warmInfo) error {
+	text, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(dir), ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := errors.Join(
+		state.Link(filepath.Join(temp, stateFile)),
+		os.WriteFile(filepath.Join(temp, consoleFile), log, 0o644),
+		os.WriteFile(filepath.Join(temp, infoFile), append(text, '\n'), 0o644),
+	); err != nil {
+		return err
+	}
+	return replaceDir(dir, temp)
 }
 
 // replaceDir puts temp in the place of dir, which may be there and in use:

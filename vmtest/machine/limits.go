@@ -1,0 +1,52 @@
+package machine
+
+import "time"
+
+// Limits are how long each phase in the life of a machine may take. Whoever
+// waits longer asks the kernel why, keeps its log and ends the machine. The
+// limit of a request comes on top of the time that the request itself takes.
+//
+// They are for a host that is busy, so none of them is what a phase takes: see
+// docs/architecture.md.
+type Limits struct {
+	Boot    time.Duration // from the start of QEMU until ready
+	Restore time.Duration // until a machine that is made of a saved one is ready
+	Request time.Duration // until a request is answered
+	Ask     time.Duration // until a kernel that was silent answers a sysrq
+	Stop    time.Duration // until the guest has switched itself off
+	Monitor time.Duration // until QEMU has done what its monitor was told
+}
+
+// LimitsOf returns the limits under an accelerator: emulation takes about ten
+// times as long, and gets three times as long at least.
+func LimitsOf(accel Accel) Limits {
+	if accel == KVM {
+		return Limits{
+			Boot: 20 * time.Second, Restore: 5 * time.Second, Request: 20 * time.Second,
+			Ask: 2 * time.Second, Stop: 3 * time.Second, Monitor: 10 * time.Second,
+		}
+	}
+	return Limits{
+		Boot: 60 * time.Second, Restore: 20 * time.Second, Request: 60 * time.Second,
+		Ask: 5 * time.Second, Stop: 10 * time.Second, Monitor: 30 * time.Second,
+	}
+}
+
+// ForVNG returns the limits of machines that virtme-ng makes: they need 20 s until
+// ready where ours need 3, for their kernel is larger, and loads modules.
+func (l Limits) ForVNG() Limits {
+	l.Boot *= 3
+	return l
+}
+
+// With returns the limits with these, where they are not zero.
+func (l Limits) With(boot, request time.Duration) Limits {
+	if boot > 0 {
+		l.Boot = boot
+		l.Restore = min(l.Restore, boot)
+	}
+	if request > 0 {
+		l.Request = request
+	}
+	return l
+}
