@@ -2,8 +2,9 @@
 # Installs what is missing on Debian and Ubuntu, and says what to install
 # elsewhere. What is there already costs nothing: no network, no root.
 #
-# usage: setup.sh [vmtest] [generate] [lint]     default: all of them
+# usage: setup.sh [vmtest] [faults] [generate] [lint]     default: all of them
 #   vmtest    QEMU, to boot kernels
+#   faults    libfaketime, to let QEMU's clock jump
 #   generate  the pinned clang and lld, to compile BPF objects and the workload
 #   lint      shellcheck
 set -euo pipefail
@@ -34,6 +35,9 @@ collect() {
       ! command -v apt-get >/dev/null ||
         need_file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
       ;;
+    faults)
+      need_file /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 libfaketime
+      ;;
     generate)
       need "clang-$clang" "clang-$clang"
       need "llvm-strip-$clang" "llvm-$clang"
@@ -45,7 +49,7 @@ collect() {
       need shellcheck shellcheck
       ;;
     *)
-      echo "setup.sh: $1: want vmtest, generate or lint" >&2
+      echo "setup.sh: $1: want vmtest, faults, generate or lint" >&2
       exit 2
       ;;
   esac
@@ -70,7 +74,7 @@ install_packages() {
     apt-get install -y -q --no-install-recommends "${packages[@]}" >&2
 }
 
-[[ $# -gt 0 ]] || set -- vmtest generate lint
+[[ $# -gt 0 ]] || set -- vmtest faults generate lint
 for part in "$@"; do
   collect "$part"
 done
