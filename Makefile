@@ -1,13 +1,17 @@
 # make vmtest KERNEL=6.1   boot a kernel and compare the transports
 # make test                all tests; boots kernels
+# make faults              break everything at random times: SEED, RUNS, ONLY
 KERNEL ?= 6.1
 PLAN   ?= quick
 # What makes the machines: qemu, or vng for virtme-ng.
 VM     ?= qemu
+SEED   ?= 1
+RUNS   ?= 20
+ONLY   ?=
 # Static, so that the program can be the init of a machine.
 export CGO_ENABLED = 0
 
-.PHONY: all build vmtest hello test bench fuzz generate check-generated lint clean
+.PHONY: all build vmtest hello test faults bench fuzz generate check-generated lint clean
 
 all: build
 
@@ -22,6 +26,14 @@ vmtest: build
 test:
 	@scripts/setup.sh vmtest
 	go test -p 1 -parallel 1 -timeout 30m ./...
+
+faults:
+	@scripts/setup.sh vmtest faults
+	@mkdir -p out
+	@rm -rf out/faults out/faults.md
+	go test ./internal/faults -count=1 -parallel 100 -timeout 45m -args -faults.seed=$(SEED) -faults.runs=$(RUNS) \
+		-faults.only='$(ONLY)' -faults.table=$(CURDIR)/out/faults.md -faults.keep=$(CURDIR)/out/faults; \
+		code=$$?; cat out/faults.md; exit $$code
 
 bench:
 	@scripts/setup.sh vmtest
@@ -46,7 +58,9 @@ lint:
 	test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go mod tidy -diff
 	go vet ./...
+	go vet -tags faults ./vmtest/guest
 	go tool staticcheck ./...
+	go tool staticcheck -tags faults ./vmtest/guest
 	shellcheck scripts/*.sh .ci/run
 	go tool actionlint
 

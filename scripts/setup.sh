@@ -2,9 +2,10 @@
 # Installs what is missing on Debian and Ubuntu, and says what to install
 # elsewhere. What is there already costs nothing: no network, no root.
 #
-# usage: setup.sh [vmtest] [vng] [generate] [lint]     default: all of them
+# usage: setup.sh [vmtest] [vng] [faults] [generate] [lint]     default: all of them
 #   vmtest    QEMU, to boot kernels
 #   vng       virtme-ng, to boot them its way; --vng is the same
+#   faults    libfaketime, to let QEMU's clock jump
 #   generate  the pinned clang and lld, to compile BPF objects and the workload
 #   lint      shellcheck
 set -euo pipefail
@@ -65,6 +66,9 @@ collect() {
         ! is_bookworm || need_file "$keyring" debian-archive-keyring
       fi
       ;;
+    faults)
+      need_file /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 libfaketime
+      ;;
     generate)
       need "clang-$clang" "clang-$clang"
       need "llvm-strip-$clang" "llvm-$clang"
@@ -76,7 +80,7 @@ collect() {
       need shellcheck shellcheck
       ;;
     *)
-      echo "setup.sh: $1: want vmtest, vng, generate or lint" >&2
+      echo "setup.sh: $1: want vmtest, vng, faults, generate or lint" >&2
       exit 2
       ;;
   esac
@@ -153,7 +157,7 @@ install_missing() {
   [[ -z $vng_missing ]] || install_vng
 }
 
-[[ $# -gt 0 ]] || set -- vmtest vng generate lint
+[[ $# -gt 0 ]] || set -- vmtest vng faults generate lint
 for part in "$@"; do
   collect "$part"
 done

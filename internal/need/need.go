@@ -24,6 +24,15 @@ func Program(t testing.TB, name string) {
 	}
 }
 
+// File skips the test unless the file is there, which a package of that name
+// installs.
+func File(t testing.TB, path, pkg string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		missing(t, "needs "+path+": scripts/setup.sh installs "+pkg)
+	}
+}
+
 func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {

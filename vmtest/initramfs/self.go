@@ -31,48 +31,53 @@ func Self(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var archive bytes.Buffer
-	if err := Write(&archive, files); err != nil {
+	// The archive is never in memory as a whole: it is written twice instead.
+	sum := sha256.New()
+	if err := Write(sum, files); err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(archive.Bytes())
-	path := filepath.Join(dir, hex.EncodeToString(sum[:])+".cpio.lz4")
-	if have, err := os.ReadFile(path); err == nil && holds(have, archive.Bytes()) {
+	path := filepath.Join(dir, hex.EncodeToString(sum.Sum(nil))+".cpio.lz4")
+	if holds(path, sum.Sum(nil)) {
 		_ = lru.Use(path) // a cache that is not ours to write is as good to read
 		return path, nil
-	}
-	packed, err := compress(archive.Bytes())
-	if err != nil {
-		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
 	}
-	if err := whole.Write(path, packed); err != nil {
+	if err := writePacked(path, files); err != nil {
 		return "", fmt.Errorf("write initramfs: %w", err)
 	}
 	return path, lru.Prune(dir, maxArchiveBytes)
 }
 
-// compress writes the format that the kernel reads:
+// writePacked writes the format that the kernel reads:
 // https://elixir.bootlin.com/linux/v6.12/source/lib/decompress_unlz4.c
-func compress(archive []byte) ([]byte, error) {
-	var packed bytes.Buffer
-	w := lz4.NewWriter(&packed)
-	err := w.Apply(lz4.LegacyOption(true), lz4.CompressionLevelOption(lz4.Fast))
-	if err == nil {
-		_, err = w.Write(archive)
+func writePacked(path string, files []File) (err error) {
+	file, err := whole.Create(filepath.Dir(path))
+	if err != nil {
+		return err
 	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		return nil, fmt.Errorf("compress initramfs: %w", err)
+	defer func() { err = errors.Join(err, file.Close()) }()
+	w := lz4.NewWriter(file)
+	if err := w.Apply(lz4.LegacyOption(true), lz4.CompressionLevelOption(lz4.Fast)); err != nil {
+		return err
 	}
-	return packed.Bytes(), nil
+	if err := errors.Join(Write(w, files), w.Close()); err != nil {
+		return err
+	}
+	return file.Replace(path)
 }
 
-// holds reports whether packed is the archive.
-func holds(packed, archive []byte) bool {
-	have, err := io.ReadAll(lz4.NewReader(bytes.NewReader(packed)))
-	return err == nil && bytes.Equal(have, archive)
+// holds reports whether the file is an archive with this sum.
+func holds(path string, sum []byte) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	have := sha256.New()
+	_, err = io.Copy(have, lz4.NewReader(file))
+	return err == nil && bytes.Equal(have.Sum(nil), sum)
 }
 
 // Base is what an archive needs whose /init is the running program.

@@ -193,12 +193,15 @@ func (c Cache) Prune(maxBytes int64) error {
 func (c Cache) temp(ctx context.Context) (path string, remove func(), err error) {
 	dir := filepath.Join(c.Dir, "tmp")
 	// Nobody sweeps between making a folder and locking it.
-	unlock, err := lockFile(ctx, filepath.Join(dir, "lock"), func() {})
+	unlock, err := lockFile(ctx, filepath.Join(c.Dir, "locks", "tmp"), func() {})
 	if err != nil {
 		return "", nil, err
 	}
 	defer unlock()
 	c.sweep()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+	}
 	temp, err := os.MkdirTemp(dir, "fetch-")
 	if err != nil {
 		return "", nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)

@@ -1,0 +1,294 @@
+package faults
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+)
+
+var (
+	flagSeed   = flag.Uint64("faults.seed", 1, "`seed` of the schedule")
+	flagRuns   = flag.Int("faults.runs", 1, "runs of each fault")
+	flagJobs   = flag.Int("faults.jobs", 0, "runs at once; 0: one more than there are cores, for some wait for time limits")
+	flagKernel = flag.String("faults.kernel", "6.1", "the `kernel` to boot")
+	flagOnly   = flag.String("faults.only", "", "only faults that this `expression` matches")
+	flagTable  = flag.String("faults.table", "", "`file` for the table")
+	flagKeep   = flag.String("faults.keep", "", "`folder` for all of the runs that went wrong")
+)
+
+// wrapper is the QEMU of the campaign.
+var wrapper string
+
+// campaign is all runs of all faults.
+type campaign struct {
+	t        *testing.T
+	base     string
+	program  string
+	template string // of the cache
+
+	slots chan struct{} // one for each run at once
+
+	mu   sync.Mutex
+	late int
+}
+
+// TestFaults is the campaign. The same seed strikes with the same faults at the
+// same times.
+func TestFaults(t *testing.T) {
+	need.Root(t)
+	need.Program(t, "qemu-system-x86_64")
+	only, err := regexp.Compile(*flagOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	c := newCampaign(t)
+	rows := make([]row, len(catalogue))
+	// All at once, as far as the jobs allow: while a run waits for a limit,
+	// another works.
+	t.Run("on "+*flagKernel, func(t *testing.T) {
+		for i, f := range catalogue {
+			if !only.MatchString(f.name) {
+				continue
+			}
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				if f.needs != nil {
+					f.needs(t)
+				}
+				runs := *flagRuns
+				if f.control {
+					runs = min(runs, 2)
+				}
+				rows[i] = row{f, c.all(t, schedule(f, *flagSeed, runs))}
+			})
+		}
+	})
+	text := head(*flagSeed, *flagRuns, c.late, time.Since(begun), *flagKernel) + table(rows)
+	t.Log("\n" + text)
+	if *flagTable != "" {
+		if err := os.WriteFile(*flagTable, []byte(text), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func jobs() int {
+	if *flagJobs > 0 {
+		return *flagJobs
+	}
+	return runtime.NumCPU() + 1
+}
+
+func newCampaign(t *testing.T) *campaign {
+	// Short: the path of a socket must fit into 108 bytes.
+	base, err := os.MkdirTemp("", "rtf-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(base); err != nil {
+			t.Error(err)
+		}
+	})
+	c := &campaign{slots: make(chan struct{}, jobs()), t: t, base: base, program: filepath.Join(base, "ringtwin"), template: filepath.Join(base, "cache")}
+	build := exec.Command("go", "build", "-tags", "faults", "-trimpath", "-ldflags=-s -w", "-o", c.program, "../../cmd/ringtwin")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the tool: %v\n%s", err, out)
+	}
+	if wrapper, err = filepath.Abs("testdata/qemu"); err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own = filepath.Join(own, "ringtwin")
+	if dir := os.Getenv("RINGTWIN_CACHE"); dir != "" {
+		own = dir
+	}
+	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: own}}.Find(t.Context(), *flagKernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.makeTemplate(own, bundle); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// makeTemplate makes the cache that all runs share or have a copy of: one
+// kernel, and its saved machine.
+func (c *campaign) makeTemplate(own string, bundle *kernel.Bundle) error {
+	dir := filepath.Dir(bundle.Image)
+	if err := copyTree(filepath.Join(c.template, "kernels", filepath.Base(dir)), dir); err != nil {
+		return err
+	}
+	for _, part := range []string{"refs", filepath.Join("apt", "index.json")} {
+		if err := copyTree(filepath.Join(c.template, part), filepath.Join(own, part)); err != nil {
+			return err
+		}
+	}
+	first := schedule(catalogue[0], 0, 1)[0]
+	if f := c.run(first); len(f.wrong) > 0 {
+		return fmt.Errorf("a run without any fault: %s", strings.Join(f.wrong, "; "))
+	}
+	return nil
+}
+
+// all runs all shots of a fault.
+func (c *campaign) all(t *testing.T, shots []*shot) []*finding {
+	t.Helper()
+	findings := make([]*finding, len(shots))
+	var working sync.WaitGroup
+	for i, s := range shots {
+		working.Go(func() {
+			c.slots <- struct{}{}
+			defer func() { <-c.slots }()
+			findings[i] = c.again(t, s)
+		})
+	}
+	working.Wait()
+	return findings
+}
+
+// again shoots until it hits: on a machine whose speed varies a fault may come
+// when all is over.
+func (c *campaign) again(t *testing.T, s *shot) *finding {
+	t.Helper()
+	for range 3 {
+		f := c.run(s)
+		if f.late {
+			t.Logf("%d: %s after %q (%d) + %s: too late: %v", s.n, s.stage, s.says, s.nth, s.delay.Round(time.Millisecond), f.missed)
+			c.mu.Lock()
+			c.late++
+			c.mu.Unlock()
+			continue
+		}
+		t.Logf("%d: %s after %q (%d) + %s, %d blocks: %s in %s", s.n, s.stage, s.says, s.nth, s.delay.Round(time.Millisecond), s.blocks, f.called, f.took.Round(time.Millisecond))
+		for _, text := range f.wrong {
+			t.Errorf("%d: %s", s.n, text)
+		}
+		return f
+	}
+	t.Errorf("%d: %s: came too late three times", s.n, s.fault.name)
+	return &finding{called: "not hit", limit: s.fault.limit}
+}
+
+// run is one run of the tool with one fault.
+func (c *campaign) run(s *shot) (f *finding) {
+	dir, err := os.MkdirTemp(c.base, "r")
+	if err != nil {
+		return &finding{wrong: []string{err.Error()}, limit: s.fault.limit}
+	}
+	r := &run{
+		shot: s, dir: dir, template: c.template, cache: filepath.Join(dir, "cache"),
+		out: filepath.Join(dir, "out"), temp: filepath.Join(dir, "tmp"), control: filepath.Join(dir, "s"),
+	}
+	defer func() { c.clean(r, f) }()
+	struck, err := r.shoot(c.t.Context(), c.program)
+	if err != nil {
+		return &finding{wrong: []string{err.Error()}, limit: s.fault.limit}
+	}
+	f = r.judge(struck)
+	r.judgeLeft(f)
+	return f
+}
+
+// shoot runs the tool and lets the fault strike. The first error is that of the
+// strike, the second says that there was no run.
+func (r *run) shoot(ctx context.Context, program string) (struck, err error) {
+	if err := r.makeFolders(); err != nil {
+		return nil, err
+	}
+	if r.stage == start {
+		if err := r.fault.strike(r); err != nil {
+			return nil, err
+		}
+	}
+	r.begun, r.struck = time.Now(), time.Now()
+	if err := r.start(program, *flagKernel); err != nil {
+		return nil, err
+	}
+	done := make(chan error, 1)
+	go func() {
+		if r.stage == start {
+			done <- nil
+			return
+		}
+		err := r.awaitMoment()
+		r.begun = time.Now()
+		if err == nil {
+			err = r.fault.strike(r)
+		}
+		r.struck = time.Now()
+		done <- err
+	}()
+	r.await(ctx)
+	over := time.Now()
+	struck = <-done
+	r.over = over
+	return struck, nil
+}
+
+func (r *run) makeFolders() error {
+	for _, folder := range []string{r.out, r.temp, r.control} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			return err
+		}
+	}
+	if r.fault.prepare != nil && !r.fault.private {
+		if err := r.fault.prepare(r); err != nil {
+			return err
+		}
+	}
+	var err error
+	switch {
+	case len(r.mounts) > 0 && r.mounts[0] == r.cache:
+	case r.stage == save:
+		err = newCache(r.cache, r.template)
+	case r.fault.private:
+		if err = copyTree(r.cache, r.template); err == nil && r.fault.prepare != nil {
+			err = r.fault.prepare(r)
+		}
+	default:
+		r.cache = r.template
+	}
+	return err
+}
+
+// clean takes the run's folders away; of one that went wrong they are kept.
+func (c *campaign) clean(r *run, f *finding) {
+	for _, folder := range r.mounts {
+		if f != nil && len(f.wrong) > 0 && folder == r.out {
+			_ = copyTree(filepath.Join(r.dir, "kept"), r.out)
+		}
+		if err := syscall.Unmount(folder, 0); err != nil {
+			c.t.Errorf("unmount %s: %v", folder, err)
+		}
+	}
+	if *flagKeep != "" && f != nil && (len(f.wrong) > 0 || f.late) {
+		to := filepath.Join(*flagKeep, fmt.Sprintf("%s-%d", strings.ReplaceAll(r.fault.name, " ", "-"), r.n))
+		for _, folder := range []string{"out", "kept"} {
+			_ = copyTree(filepath.Join(to, folder), filepath.Join(r.dir, folder))
+		}
+		_ = os.WriteFile(filepath.Join(to, "said"), []byte(r.stderr()+r.stdout.String()+strings.Join(f.wrong, "\n")), 0o644)
+	}
+	if err := os.RemoveAll(r.dir); err != nil {
+		c.t.Errorf("clean up: %v", err)
+	}
+}

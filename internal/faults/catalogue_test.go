@@ -1,0 +1,195 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+// fault is one way in which things go wrong, and what has to come of it.
+type fault struct {
+	name   string
+	strike func(*run) error
+	stages []weight
+	// called is what the trials are called that it hits in a machine that was
+	// ready, any of these. None: nothing is hit, every trial is ok.
+	called []record.Status
+	// early likewise, in a machine that was not ready yet.
+	early []record.Status
+	// may: or nothing is hit, as it happens.
+	may bool
+	// exits are the tool's exit codes; -1 is the end by a signal.
+	exits []int
+	// says is part of what the tool must write where it does not end well.
+	says string
+	// limit from the strike until the first record that is not ok, or until the
+	// tool has ended; earlyLimit in a machine that was not ready.
+	limit, earlyLimit time.Duration
+	// cutOff: the tool cannot record what it did not measure.
+	cutOff bool
+	// control: it is none, and two runs are enough.
+	control bool
+	// private: the run has a copy of the cache, to break.
+	private bool
+	prepare func(*run) error // before the tool is started
+	check   func(*run) error // after it has ended
+	needs   func(testing.TB)
+	args    []string
+	env     []string
+}
+
+const fakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
+var (
+	anyTime = []weight{{boot, 2}, {save, 2}, {restore, 4}, {look, 5}, {measure, 7}}
+	// A guest can be told something when it runs.
+	whenReady = []weight{{restore, 1}, {look, 3}, {measure, 6}}
+	// What takes seconds has to begin with the machine that measures.
+	slowly = []weight{{second, 1}}
+
+	// short are the limits of machines that are made to hang: long enough for
+	// those that do not, on a busy host.
+	short = []string{"--boot-timeout", "10s", "--request-timeout", "5s"}
+
+	bootFailed = []record.Status{record.BootFailed}
+	cancelled  = []record.Status{record.Cancelled}
+)
+
+// catalogue is all that the campaign does.
+var catalogue = []*fault{
+	{
+		name: "none", strike: func(*run) error { return nil }, stages: []weight{{start, 1}},
+		exits: []int{0}, limit: time.Minute, control: true,
+	},
+	{
+		name: "QEMU killed", strike: killQEMU, stages: anyTime,
+		called: []record.Status{record.Lost}, early: bootFailed, exits: []int{3}, limit: 2 * time.Second,
+	},
+	{
+		name: "QEMU stopped", strike: stopQEMU, stages: []weight{{boot, 1}, {restore, 2}, {look, 5}, {measure, 8}},
+		called: []record.Status{record.Hang}, early: bootFailed, exits: []int{3}, says: "monitor",
+		limit: 16 * time.Second, earlyLimit: 22 * time.Second, args: short,
+	},
+	{
+		name: "guest panic", strike: guestDoes("panic"), stages: whenReady,
+		called: []record.Status{record.Panic}, early: bootFailed, exits: []int{3}, says: "sysrq triggered crash", limit: 5 * time.Second,
+	},
+	{
+		name: "guest oops that goes on", strike: oops, stages: whenReady,
+		called: []record.Status{record.Splat}, early: []record.Status{record.Splat}, exits: []int{3},
+		says: "BUG: kernel NULL pointer dereference", limit: 15 * time.Second,
+	},
+	{
+		name: "guest hang, interrupts off", strike: hang, stages: []weight{{boot, 1}, {restore, 2}, {look, 5}, {measure, 8}},
+		called: []record.Status{record.Hang}, early: bootFailed, exits: []int{3}, says: "does not answer sysrq",
+		limit: 16 * time.Second, earlyLimit: 22 * time.Second, args: short,
+	},
+	{
+		name: "guest agent killed", strike: guestDoes("exit"), stages: whenReady,
+		called: []record.Status{record.Panic}, early: bootFailed, exits: []int{3}, says: "Attempted to kill init", limit: 5 * time.Second,
+	},
+	{
+		name: "guest out of memory", strike: guestDoes("memory"), stages: slowly,
+		called: []record.Status{record.Panic, record.Splat}, early: bootFailed, exits: []int{3}, says: "memory", limit: 20 * time.Second,
+	},
+	{
+		name: "console flooded, 100 MB", strike: flood, stages: whenReady, exits: []int{0}, limit: time.Minute,
+	},
+	{
+		name: "channel cut", strike: cut, stages: whenReady,
+		called: []record.Status{record.Lost}, early: bootFailed, exits: []int{3}, says: "control channel", limit: 5 * time.Second,
+	},
+	{
+		name: "channel: frame truncated", strike: guestDoes("cut-frame"), stages: whenReady,
+		called: []record.Status{record.Lost}, early: bootFailed, exits: []int{3}, says: "not a frame", limit: 8 * time.Second,
+	},
+	{
+		name: "channel: garbage frames", strike: guestDoes("noise"), stages: whenReady,
+		called: []record.Status{record.Lost}, early: bootFailed, exits: []int{3}, says: "not a frame", limit: 5 * time.Second,
+	},
+	{
+		name: "channel: frame of 4 GiB", strike: guestDoes("huge-frame"), stages: whenReady,
+		called: []record.Status{record.Lost}, early: bootFailed, exits: []int{3}, says: "not a frame", limit: 8 * time.Second,
+	},
+	{
+		name: "kernel image truncated", strike: truncate("kernels/*/vmlinuz"), stages: []weight{{start, 3}, {restore, 1}},
+		called: []record.Status{record.BootFailed, record.FetchFailed}, early: []record.Status{record.FetchFailed, record.BootFailed}, may: true, exits: []int{0, 3},
+		limit: 15 * time.Second, private: true, check: notBooted,
+	},
+	{
+		name: "saved machine truncated", strike: truncate("warm/*/state"), stages: []weight{{start, 3}, {restore, 1}},
+		called: bootFailed, early: bootFailed, may: true, exits: []int{0, 3}, limit: time.Minute, private: true, check: savedAgain,
+	},
+	{
+		name: "saved machine, a bit flipped", strike: flip("warm/*/state"), stages: []weight{{start, 1}},
+		exits: []int{0}, limit: time.Minute, private: true, check: savedAgain,
+	},
+	{
+		name: "disk full in the cache", strike: func(r *run) error { return fill(r.cache) }, stages: []weight{{start, 1}, {save, 4}},
+		called: []record.Status{record.Failed}, early: []record.Status{record.Failed}, may: true, exits: []int{0, 3},
+		says: "no space left", limit: 30 * time.Second, prepare: smallCache,
+	},
+	{
+		name: "disk full in out", strike: func(r *run) error { return fill(r.out) }, stages: []weight{{look, 1}, {measure, 3}},
+		called: nil, cutOff: true, exits: []int{3}, says: "no space left", limit: 15 * time.Second,
+		prepare: func(r *run) error { return small(r, r.out, 4) },
+	},
+	{
+		name: "clock of the host jumps", strike: jump, stages: []weight{{boot, 1}, {restore, 3}, {look, 3}, {measure, 6}},
+		exits: []int{0}, limit: time.Minute, private: true, needs: func(t testing.TB) { need.File(t, fakeTime, "libfaketime") },
+		prepare: func(r *run) error {
+			return errors.Join(oddTimes(r), os.WriteFile(r.clockFile(), []byte("+0\n"), 0o644))
+		},
+		env: []string{"RINGTWIN_FAKETIME=" + fakeTime, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1"},
+	},
+	{
+		name: "tool: SIGTERM", strike: signal(syscall.SIGTERM), stages: anyTime,
+		called: cancelled, early: cancelled, exits: []int{3}, limit: 2 * time.Second,
+	},
+	{
+		name: "tool: SIGINT", strike: signal(syscall.SIGINT), stages: anyTime,
+		called: cancelled, early: cancelled, exits: []int{3}, limit: 2 * time.Second,
+	},
+	{
+		name: "tool: SIGKILL", strike: signal(syscall.SIGKILL), stages: []weight{{boot, 1}, {save, 5}, {restore, 3}, {look, 4}, {measure, 7}},
+		cutOff: true, exits: []int{-1}, limit: time.Second,
+	},
+}
+
+// smallCache gives the run a cache that saved machines do not fit into, or just.
+func smallCache(r *run) error {
+	if err := small(r, r.cache, 140); err != nil {
+		return err
+	}
+	return newCache(r.cache, r.template)
+}
+
+// notBooted: what is not the kernel that was stored is never booted.
+func notBooted(r *run) error {
+	if r.stage != start {
+		return nil // it was whole when the tool read it
+	}
+	logs, err := filepath.Glob(filepath.Join(r.out, "2*", "kernels", "*", "console.log"))
+	if len(logs) > 0 {
+		err = fmt.Errorf("a truncated kernel was booted: %s", logs[0])
+	}
+	return err
+}
+
+// savedAgain: a machine that is not the one that was saved is never used.
+func savedAgain(r *run) error {
+	again := slices.ContainsFunc(r.said, func(s said) bool { return strings.Contains(s.text, "boot, and save the machine") })
+	if r.stage == start && !again {
+		return errors.New("a saved machine that was changed was used")
+	}
+	return nil
+}
