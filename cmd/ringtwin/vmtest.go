@@ -33,7 +33,7 @@ type vmtestCmd struct {
 	Memory         int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
 	Allow          string        `help:"File of complaints on the console that are let pass: PATTERN # reason." placeholder:"FILE"`
 	Append         string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
-	BootTimeout    time.Duration `help:"How long a machine may take until it is ready. Default: 60s emulated, 20s under KVM, three times that with virtme-ng." placeholder:"TIME"`
+	BootTimeout    time.Duration `help:"How long a machine may take until it is ready. Default: 60s emulated, 20s under KVM, five times that with virtme-ng." placeholder:"TIME"`
 	RequestTimeout time.Duration `help:"How long a machine may take for a trial, beyond what the trial itself takes. Default: 60s emulated, 20s under KVM." placeholder:"TIME"`
 	QEMU           string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }

@@ -110,6 +110,10 @@ func madeByVNG(t *testing.T, b *kernel.Bundle) *Machine {
 	}
 	t.Cleanup(m.Kill)
 	if _, err := m.AwaitReady(t.Context()); err != nil {
+		var f *Failure
+		if errors.As(err, &f) {
+			t.Log(f.Report())
+		}
 		t.Fatal(err)
 	}
 	return m
