@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"golang.org/x/term"
+)
+
+// pack collects what the machine's memory will hold, and the command to run.
+func (x *execCmd) pack() ([]initramfs.File, guest.Command, error) {
+	var command guest.Command
+	files, err := initramfs.Base()
+	if err != nil {
+		return nil, command, err
+	}
+	program, err := os.ReadFile(x.Program)
+	if err != nil {
+		return nil, command, err
+	}
+	if err := initramfs.CheckStatic(program); err != nil {
+		return nil, command, fmt.Errorf("%s: %w: there are no libraries in the machine; build it with CGO_ENABLED=0, or -static", x.Program, err)
+	}
+	p := &packer{files: files, dirs: map[string]bool{"dev": true}}
+	p.add(guestProgram, 0o755, program)
+	command = guest.Command{Args: append([]string{"/" + guestProgram}, x.Args...), Env: x.environment(), Dir: "/tmp", Core: x.Core != ""}
+	for _, word := range x.In {
+		from, to, named := strings.Cut(word, "=")
+		if !named {
+			to = from
+		}
+		if err := p.addFile(from, to); err != nil {
+			return nil, command, err
+		}
+	}
+	dir := x.Dir
+	if dir == "" && strings.HasSuffix(x.Program, ".test") {
+		dir = "."
+	}
+	if dir != "" {
+		if command.Dir, err = p.addTree(dir); err != nil {
+			return nil, command, err
+		}
+	}
+	for _, word := range x.Fetch {
+		from, _, _ := strings.Cut(word, "=")
+		command.Fetch = append(command.Fetch, from)
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		stdin, err := io.ReadAll(io.LimitReader(os.Stdin, maxTaken))
+		if err != nil {
+			return nil, command, fmt.Errorf("read standard input: %w", err)
+		}
+		p.add(guestStdin, 0o644, stdin)
+		command.Stdin = "/" + guestStdin
+	}
+	if p.bytes > maxTaken {
+		return nil, command, fmt.Errorf("%d MiB to take along, at most %d fit", p.bytes>>20, maxTaken>>20)
+	}
+	return p.files, command, nil
+}
+
+// environment is what the program finds set.
+func (x *execCmd) environment() []string {
+	env := []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/tmp", "TMPDIR=/tmp"}
+	for _, word := range x.Env {
+		if !strings.Contains(word, "=") {
+			word += "=" + os.Getenv(word)
+		}
+		env = append(env, word)
+	}
+	return env
+}
+
+// packer collects files and the folders that they need.
+type packer struct {
+	files []initramfs.File
+	dirs  map[string]bool
+	bytes int
+}
+
+// add adds a file; its path may be absolute.
+func (p *packer) add(path string, mode uint32, data []byte) {
+	path = strings.TrimPrefix(filepath.Clean("/"+path), "/")
+	p.addDir(filepath.Dir(path))
+	p.files = append(p.files, initramfs.File{Name: path, Mode: initramfs.Regular | mode, Data: data})
+	p.bytes += len(data)
+}
+
+func (p *packer) addDir(path string) {
+	if path == "." || path == "/" || p.dirs[path] {
+		return
+	}
+	p.addDir(filepath.Dir(path))
+	p.dirs[path] = true
+	p.files = append(p.files, initramfs.File{Name: path, Mode: initramfs.Directory | 0o755})
+}
+
+func (p *packer) addFile(from, to string) error {
+	to, err := filepath.Abs(to)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	p.add(to, uint32(info.Mode().Perm()), data)
+	return nil
+}
+
+// addTree adds all regular files below a folder, to where it lies here, and
+// returns that. Names that begin with a dot are left out.
+func (p *packer) addTree(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	p.addDir(strings.TrimPrefix(dir, "/"))
+	return dir, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path != dir && strings.HasPrefix(d.Name(), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case p.bytes > maxTaken:
+			return fs.SkipAll // and it is refused
+		case d.Type().IsRegular():
+			return p.addFile(path, path)
+		}
+		return nil
+	})
+}
+
+func writeArchive(path string, files []initramfs.File) error {
+	var archive bytes.Buffer
+	if err := initramfs.Write(&archive, files); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, archive.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("write initramfs: %w", err)
+	}
+	return nil
+}
