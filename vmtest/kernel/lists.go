@@ -23,7 +23,7 @@ const retryAge = 10 * time.Minute
 const forever = 1 << 62
 
 // indexFormat counts what changed in the index: one of another format is not read.
-const indexFormat = 2
+const indexFormat = 3
 
 // index is what the package lists said.
 type index struct {

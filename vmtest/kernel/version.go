@@ -43,6 +43,19 @@ func (v Version) String() string {
 	return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch)
 }
 
+// MarshalText writes the version as String does.
+func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (v *Version) UnmarshalText(text []byte) error {
+	parsed, ok := parseVersion(string(text))
+	if !ok || parsed.String() != string(text) {
+		return fmt.Errorf("%q is no version", text)
+	}
+	*v = parsed
+	return nil
+}
+
 // Compare orders versions, older first.
 func (v Version) Compare(o Version) int {
 	return cmp.Or(cmp.Compare(v.Major, o.Major), cmp.Compare(v.Minor, o.Minor), cmp.Compare(v.Patch, o.Patch))
