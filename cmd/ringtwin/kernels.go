@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/whole"
 )
 
 // kernelsCmd is about kernels without booting any.
@@ -221,21 +222,20 @@ func (l *kernelsLockCmd) Run(e *env) error {
 	return err
 }
 
-// replaceFile writes a file in one step.
-func replaceFile(path, text string) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-")
+// replaceFile writes a file in one step, for others to read.
+func replaceFile(path, text string) (err error) {
+	file, err := whole.Create(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString(text)
-	err = errors.Join(err, file.Chmod(0o644), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if _, err := file.WriteString(text); err != nil {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
+	if err := file.Chmod(0o644); err != nil {
+		return err
 	}
-	return nil
+	return file.Replace(path)
 }
 
 type kernelsPruneCmd struct {
