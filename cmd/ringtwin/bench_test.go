@@ -75,12 +75,8 @@ func archive(b testing.TB, files []initramfs.File) string {
 		{Name: "dev", Mode: initramfs.Directory | 0o755},
 		{Name: "dev/console", Mode: initramfs.Character | 0o600, Major: 5, Minor: 1},
 	}, files...)
-	var data bytes.Buffer
-	if err := initramfs.Write(&data, files); err != nil {
-		b.Fatal(err)
-	}
-	path := filepath.Join(b.TempDir(), "initramfs.cpio")
-	if err := os.WriteFile(path, data.Bytes(), 0o644); err != nil {
+	path := filepath.Join(b.TempDir(), "initramfs.cpio.lz4")
+	if err := initramfs.WriteFile(path, files); err != nil {
 		b.Fatal(err)
 	}
 	return path

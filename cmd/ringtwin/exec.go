@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
@@ -78,7 +79,7 @@ func (x *execCmd) Run(e *env) error {
 	}
 	defer os.RemoveAll(temp)
 	r := &execRun{execCmd: x, env: e, several: len(refs) > 1, command: command, temp: temp, cache: cache, version: version}
-	if err := writeArchive(r.archive(), files); err != nil {
+	if err := initramfs.WriteFile(r.archive(), files); err != nil {
 		return err
 	}
 	failed := 0
@@ -105,7 +106,7 @@ type execRun struct {
 	cache, version string
 }
 
-func (r *execRun) archive() string { return filepath.Join(r.temp, "initramfs.cpio") }
+func (r *execRun) archive() string { return filepath.Join(r.temp, "initramfs.cpio.lz4") }
 
 // on runs the program on one kernel and returns its exit code.
 func (r *execRun) on(resolver kernel.Resolver, ref kernel.Ref) (code int, err error) {

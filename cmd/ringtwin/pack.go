@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -144,15 +143,4 @@ func (p *packer) addTree(dir string) (string, error) {
 		}
 		return nil
 	})
-}
-
-func writeArchive(path string, files []initramfs.File) error {
-	var archive bytes.Buffer
-	if err := initramfs.Write(&archive, files); err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, archive.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("write initramfs: %w", err)
-	}
-	return nil
 }

@@ -22,10 +22,6 @@ var ErrNotStatic = errors.New("not a static program")
 
 // Self writes an archive whose /init is the running program to a folder, named
 // by its content, and returns its path. Two processes may do so at once.
-//
-// It is compressed with LZ4, which every kernel reads unless it was configured
-// not to (CONFIG_RD_LZ4): an emulated machine is ready sooner than with an
-// archive that is not compressed, for there is less to load.
 func Self(dir string) (string, error) {
 	files, err := Base()
 	if err != nil {
@@ -44,15 +40,18 @@ func Self(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
 	}
-	if err := writePacked(path, files); err != nil {
+	if err := WriteFile(path, files); err != nil {
 		return "", fmt.Errorf("write initramfs: %w", err)
 	}
 	return path, lru.Prune(dir, maxArchiveBytes)
 }
 
-// writePacked writes the format that the kernel reads:
+// WriteFile writes an archive to a file, compressed with LZ4, which every kernel
+// reads unless it was configured not to (CONFIG_RD_LZ4): an emulated machine is
+// ready sooner than with an archive that is not compressed, for there is less to
+// load. The format is that of
 // https://elixir.bootlin.com/linux/v6.12/source/lib/decompress_unlz4.c
-func writePacked(path string, files []File) (err error) {
+func WriteFile(path string, files []File) (err error) {
 	file, err := whole.Create(filepath.Dir(path))
 	if err != nil {
 		return err
