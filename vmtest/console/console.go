@@ -44,8 +44,9 @@ var heads = []struct {
 	kind    Kind
 	pattern *regexp.Regexp
 }{
-	// panic() and its message, kernel/panic.c
-	{Panic, regexp.MustCompile(`^Kernel panic - not syncing`)},
+	// panic() and its message, kernel/panic.c. Not more of it: a panic takes the
+	// serial port from whoever is writing, and a character can come twice.
+	{Panic, regexp.MustCompile(`^Kernel panic\b`)},
 	// mm/kasan, mm/kfence, mm/kmsan, kernel/kcsan, lib/ubsan.c
 	{KASAN, regexp.MustCompile(`^BUG: K(?:ASAN|FENCE|MSAN|CSAN): |^UBSAN: `)},
 	// kernel/watchdog.c, kernel/workqueue.c

@@ -46,6 +46,7 @@ func TestScanRealLogs(t *testing.T) {
 func TestScan(t *testing.T) {
 	for head, want := range map[string]Kind{
 		"Kernel panic - not syncing: sysrq triggered crash":                                   Panic,
+		"Kernel panic -  not syncing: System is deadlocked on memory":                         Panic, // the second blank is the port's
 		"Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)":      Panic,
 		"BUG: unable to handle page fault for address: ffffffffc0000000":                      Oops,
 		"BUG: kernel NULL pointer dereference, address: 0000000000000000":                     Oops,
