@@ -131,31 +131,23 @@ func parseDeb822(text string) []archive {
 	return all
 }
 
-// isDebian reports whether a source is Debian's own archive. Others use its
-// suites' names too: what tells them apart is whose keys sign them, and, where
-// the source names no key, the path that every mirror of Debian has.
-func (s archive) isDebian() bool {
+// isOf reports whether an archive is a distribution's own. Others use its suites'
+// names too: what tells them apart is whose keys sign them, and, where the source
+// names no key, the path that every mirror of the distribution has.
+func (s archive) isOf(keys string, paths ...string) bool {
 	if !slices.Contains(s.components, "main") || len(s.uris) == 0 {
 		return false
 	}
 	if strings.HasPrefix(s.signedBy, "/") {
-		return strings.HasPrefix(filepath.Base(s.signedBy), "debian-archive-")
+		return strings.HasPrefix(filepath.Base(s.signedBy), keys)
 	}
 	uri := strings.TrimRight(s.uris[0], "/")
-	return strings.HasSuffix(uri, "/debian") || strings.HasSuffix(uri, "/debian-security")
+	return slices.ContainsFunc(paths, func(path string) bool { return strings.HasSuffix(uri, path) })
 }
 
-// isUbuntu reports likewise whether a source is Ubuntu's archive.
-func (s archive) isUbuntu() bool {
-	if !slices.Contains(s.components, "main") || len(s.uris) == 0 {
-		return false
-	}
-	if strings.HasPrefix(s.signedBy, "/") {
-		return strings.HasPrefix(filepath.Base(s.signedBy), "ubuntu-archive-")
-	}
-	uri := strings.TrimRight(s.uris[0], "/")
-	return strings.HasSuffix(uri, "/ubuntu") || strings.HasSuffix(uri, "/ubuntu-ports")
-}
+func (s archive) isDebian() bool { return s.isOf("debian-archive-", "/debian", "/debian-security") }
+
+func (s archive) isUbuntu() bool { return s.isOf("ubuntu-archive-", "/ubuntu", "/ubuntu-ports") }
 
 // debianMirrors finds where the machine gets Debian, and its security updates, from.
 func debianMirrors(all []archive) (main, security archive) {
