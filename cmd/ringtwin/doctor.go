@@ -138,7 +138,7 @@ func (d *doctorCmd) source(ctx context.Context, cache, name string) finding {
 	resolver := kernel.Resolver{Cache: kernel.Cache{Dir: cache}, Places: kernel.PlacesFromEnvironment()}
 	refs, problems := resolver.List(ctx, runtime.GOARCH, name)
 	if len(problems) > 0 {
-		f.Found, f.Advice = firstLine(problems[0]), "other kernels than apt's need the Internet, or a mirror: see Kernels in the README"
+		f.Found, f.Advice = firstLine(problems[0]), "other kernels than apt's need the Internet, or a mirror: see \"Any kernel\" in the README"
 		return f
 	}
 	f.OK, f.Found = true, fmt.Sprintf("%d kernels", len(refs))

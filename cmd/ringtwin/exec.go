@@ -17,7 +17,7 @@ import (
 
 // execCmd runs somebody's own program on a kernel.
 type execCmd struct {
-	Kernel string `required:"" help:"One kernel, as for vmtest." placeholder:"KERNEL"`
+	Kernel string `required:"" help:"Kernels, as for vmtest, with commas or spaces between. The program runs on one after the other." placeholder:"KERNEL"`
 	kernelChoice
 	Program string        `arg:"" help:"A static program."`
 	Args    []string      `arg:"" optional:"" passthrough:"" help:"Its arguments."`

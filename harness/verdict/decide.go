@@ -58,7 +58,10 @@ func compareMetric(m Metric, perf, ringbuf []*record.Trial) Row {
 	row.Blocks = len(pairs)
 	seed := perf[0].Trial.Seed
 	if e, ok := compare(pairs, seed); ok {
-		row.Ratio, row.Low, row.High, row.P = math.Exp(e.log), math.Exp(e.low), math.Exp(e.high), e.p
+		row.Ratio, row.Low, row.High = math.Exp(e.log), math.Exp(e.low), math.Exp(e.high)
+		if !m.Exact { // chance has no part in the others
+			row.P = e.p
+		}
 		row.Interval = e.blocks >= minBlocks
 		row.More = moreBlocks(e, math.Log1p(m.Margin))
 	}
@@ -71,9 +74,10 @@ func compareMetric(m Metric, perf, ringbuf []*record.Trial) Row {
 // decide gives the verdict. Where nothing varies, be it that the metric cannot or
 // that time is virtual, the ratio is its own interval.
 func (r *Row) decide(virtual bool) {
-	certain := r.Interval || (r.Metric.Exact || virtual) && r.Low == r.High
+	exact := (r.Metric.Exact || virtual) && r.Low == r.High
+	certain := r.Interval && !r.Metric.Exact || exact
 	inside := func(ratio float64) bool { return math.Abs(math.Log(ratio)) <= math.Log1p(r.Metric.Margin) }
-	real := (r.Low > 1 || r.High < 1) && !(r.P >= alpha)
+	real := (r.Low > 1 || r.High < 1) && (exact || r.P < alpha)
 	switch {
 	case math.IsNaN(r.Ratio):
 		r.Verdict = NoVerdict

@@ -15,19 +15,21 @@ func TestDecide(t *testing.T) {
 		virtual bool
 		want    Verdict
 	}{
-		"far below":              {Row{Metric: lower, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, RingbufBetter},
-		"far below, for a rate":  {Row{Metric: higher, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, PerfBetter},
-		"far above":              {Row{Metric: lower, Ratio: 1.5, Low: 1.2, High: 1.6, P: 0.01, Interval: true}, false, PerfBetter},
-		"inside":                 {Row{Metric: lower, Ratio: 1.01, Low: 0.95, High: 1.05, P: 0.5, Interval: true}, false, Equivalent},
-		"inside, and real":       {Row{Metric: lower, Ratio: 1.03, Low: 1.02, High: 1.05, P: 0.01, Interval: true}, false, Trivial},
-		"wide":                   {Row{Metric: lower, Ratio: 0.7, Low: 0.4, High: 1.3, P: 0.3, Interval: true}, false, Inconclusive},
-		"p too large":            {Row{Metric: lower, Ratio: 0.7, Low: 0.6, High: 0.8, P: 0.06, Interval: true}, false, Inconclusive},
-		"few blocks":             {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, Inconclusive},
-		"few blocks, exact":      {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, RingbufBetter},
-		"one block, virtual":     {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, true, RingbufBetter},
-		"equal, virtual":         {Row{Metric: lower, Ratio: 1, Low: 1, High: 1, P: math.NaN()}, true, Equivalent},
-		"virtual, blocks differ": {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.51, P: math.NaN()}, true, Inconclusive},
-		"no ratio":               {Row{Metric: lower, Ratio: math.NaN()}, false, NoVerdict},
+		"far below":                {Row{Metric: lower, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, RingbufBetter},
+		"far below, for a rate":    {Row{Metric: higher, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, PerfBetter},
+		"far above":                {Row{Metric: lower, Ratio: 1.5, Low: 1.2, High: 1.6, P: 0.01, Interval: true}, false, PerfBetter},
+		"inside":                   {Row{Metric: lower, Ratio: 1.01, Low: 0.95, High: 1.05, P: 0.5, Interval: true}, false, Equivalent},
+		"inside, and real":         {Row{Metric: lower, Ratio: 1.03, Low: 1.02, High: 1.05, P: 0.01, Interval: true}, false, Trivial},
+		"wide":                     {Row{Metric: lower, Ratio: 0.7, Low: 0.4, High: 1.3, P: 0.3, Interval: true}, false, Inconclusive},
+		"p too large":              {Row{Metric: lower, Ratio: 0.7, Low: 0.6, High: 0.8, P: 0.06, Interval: true}, false, Inconclusive},
+		"few blocks":               {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, Inconclusive},
+		"few blocks, exact":        {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, RingbufBetter},
+		"exact, and enough blocks": {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN(), Interval: true}, false, RingbufBetter},
+		"exact, and it varies":     {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.51, P: math.NaN(), Interval: true}, false, Inconclusive},
+		"one block, virtual":       {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, true, RingbufBetter},
+		"equal, virtual":           {Row{Metric: lower, Ratio: 1, Low: 1, High: 1, P: math.NaN()}, true, Equivalent},
+		"virtual, blocks differ":   {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.51, P: math.NaN()}, true, Inconclusive},
+		"no ratio":                 {Row{Metric: lower, Ratio: math.NaN()}, false, NoVerdict},
 	} {
 		if c.row.decide(c.virtual); c.row.Verdict != c.want {
 			t.Errorf("%s: %s, want %s", name, c.row.Verdict, c.want)
@@ -59,5 +61,37 @@ func TestVerdictOfBlocks(t *testing.T) {
 	few := Compare(all[:8])[0]
 	if r := row(t, few, "latency p50"); r.Verdict != Inconclusive || r.More < minBlocks {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestMinBlocksCanDecide: with the fewest blocks that have an interval, a metric
+// of which all blocks say the same is decided, although Holm adjusts for all.
+func TestMinBlocksCanDecide(t *testing.T) {
+	family := 0
+	for _, m := range Metrics() {
+		if !m.Exact {
+			family++
+		}
+	}
+	fewest := func(blocks int) float64 { return math.Exp2(float64(1-blocks)) * float64(family) }
+	if fewest(minBlocks) >= alpha || fewest(minBlocks-1) < alpha {
+		t.Errorf("%d blocks and %d metrics: p can be %g, and with one block less %g", minBlocks, family, fewest(minBlocks), fewest(minBlocks-1))
+	}
+	var all []record.Trial
+	for block := range minBlocks {
+		for _, x := range []string{"perf", "ringbuf", "ringbuf", "perf"} {
+			trial := trialOf(x, block, int64(1000+block))
+			if x == "ringbuf" {
+				trial = trialOf(x, block, 500)
+				trial.Memory = &record.Memory{LockedBytes: 50}
+				trial.Cost.Wakeups = 1
+			}
+			all = append(all, trial)
+		}
+	}
+	for _, r := range Compare(all)[0].Rows {
+		if r.Verdict != RingbufBetter && r.Verdict != NoVerdict {
+			t.Errorf("%s: %s, p %g", r.Metric.Name, r.Verdict, r.P)
+		}
 	}
 }

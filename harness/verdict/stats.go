@@ -33,8 +33,9 @@ type estimate struct {
 	blocks int
 }
 
-// minBlocks is the fewest blocks that can give p below 0.05: 2 of 2^6 signs.
-const minBlocks = 6
+// minBlocks is the fewest blocks that can decide: 2 of 2^8 signs, times the six
+// metrics that Holm adjusts for, are below 0.05.
+const minBlocks = 8
 
 // compare estimates the ratio of what is paired. A block that has nothing of a
 // side, or a figure of 0, has no ratio: with one of those, there is no estimate.

@@ -105,7 +105,7 @@ func TestMoreBlocks(t *testing.T) {
 	if n := moreBlocks(estimate{low: -0.2, high: 0.2, blocks: 6}, 0.1); n != 24 {
 		t.Errorf("half as wide takes %d blocks, want 24", n)
 	}
-	for _, e := range []estimate{{}, {blocks: 6}, {low: -1e9, high: 1e9, blocks: 6}} {
+	for _, e := range []estimate{{}, {blocks: minBlocks}, {low: -1e9, high: 1e9, blocks: 6}} {
 		if n := moreBlocks(e, 0.01); n != 0 {
 			t.Errorf("%+v: %d", e, n)
 		}

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -37,6 +38,7 @@ func Tar(t testing.TB, files ...File) []byte {
 // control file.
 func Deb(t testing.TB, compression, control string, files ...File) []byte {
 	t.Helper()
+	files = slices.Clone(files)
 	for i := range files {
 		files[i].Name = "./" + files[i].Name
 	}

@@ -65,8 +65,8 @@ func TestImagesRefuses(t *testing.T) {
 	mirrors.Push(t, host+"/no/kernel:1", mirrors.Tar(t, mirrors.File{Name: "etc/passwd", Data: []byte("x")}))
 	for want, says := range map[string]string{
 		"oci:" + host + "/no/kernel:1":     "no image of a kernel",
-		"oci:" + host + "/no/kernel:2":     "not complete",
-		"oci:" + host + "/no/such/thing:1": "not complete",
+		"oci:" + host + "/no/kernel:2":     "the registry has no such image",
+		"oci:" + host + "/no/such/thing:1": "the registry has no such image",
 		"oci:127.0.0.1:1/no/registry:1":    "127.0.0.1:1",
 		"oci:Not An Image":                 ErrNotNamed.Error(),
 	} {

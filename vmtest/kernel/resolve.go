@@ -48,9 +48,9 @@ func Unresolved(name string, err error) Ref { return Ref{Name: name, unresolved:
 type source interface {
 	// where says in a few words where list looks.
 	where() string
-	// list returns what there is, in any order, as it was at most maxAge ago.
-	// What pin fills in may be missing. With an error, the refs are those that
-	// could be read nevertheless.
+	// list returns what there is, in any order, as it was at most maxAge ago; a
+	// source that keeps no lists asks each time. What pin fills in may be missing.
+	// With an error, the refs are those that could be read nevertheless.
 	list(ctx context.Context, arch string, maxAge time.Duration) ([]Ref, error)
 	// pin names a kernel exactly. The error is errIncomplete where the source
 	// has no such kernel after all.
@@ -128,6 +128,9 @@ func (r Resolver) Resolve(ctx context.Context, want string) ([]Ref, error) {
 // image is an image that was named in full.
 func (r Resolver) image(ctx context.Context, q query) ([]Ref, error) {
 	ref, err := r.source(sourceOCI).pin(ctx, Ref{Name: q.text, Source: sourceOCI, Arch: q.arch, Package: q.pattern})
+	if errors.Is(err, errIncomplete) {
+		return nil, fmt.Errorf("%w: %s: the registry has no such image", ErrNotNamed, q.text)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", q.text, err)
 	}
@@ -164,8 +167,8 @@ func (r Resolver) versions(ctx context.Context, q query) ([]Ref, error) {
 func (r Resolver) versionsOf(ctx context.Context, name string, q query, missing *NotFoundError) ([]Ref, error) {
 	s := r.source(name)
 	have, err := s.list(ctx, q.arch, listsAge)
-	if err == nil && len(expand(have, q)) == 0 {
-		have, err = s.list(ctx, q.arch, retryAge) // it may have come since
+	if name == sourceApt && err == nil && len(expand(have, q)) == 0 {
+		have, err = s.list(ctx, q.arch, retryAge) // it may have come since; others keep no lists
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
