@@ -5,6 +5,7 @@ package mirrors
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"slices"
@@ -46,7 +47,7 @@ func Deb(t testing.TB, compression, control string, files ...File) []byte {
 	for _, member := range []File{
 		{"debian-binary", []byte("2.0\n")},
 		{"control.tar", Tar(t, File{"./control", []byte(control)})},
-		{"data.tar." + compression, pack(t, compression, Tar(t, files...))},
+		{"data.tar." + compression, Pack(t, "."+compression, Tar(t, files...))},
 	} {
 		b = fmt.Appendf(b, "%-16s%-12d%-6d%-6d%-8o%-10d`\n%s", member.Name, 0, 0, 0, 0o100644, len(member.Data), member.Data)
 		if len(member.Data)%2 == 1 {
@@ -56,18 +57,24 @@ func Deb(t testing.TB, compression, control string, files ...File) []byte {
 	return b
 }
 
-func pack(t testing.TB, compression string, data []byte) []byte {
+// Pack compresses data as the ending of a name says: .gz, .xz, .zst, or not at
+// all.
+func Pack(t testing.TB, ending string, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	var w io.WriteCloser
 	var err error
-	switch compression {
-	case "xz":
+	switch ending {
+	case ".gz":
+		w = gzip.NewWriter(&b)
+	case ".xz":
 		w, err = xz.NewWriter(&b)
-	case "zst":
+	case ".zst":
 		w, err = zstd.NewWriter(&b)
+	case "":
+		return data
 	default:
-		t.Fatalf("compression %s", compression)
+		t.Fatalf("ending %s", ending)
 	}
 	check(t, err)
 	_, err = w.Write(data)

@@ -1,9 +1,7 @@
 package kernel
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"os"
@@ -11,55 +9,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/ringtwin/ringtwin/internal/mirrors"
 )
 
-// tarball packs files in order.
-func tarball(t testing.TB, files ...string) []byte {
+// tarball packs files in order, each with its name in it.
+func tarball(t testing.TB, names ...string) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, name := range files {
-		body := "content of " + name
-		if err := w.WriteHeader(&tar.Header{Name: "./" + name, Mode: 0o644, Size: int64(len(body)), Typeflag: tar.TypeReg}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, body); err != nil {
-			t.Fatal(err)
-		}
+	var files []mirrors.File
+	for _, name := range names {
+		files = append(files, mirrors.File{Name: "./" + name, Data: []byte("content of " + name)})
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func compress(t testing.TB, ending string, data []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	var w io.WriteCloser
-	var err error
-	switch ending {
-	case ".gz":
-		w = gzip.NewWriter(&b)
-	case ".xz":
-		w, err = xz.NewWriter(&b)
-	case ".zst":
-		w, err = zstd.NewWriter(&b)
-	default:
-		return data
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(data); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return mirrors.Tar(t, files...)
 }
 
 // deb makes a package of members; odd ones are padded.
@@ -98,7 +58,7 @@ func TestUnpackDebs(t *testing.T) {
 				var paths []string
 				modules := false
 				for i, files := range debs {
-					data := compress(t, ending, tarball(t, files...))
+					data := mirrors.Pack(t, ending, tarball(t, files...))
 					paths = append(paths, writeDeb(t, from, fmt.Sprintf("%d.deb", i), deb(
 						[2]string{"debian-binary", "2.0\n"}, [2]string{"control.tar.xz", "odd"}, [2]string{"data.tar" + ending, string(data)})))
 					modules = modules || strings.HasSuffix(files[len(files)-1], ".ko")
@@ -123,7 +83,7 @@ func TestUnpackDebs(t *testing.T) {
 }
 
 func TestUnpackDebsRefuses(t *testing.T) {
-	data := string(compress(t, ".xz", tarball(t, "boot/vmlinuz-R")))
+	data := string(mirrors.Pack(t, ".xz", tarball(t, "boot/vmlinuz-R")))
 	whole := deb([2]string{"debian-binary", "2.0\n"}, [2]string{"data.tar.xz", data})
 	for name, content := range map[string][]byte{
 		"no kernel in it":     deb([2]string{"data.tar", string(tarball(t, "usr/bin/true"))}),
