@@ -25,8 +25,13 @@ func portPath(dir, port string) string { return filepath.Join(dir, port) }
 // virtme-ng, so no parent-death signal of ours reaches it. But all of them are
 // one process group, and a shell in it waits for the end of the pipe whose other
 // end only we have: when we are gone, however, it removes the folder and ends
-// the group.
-const leash = `{ read -r _ <&3; rm -rf -- "$0"; kill -KILL 0; } >/dev/null 2>&1 & exec 3<&-; exec "$@"`
+// the group. The others may still be writing into the folder, so it tries again;
+// it is of the group itself, and nothing comes after that has ended.
+const leash = `{
+read -r _ <&3
+for try in 1 2 3 4 5 6 7 8 9; do rm -rf -- "$0" && break; done
+kill -KILL 0
+} >/dev/null 2>&1 & exec 3<&-; exec "$@"`
 
 // ports are where QEMU, started by virtme-ng, connects to. Descriptors cannot be
 // handed down to it: virtme-ng closes them.
