@@ -63,7 +63,7 @@ func BenchmarkFirstRecord(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p.Programs = 1
+	p.Events = 1
 	cell, err := p.Cell(bpf.Ringbuf, cfg.CPUs)
 	if err != nil {
 		b.Fatal(err)

@@ -68,7 +68,7 @@ var rules = []rule{
 		only: bpf.Ringbuf,
 		left: func(c *record.Counts, _ *record.Cell) uint64 { return c.ProducerBytes },
 		right: func(c *record.Counts, cell *record.Cell) uint64 {
-			footprint := transport.FootprintBytes(bpf.Ringbuf, bpf.EventBytes+cell.PayloadBytes)
+			footprint := transport.FootprintBytes(bpf.Ringbuf, cell.PayloadBytes)
 			return (c.Submitted + c.Discarded) * uint64(footprint)
 		},
 	},

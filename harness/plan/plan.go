@@ -36,11 +36,11 @@ type Plan struct {
 	// Attach is where the twins hook in; auto takes the first that works.
 	Attach   string `yaml:"attach"`
 	Workload string `yaml:"workload"`
-	// Programs is how many programs a trial starts, all producers together.
-	Programs  int     `yaml:"programs"`
+	// Events is how many events a trial starts, all producers together.
+	Events    int     `yaml:"events"`
 	Producers int     `yaml:"producers"`
 	RateHz    float64 `yaml:"rate_hz"` // of all producers together; 0: as fast as possible
-	// PayloadBytes is the tail of each event.
+	// PayloadBytes is what a program hands over for one event.
 	PayloadBytes int `yaml:"payload_bytes"`
 	// Exactly one of these is set: the bytes of all rings of a transport
 	// together, or those of each ring.
@@ -89,11 +89,12 @@ func Load(nameOrPath string) (*Plan, error) {
 // Parse reads a plan. Unknown and repeated keys are refused.
 func Parse(text []byte) (*Plan, error) {
 	p := &Plan{
-		Transports: []string{string(bpf.Perf), string(bpf.Ringbuf)},
-		Attach:     string(bpf.AttachAuto),
-		Workload:   "execve",
-		Producers:  1,
-		Blocks:     1,
+		Transports:   []string{string(bpf.Perf), string(bpf.Ringbuf)},
+		Attach:       string(bpf.AttachAuto),
+		Workload:     "execve",
+		Producers:    1,
+		PayloadBytes: bpf.EventBytes,
+		Blocks:       1,
 	}
 	if err := decode(text, p); err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (p *Plan) Text() ([]byte, error) { return yaml.Marshal(p) }
 // in https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h
 const (
 	maxPayloadBytes = 32 << 10
-	maxPrograms     = 1_000_000
+	maxEvents       = 1_000_000
 	maxRingBytes    = 1 << 30
 	maxBlocks       = 1000
 )
@@ -143,11 +144,11 @@ func (p *Plan) Check() error {
 	refuse(p.Workload != "execve", "workload: %q, want execve", p.Workload)
 	attach := append([]bpf.Attach{bpf.AttachAuto}, bpf.AttachOrder()...)
 	refuse(!slices.Contains(attach, bpf.Attach(p.Attach)), "attach: %q, want one of %v", p.Attach, attach)
-	refuse(p.Programs < 1 || p.Programs > maxPrograms, "programs: %d, want 1 to %d", p.Programs, maxPrograms)
+	refuse(p.Events < 1 || p.Events > maxEvents, "events: %d, want 1 to %d", p.Events, maxEvents)
 	refuse(p.Producers < 1, "producers: %d, want at least 1", p.Producers)
-	refuse(p.Producers > 0 && p.Programs%p.Producers != 0, "programs: %d cannot be shared equally by %d producers", p.Programs, p.Producers)
+	refuse(p.Producers > 0 && p.Events%p.Producers != 0, "events: %d cannot be shared equally by %d producers", p.Events, p.Producers)
 	refuse(p.RateHz < 0, "rate_hz: %g, want 0 or more", p.RateHz)
-	refuse(p.PayloadBytes < 0 || p.PayloadBytes > maxPayloadBytes, "payload_bytes: %d, want 0 to %d", p.PayloadBytes, maxPayloadBytes)
+	refuse(p.PayloadBytes < bpf.EventBytes || p.PayloadBytes > maxPayloadBytes, "payload_bytes: %d, want %d to %d", p.PayloadBytes, bpf.EventBytes, maxPayloadBytes)
 	refuse(p.ReaderStallMS < 0, "reader_stall_ms: %d, want 0 or more", p.ReaderStallMS)
 	refuse(p.Blocks < 1 || p.Blocks > maxBlocks, "blocks: %d, want 1 to %d", p.Blocks, maxBlocks)
 	refuse((p.RingBytesTotal == 0) == (p.RingBytesEach == 0), "ring_bytes_total, ring_bytes_each: want exactly one of them")
@@ -168,8 +169,9 @@ func (p *Plan) Check() error {
 // fails for ever.
 func (p *Plan) Cell(kind bpf.Transport, cpus int) (record.Cell, error) {
 	rings := transport.Rings(kind, cpus)
-	each := p.RingBytesEach
+	each, equal := p.RingBytesEach, "each"
 	if each == 0 {
+		equal = "total"
 		each = floorPowerOfTwo(p.RingBytesTotal / rings)
 	}
 	cell := record.Cell{
@@ -177,18 +179,19 @@ func (p *Plan) Cell(kind bpf.Transport, cpus int) (record.Cell, error) {
 		Policy:         transport.DefaultPolicy(kind),
 		Attach:         p.Attach,
 		Workload:       p.Workload,
-		Programs:       p.Programs,
+		Events:         p.Events,
 		RateHz:         p.RateHz,
 		PayloadBytes:   p.PayloadBytes,
 		RingBytes:      each,
 		RingBytesTotal: each * rings,
-		Producers:      p.Producers,
-		ReaderStallMS:  p.ReaderStallMS,
+		Batch:          1, Equal: equal, Placement: "apart",
+		Producers:     p.Producers,
+		ReaderStallMS: p.ReaderStallMS,
 	}
 	if err := transport.CheckRingBytes(each); err != nil {
 		return cell, fmt.Errorf("%s on %d CPUs: %w", kind, cpus, err)
 	}
-	n := bpf.EventBytes + p.PayloadBytes
+	n := p.PayloadBytes
 	if transport.Capacity(kind, each, n) < 1 {
 		return cell, fmt.Errorf("%s: an event of %d bytes takes %d in a ring of %d: %d-1 < %d",
 			kind, n, transport.FootprintBytes(kind, n), each, each, transport.FootprintBytes(kind, n))
@@ -233,7 +236,7 @@ func (p *Plan) Trials(kernel string, cpus int) ([]record.Trial, error) {
 				Schema: record.Schema,
 				ID:     fmt.Sprintf("%s/%s/%s/block%d.%d", kernel, p.Name, cell.Transport, block, position),
 				Cell:   cell,
-				Trial:  record.Place{Plan: p.Name, Trials: p.Blocks * len(orders[0]), Block: block, Position: position, Order: order, Seed: p.Seed},
+				Trial:  record.Place{Side: string(letter), Plan: p.Name, Trials: p.Blocks * len(orders[0]), Block: block, Position: position, Order: order, Seed: p.Seed},
 			})
 		}
 	}

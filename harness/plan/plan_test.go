@@ -32,7 +32,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("unknown name: %v, want the names there are", err)
 	}
 	path := filepath.Join(t.TempDir(), "mine.yaml")
-	text := "name: mine\nprograms: 10\nring_bytes_total: 65536\n"
+	text := "name: mine\nevents: 10\nring_bytes_total: 65536\n"
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -56,22 +56,22 @@ func TestTextIsAPlan(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	if again.Programs != p.Programs || again.Seed != p.Seed || again.RingBytesTotal != p.RingBytesTotal {
+	if again.Events != p.Events || again.Seed != p.Seed || again.RingBytesTotal != p.RingBytesTotal {
 		t.Errorf("%+v became %+v", p, again)
 	}
 }
 
 func TestParseRefuses(t *testing.T) {
-	const good = "name: x\nprograms: 100\nring_bytes_total: 65536\n"
+	const good = "name: x\nevents: 100\nring_bytes_total: 65536\n"
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown key":     {good + "program: 5\n", "program"},
-		"twice":           {good + "programs: 5\n", "programs"},
-		"no name":         {"programs: 1\nring_bytes_total: 65536\n", "name"},
+		"twice":           {good + "events: 5\n", "events"},
+		"no name":         {"events: 1\nring_bytes_total: 65536\n", "name"},
 		"name of words":   {strings.Replace(good, "name: x", "name: my plan", 1), "name"},
-		"no programs":     {"name: x\nring_bytes_total: 65536\n", "programs: 0"},
+		"no programs":     {"name: x\nring_bytes_total: 65536\n", "events: 0"},
 		"text for number": {strings.Replace(good, "100", "many", 1), "many"},
 		"both sizes":      {good + "ring_bytes_each: 4096\n", "exactly one"},
-		"no size":         {"name: x\nprograms: 1\n", "exactly one"},
+		"no size":         {"name: x\nevents: 1\n", "exactly one"},
 		"odd size":        {strings.Replace(good, "65536", "65535", 1), "power of two"},
 		"attach":          {good + "attach: hook\n", "tracepoint"},
 		"transports":      {good + "transports: [perf]\n", "transports"},
@@ -104,8 +104,8 @@ func parse(t *testing.T, text string) *Plan {
 // TestCellRefusesTheWedge: sizes at which one loss would block a perf ring for
 // ever are refused, and the ones beside them are not.
 func TestCellRefusesTheWedge(t *testing.T) {
-	for payload, ok := range map[int]bool{3988: true, 3989: false, 4012: false, 4013: false} {
-		p := parse(t, "name: x\nprograms: 1\nring_bytes_each: 4096\n")
+	for payload, ok := range map[int]bool{4052: true, 4053: false, 4076: false, 4077: false} {
+		p := parse(t, "name: x\nevents: 1\nring_bytes_each: 4096\n")
 		p.PayloadBytes = payload
 		_, err := p.Cell(bpf.Perf, 2)
 		if (err == nil) != ok {
@@ -115,7 +115,7 @@ func TestCellRefusesTheWedge(t *testing.T) {
 }
 
 func TestCellSharesTheTotal(t *testing.T) {
-	p := parse(t, "name: x\nprograms: 1\nring_bytes_total: 65536\n")
+	p := parse(t, "name: x\nevents: 1\nring_bytes_total: 65536\n")
 	for cpus, each := range map[int]int{1: 65536, 2: 32768, 3: 16384, 8: 8192} {
 		cell, err := p.Cell(bpf.Perf, cpus)
 		if err != nil || cell.RingBytes != each || cell.RingBytesTotal != each*cpus {
@@ -137,7 +137,7 @@ func TestTrialsAlternate(t *testing.T) {
 	letters := map[string]string{"perf": "A", "ringbuf": "B"}
 	starts := map[string]bool{}
 	for seed := range uint64(20) {
-		p := parse(t, "name: x\nprograms: 1\nblocks: 3\nring_bytes_total: 65536\n")
+		p := parse(t, "name: x\nevents: 1\nblocks: 3\nring_bytes_total: 65536\n")
 		p.Seed = seed
 		trials, err := p.Trials("6.1", 2)
 		if err != nil {

@@ -48,12 +48,14 @@ type Trial struct {
 	Trial   Place   `json:"trial"`
 
 	// The rest is absent where nothing was measured.
-	Counts  *Counts     `json:"counts,omitempty"`
-	Latency *Latency    `json:"latency_ns,omitempty"`
-	Cost    *Cost       `json:"cost,omitempty"`
-	Rate    *Rate       `json:"rate,omitempty"`
-	Memory  *Memory     `json:"memory,omitempty"`
-	Ledger  []Invariant `json:"ledger,omitempty"`
+	Counts  *Counts  `json:"counts,omitempty"`
+	Latency *Latency `json:"latency_ns,omitempty"` // from the program's time stamp
+	// Intended is from when the trigger should have been, where there is a rate.
+	Intended *Latency    `json:"latency_intended_ns,omitempty"`
+	Cost     *Cost       `json:"cost,omitempty"`
+	Rate     *Rate       `json:"rate,omitempty"`
+	Memory   *Memory     `json:"memory,omitempty"`
+	Ledger   []Invariant `json:"ledger,omitempty"`
 }
 
 // Kernel is what was booted.
@@ -86,45 +88,76 @@ type Machine struct {
 	Command     string `json:"command,omitempty"`
 }
 
+// The clocks that figures are of.
+const (
+	Wall    = "wall"
+	Virtual = "virtual"
+)
+
 // Publishable reports whether wall-clock figures of this machine may be shown
 // as such: not where the guest's instructions were emulated.
 func (m Machine) Publishable() bool { return m.Accel != "tcg" }
 
 // Cell is one point of the plan.
 type Cell struct {
-	Transport    string  `json:"transport"`     // perf, ringbuf
-	Policy       string  `json:"policy"`        // who wakes the reader and when
-	Attach       string  `json:"attach"`        // as used, never auto
-	Workload     string  `json:"workload"`      // execve
-	Programs     int     `json:"programs"`      // execs of all producers together
-	RateHz       float64 `json:"rate_hz"`       // 0: as fast as possible
-	PayloadBytes int     `json:"payload_bytes"` // beyond the event's 64
+	Transport string `json:"transport"` // perf, ringbuf, ringbuf-output
+	// Policy is who wakes the reader and when: adaptive (ring buffers: when the
+	// reader has caught up), every, batch=N (ring buffers: once N events wait),
+	// wakeup_events=N, watermark=BYTES (perf buffer), timer (nobody).
+	Policy string `json:"policy"`
+	// FlushMS is after how long the reader looks although nobody woke it; 0: never.
+	FlushMS  int    `json:"flush_ms"`
+	Attach   string `json:"attach"`   // as used, never auto
+	Workload string `json:"workload"` // execve, storm
+	// Events is what all producers together try to send.
+	Events int `json:"events"`
+	// Batch is the events that one trigger causes: 1 for an execve.
+	Batch        int     `json:"batch"`
+	RateHz       float64 `json:"rate_hz"`       // events a second; 0: as fast as possible
+	PayloadBytes int     `json:"payload_bytes"` // what the program hands over for one event
 	RingBytes    int     `json:"ring_bytes"`    // of one ring
 	// RingBytesTotal is RingBytes times the rings that the transport has.
 	RingBytesTotal int `json:"ring_bytes_total"`
-	Producers      int `json:"producers"`
+	// Equal is what both transports have the same of: total, or each ring's bytes.
+	Equal     string `json:"equal"`
+	Producers int    `json:"producers"`
+	// Placement says where producers run: apart (not on the reader's CPU, where
+	// there is another), hot (all on one CPU, apart), same (on the reader's).
+	Placement string `json:"placement"`
 	// ReaderStallMS is how long the reader sleeps, from the start on, before
-	// it first reads.
+	// it first reads; ReaderDelayNS how long it works on each event.
 	ReaderStallMS int `json:"reader_stall_ms"`
+	ReaderDelayNS int `json:"reader_delay_ns"`
+	// Fault names what selftest injects; empty in a measurement.
+	Fault string `json:"fault,omitempty"`
 }
 
 // Place says which of the trials of a cell this is.
 type Place struct {
-	Run      string `json:"run"`      // names the run that it is of
-	Plan     string `json:"plan"`     // name of the plan that wants it
+	Run  string `json:"run"`  // names the run that it is of
+	Plan string `json:"plan"` // name of the plan that wants it
+	// Setup is the number of the set-up in the plan, from 0. Both sides of a
+	// comparison share it. Scenario is the name that the plan gave it.
+	Setup    int    `json:"setup"`
+	Scenario string `json:"scenario,omitempty"`
+	Side     string `json:"side"`     // A or B
 	Trials   int    `json:"trials"`   // how many the plan wants of this kernel
 	Block    int    `json:"block"`    // from 0; the two-sided block is what statistics count
-	Position int    `json:"position"` // in the block, from 0
-	Order    string `json:"order"`    // ABBA or BAAB; A is perf
-	Seed     uint64 `json:"seed"`
-	Started  string `json:"started"` // RFC 3339, the host's clock
+	Position int    `json:"position"` // in the block of the set-up, from 0
+	Order    string `json:"order"`    // ABBA or BAAB, or AB or BA repeated in a sweep
+	// Step is the step of a sweep, from 1; 0: none. Each side chooses the rate of
+	// a step by what it lost before.
+	Step    int    `json:"step,omitempty"`
+	Seed    uint64 `json:"seed"`
+	Started string `json:"started"` // RFC 3339, the host's clock
 }
 
 // Counts are events, unless they say otherwise.
 type Counts struct {
-	// Started is the ground truth: execve calls that the workload really made.
+	// Started is the ground truth: triggers that the workload really made, each
+	// the cause of as many events as the cell's batch.
 	Started uint64 `json:"started"`
-	// Triggers is execve calls that the program saw, Foreign those of others.
+	// Triggers is those that the program saw, Foreign those of others.
 	Triggers  uint64 `json:"triggers"`
 	Foreign   uint64 `json:"foreign"`
 	Misses    uint64 `json:"misses"` // runs that the kernel skipped (recursion)
@@ -174,29 +207,52 @@ func (c *Counts) FailedTotal() uint64 {
 	return n
 }
 
-// Latency is nanoseconds from the kernel's time stamp to user space, of the
-// events that were delivered: survivors.
+// Latency is nanoseconds from one time stamp to user space, of the events that
+// were delivered: survivors.
 type Latency struct {
 	N        int64 `json:"n"`
 	P50      int64 `json:"p50"`
 	P90      int64 `json:"p90"`
 	P99      int64 `json:"p99"`
 	P999     int64 `json:"p999"`
+	P9999    int64 `json:"p9999"`
 	Max      int64 `json:"max"`
 	Negative int64 `json:"negative"` // stamps later than their arrival; not in the histogram
+	// WithLost are the percentiles of all events that should have arrived.
+	WithLost *Quantiles `json:"with_lost,omitempty"`
 	// HDR is the histogram, HdrHistogram V2 compressed, base64.
 	HDR string `json:"hdr,omitempty"`
 }
+
+// Quantiles are nanoseconds; a lost event took for ever, which is [Never].
+type Quantiles struct {
+	N     int64 `json:"n"` // events, lost ones included
+	P50   int64 `json:"p50"`
+	P90   int64 `json:"p90"`
+	P99   int64 `json:"p99"`
+	P999  int64 `json:"p999"`
+	P9999 int64 `json:"p9999"`
+}
+
+// Never is the latency of an event that was lost.
+const Never = -1
 
 // Cost is what the transport took.
 type Cost struct {
 	// ProducerNSPerEvent is the program's run time, output call included, for
 	// each event that it tried to send, as the kernel measured it.
 	ProducerNSPerEvent float64 `json:"producer_ns_per_event"`
+	// ControlNSPerTrigger is the CPU time that a trigger takes the producer with
+	// an empty program attached, and ProducerCPUNSPerEvent what each event that
+	// was tried takes beyond that: wake-ups included. Storm only.
+	ControlNSPerTrigger   float64 `json:"control_ns_per_trigger,omitempty"`
+	ProducerCPUNSPerEvent float64 `json:"producer_cpu_ns_per_event,omitempty"`
 	// ConsumerCPUNSPerEvent is the CPU time of the reading thread.
 	ConsumerCPUNSPerEvent float64 `json:"consumer_cpu_ns_per_event"`
-	// InstructionsPerEvent is only known in virtual time.
-	InstructionsPerEvent float64 `json:"instructions_per_event,omitempty"`
+	// The same as instructions, which is known in virtual time only: of the
+	// producer above the control, and of the consumer.
+	InstructionsPerEvent         float64 `json:"instructions_per_event,omitempty"`
+	ConsumerInstructionsPerEvent float64 `json:"consumer_instructions_per_event,omitempty"`
 	// Wakeups is how often the reading thread slept and was woken.
 	Wakeups         int64   `json:"wakeups"`
 	EventsPerWakeup float64 `json:"events_per_wakeup"`

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
@@ -161,13 +160,13 @@ func setupLines(c *verdict.Comparison) []string {
 	if p.RateHz > 0 {
 		rate = fmt.Sprintf("at %g Hz", p.RateHz)
 	}
-	load := fmt.Sprintf("plan %s: %d program starts a trial by %s, %s", c.Plan, p.Programs, plural(p.Producers, "producer"), rate)
+	load := fmt.Sprintf("plan %s: %d program starts a trial by %s, %s", c.Plan, p.Events, plural(p.Producers, "producer"), rate)
 	if p.ReaderStallMS > 0 {
 		load += fmt.Sprintf("; the reader sleeps for the first %d ms", p.ReaderStallMS)
 	}
 	size := func(bytes int) string { return value("bytes", float64(bytes)) }
 	events := fmt.Sprintf("attached by %s; events of %d bytes; rings: perf %d x %s, ring buffer %s",
-		p.Attach, bpf.EventBytes+p.PayloadBytes, p.RingBytesTotal/max(p.RingBytes, 1), size(p.RingBytes), size(r.RingBytes))
+		p.Attach, p.PayloadBytes, p.RingBytesTotal/max(p.RingBytes, 1), size(p.RingBytes), size(r.RingBytes))
 	return []string{load, events}
 }
 

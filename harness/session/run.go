@@ -188,7 +188,7 @@ func (r *Run) record(t *record.Trial) error {
 // becomes a line in the ledger of every trial of this boot: if the twins do not
 // agree about the same programs, no comparison of theirs means anything.
 func (r *Run) compare(ctx context.Context, conn Conn, cell record.Cell) (record.Invariant, error) {
-	cell.Programs, cell.Producers, cell.RateHz = comparePrograms, 1, 0
+	cell.Events, cell.Producers, cell.RateHz = comparePrograms, 1, 0
 	line := record.Invariant{Invariant: "both twins deliver the same programs, all of them"}
 	got, err := ask[trial.Comparison](ctx, conn, Request{Compare: &cell}, r.Timeout)
 	if err != nil {
@@ -282,10 +282,10 @@ func broken(lines []record.Invariant) string {
 func runTime(cell *record.Cell) time.Duration {
 	d := time.Duration(cell.ReaderStallMS) * time.Millisecond
 	if cell.RateHz > 0 {
-		d += time.Duration(float64(cell.Programs) / cell.RateHz * float64(time.Second))
+		d += time.Duration(float64(cell.Events) / cell.RateHz * float64(time.Second))
 	}
 	// 20 ms a program is ten times what an emulated machine takes.
-	return d + time.Duration(cell.Programs)*20*time.Millisecond
+	return d + time.Duration(cell.Events)*20*time.Millisecond
 }
 
 // ask sends a request that has one answer.

@@ -31,12 +31,12 @@ type side struct {
 	consumer *consumer
 }
 
-// Compare attaches both twins at once and starts cell.Programs programs under
+// Compare attaches both twins at once and starts cell.Events programs under
 // three uids. The rings hold all of them, so nothing may be lost. The cell's
 // transport and ring size are ignored.
 func (r *Runner) Compare(ctx context.Context, cell record.Cell) (_ *Comparison, err error) {
 	load, err := workload.NewExecve(ctx, workload.Options{
-		Count: cell.Programs, UIDs: comparisonUIDs, FirstToken: nextTokens(),
+		Count: cell.Events, UIDs: comparisonUIDs, FirstToken: nextTokens(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start workload: %w", err)
@@ -87,13 +87,13 @@ func (r *Runner) Compare(ctx context.Context, cell record.Cell) (_ *Comparison, 
 
 func openSide(cell record.Cell, kind bpf.Transport) (*side, error) {
 	cell.Transport = string(kind)
-	sampleBytes := transport.SampleBytes(kind, bpf.EventBytes+cell.PayloadBytes)
-	cell.RingBytes = roomFor(cell.Programs * transport.FootprintBytes(kind, bpf.EventBytes+cell.PayloadBytes))
+	sampleBytes := transport.SampleBytes(kind, cell.PayloadBytes)
+	cell.RingBytes = roomFor(cell.Events * transport.FootprintBytes(kind, cell.PayloadBytes))
 	twin, reader, err := open(cell)
 	if err != nil {
 		return nil, err
 	}
-	return &side{twin: twin, reader: reader, consumer: newConsumer(reader, sampleBytes, cell.Programs, -1)}, nil
+	return &side{twin: twin, reader: reader, consumer: newConsumer(reader, sampleBytes, cell.Events, -1)}, nil
 }
 
 // roomFor is the smallest ring of at least a page that more than holds n bytes.

@@ -92,7 +92,7 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 
 	producers, consumerCPU := r.placement()
 	load, err := workload.NewExecve(ctx, workload.Options{
-		Count:      cell.Programs / cell.Producers,
+		Count:      cell.Events / cell.Producers,
 		Producers:  cell.Producers,
 		RateHz:     cell.RateHz,
 		CPUs:       producers,
@@ -104,8 +104,8 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	defer func() { err = errors.Join(err, load.Close()) }()
 
 	kind := bpf.Transport(cell.Transport)
-	sampleBytes := transport.SampleBytes(kind, bpf.EventBytes+cell.PayloadBytes)
-	c := newConsumer(reader, sampleBytes, cell.Programs+len(r.cpus), consumerCPU)
+	sampleBytes := transport.SampleBytes(kind, cell.PayloadBytes)
+	c := newConsumer(reader, sampleBytes, cell.Events+len(r.cpus), consumerCPU)
 	out := &record.Trial{}
 
 	// Collect what set-up left behind, then not again before the trial is over.
@@ -156,7 +156,7 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 		Transport:    bpf.Transport(cell.Transport),
 		Attach:       bpf.Attach(cell.Attach),
 		RingBytes:    cell.RingBytes,
-		PayloadBytes: cell.PayloadBytes,
+		PayloadBytes: cell.PayloadBytes - bpf.EventBytes,
 		Mark:         workload.Mark(),
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ func cell(t *testing.T, kind bpf.Transport) record.Cell {
 	}
 	return record.Cell{
 		Transport: string(kind), Attach: string(attach), Workload: "execve",
-		Programs: 200, Producers: 2, PayloadBytes: 9, RingBytes: 1 << 20,
+		Events: 200, Producers: 2, PayloadBytes: 73, RingBytes: 1 << 20,
 	}
 }
 
@@ -81,7 +81,7 @@ func TestRunAccountsForLoss(t *testing.T) {
 			c := cell(t, kind)
 			c.RingBytes, c.ReaderStallMS, c.Producers = 4096, 500, 1
 			out := measure(t, r, c)
-			fits := uint64(transport.Capacity(kind, 4096, bpf.EventBytes+c.PayloadBytes))
+			fits := uint64(transport.Capacity(kind, 4096, c.PayloadBytes))
 			if got := out.Counts.Delivered; got != fits {
 				t.Errorf("%d delivered, a page holds %d", got, fits)
 			}
@@ -99,7 +99,7 @@ func TestRunAccountsForLoss(t *testing.T) {
 func TestRunAtARate(t *testing.T) {
 	r := newRunner(t)
 	c := cell(t, bpf.Ringbuf)
-	c.Programs, c.RateHz = 20, 200
+	c.Events, c.RateHz = 20, 200
 	out := measure(t, r, c)
 	if out.Rate.OfferedHz != 200 || out.Rate.AchievedHz > 250 {
 		t.Errorf("rate %+v, want 200 Hz", out.Rate)
@@ -112,7 +112,7 @@ func TestRunRefusesNonsense(t *testing.T) {
 		"transport": func(c *record.Cell) { c.Transport = "pigeon" },
 		"attach":    func(c *record.Cell) { c.Attach = "hook" },
 		"ring":      func(c *record.Cell) { c.RingBytes = 5000 },
-		"programs":  func(c *record.Cell) { c.Programs = 0 },
+		"programs":  func(c *record.Cell) { c.Events = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := cell(t, bpf.Ringbuf)
@@ -129,7 +129,7 @@ func TestRunRefusesNonsense(t *testing.T) {
 func TestCompare(t *testing.T) {
 	r := newRunner(t)
 	c := cell(t, bpf.Perf)
-	c.Programs = 30
+	c.Events = 30
 	got, err := r.Compare(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

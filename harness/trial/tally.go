@@ -36,7 +36,7 @@ func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cel
 		ProducerBytes: state.ProducerBytes,
 		ConsumerBytes: state.ConsumerBytes,
 	}
-	footprint := transport.FootprintBytes(bpf.Transport(cell.Transport), bpf.EventBytes+cell.PayloadBytes)
+	footprint := transport.FootprintBytes(bpf.Transport(cell.Transport), cell.PayloadBytes)
 	counts.Residual = (state.ResidualBytes + uint64(footprint) - 1) / uint64(footprint)
 	for _, cpu := range perCPU {
 		counts.Triggers += cpu.Triggers
