@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -37,17 +38,39 @@ func AttachOrder() []Attach {
 // does not exist there.
 var ErrUnsupported = errors.New("not supported by this kernel")
 
+// Workload says which system call a twin hooks into, and what it makes of it.
+type Workload string
+
+const (
+	// Execve sends one event for each execve.
+	Execve Workload = "execve"
+	// Storm sends a batch of small events for each getpgid, as the kernel's own
+	// benchmark does:
+	// https://elixir.bootlin.com/linux/v6.12/source/tools/testing/selftests/bpf/progs/ringbuf_bench.c
+	Storm Workload = "storm"
+)
+
+// syscall is the system call that causes the events of a workload.
+func (w Workload) syscall() string {
+	if w == Storm {
+		return "getpgid"
+	}
+	return "execve"
+}
+
 // program names the function of twin.bpf.c for the attach point.
-func (a Attach) program() (string, error) {
-	switch a {
-	case AttachTracepoint:
-		return "handle_tracepoint", nil
-	case AttachRawTracepoint:
-		return "handle_raw_tracepoint", nil
-	case AttachKprobe:
-		return "handle_kprobe", nil
-	case AttachFentry:
-		return "handle_fentry", nil
+func (a Attach) program(w Workload) (string, error) {
+	prefix := "handle_"
+	if w == Storm {
+		prefix = "storm_"
+	}
+	suffix, err := a.suffix()
+	return prefix + suffix, err
+}
+
+func (a Attach) suffix() (string, error) {
+	if slices.Contains(AttachOrder(), a) {
+		return strings.ReplaceAll(string(a), "-", "_"), nil
 	}
 	return "", fmt.Errorf("attach point %q: want auto, %s", a, join(AttachOrder()))
 }
@@ -61,25 +84,25 @@ func join(order []Attach) string {
 }
 
 // link attaches the program.
-func (a Attach) link(program *ebpf.Program) (io.Closer, error) {
+func (a Attach) link(program *ebpf.Program, w Workload) (io.Closer, error) {
 	switch a {
 	case AttachTracepoint:
-		return linkTracepoint(program)
+		return linkTracepoint("sys_enter_"+w.syscall(), program)
 	case AttachRawTracepoint:
 		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sys_enter", Program: program})
 	case AttachKprobe:
-		return link.Kprobe("sys_execve", program, nil)
+		return link.Kprobe("sys_"+w.syscall(), program, nil)
 	default:
 		return link.AttachTracing(link.TracingOptions{Program: program})
 	}
 }
 
-// fentryTarget is the kernel function behind execve(2).
-func fentryTarget() string {
+// fentryTarget is the kernel function behind the system call.
+func fentryTarget(w Workload) string {
 	if runtime.GOARCH == "arm64" {
-		return "__arm64_sys_execve"
+		return "__arm64_sys_" + w.syscall()
 	}
-	return "__x64_sys_execve"
+	return "__x64_sys_" + w.syscall()
 }
 
 // ResolveAttach returns the attach point to use. [AttachAuto] is proved, not
@@ -102,7 +125,7 @@ func ResolveAttach(want Attach) (Attach, error) {
 }
 
 func tryAttach(attach Attach) error {
-	if _, err := attach.program(); err != nil {
+	if _, err := attach.suffix(); err != nil {
 		return err
 	}
 	// The perf twin: its maps exist on every kernel that can run either.
@@ -114,7 +137,7 @@ func tryAttach(attach Attach) error {
 	return twin.Attach()
 }
 
-// ProbeTransports loads both twins with the attach point, and returns why the
+// ProbeTransports loads the twins with the attach point, and returns why the
 // kernel cannot have one of them.
 func ProbeTransports(attach Attach) error {
 	for _, transport := range Transports() {

@@ -38,6 +38,25 @@ type Event struct {
 	Command      [CommandBytes]byte
 }
 
+// StormEvent is struct storm_event of event.h. A small event holds only its
+// first bytes; the rest is then 0.
+type StormEvent struct {
+	Seq      uint32 // per CPU, stamped on every attempt, from 0
+	CPU      uint16
+	Checksum uint16
+	TimeNS   uint64 // CLOCK_MONOTONIC, before the output call; from 16 bytes on
+	Token    uint64 // argument of the system call; from 24 bytes on
+	Zero     uint64
+}
+
+// LeastBytes is the smallest event of a workload.
+func LeastBytes(w Workload) int {
+	if w == Storm {
+		return 8
+	}
+	return EventBytes
+}
+
 // Counters is struct counters of event.h: what one CPU's program counted.
 type Counters struct {
 	Triggers  uint64
@@ -74,6 +93,42 @@ func Decode(raw []byte, e *Event) error {
 		return ErrTorn
 	}
 	return e.checkPayload(raw[EventBytes : EventBytes+int(e.PayloadBytes)])
+}
+
+// DecodeStorm checks the sample raw, of an event of n bytes, and copies what it
+// holds into e, as [Decode] does. Padding behind it is ignored. It does not
+// allocate.
+func DecodeStorm(raw []byte, n int, e *Event) error {
+	if len(raw) < n || n < LeastBytes(Storm) {
+		return ErrShortSample
+	}
+	var s StormEvent
+	copy((*[unsafe.Sizeof(s)]byte)(unsafe.Pointer(&s))[:], raw[:n])
+	if n < 16 {
+		s.TimeNS = 0 // half of it
+	}
+	if n < 24 {
+		s.Token = 0
+	}
+	if n < 32 {
+		s.Zero = 0
+	}
+	*e = Event{TimeNS: s.TimeNS, Token: s.Token, Seq: s.Seq, CPU: s.CPU}
+	// fill_storm() of twin.bpf.c.
+	h := uint64(s.Seq) | uint64(s.CPU)<<32
+	if n >= 16 {
+		h ^= s.TimeNS * 0x9e3779b97f4a7c15
+	}
+	if n >= 24 {
+		h ^= s.Token
+	}
+	if uint16(h*0xff51afd7ed558ccd>>48) != s.Checksum || s.Zero != 0 {
+		return ErrTorn
+	}
+	if n >= 40 && binary.NativeEndian.Uint64(raw[n-8:]) != (uint64(s.Seq)|uint64(s.CPU)<<32)^0x9e3779b97f4a7c15 {
+		return ErrTorn
+	}
+	return nil
 }
 
 // sum is checksum() of twin.bpf.c.

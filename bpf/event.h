@@ -27,6 +27,26 @@ struct event {
 	__u64 payload[];     /* word i is payload_word(token, i) */
 };
 
+/*
+ * What a storm sends: its first event_bytes bytes, then nothing that matters up
+ * to the last eight bytes, which from 40 bytes on are storm_last(). Filling all
+ * of it would be measured instead of the transport.
+ */
+struct storm_event {
+	__u32 seq;	/* per CPU, stamped on every attempt, from 0 */
+	__u16 cpu;
+	__u16 checksum; /* of what is sent of these 32 bytes, with this field as 0 */
+	__u64 time_ns;	/* from 16 bytes on: CLOCK_MONOTONIC, before the output call */
+	__u64 token;	/* from 24 bytes on: argument of the system call */
+	__u64 zero;	/* from 32 bytes on */
+};
+
+/* Values of wakeup. */
+#define WAKEUP_ADAPTIVE 0 /* the kernel decides */
+#define WAKEUP_EVERY 1	  /* BPF_RB_FORCE_WAKEUP */
+#define WAKEUP_BATCH 2	  /* the same once wakeup_bytes wait, else never */
+#define WAKEUP_NEVER 3	  /* BPF_RB_NO_WAKEUP: the reader looks by itself */
+
 /* What user space stores in the config map for a uid. */
 struct message {
 	char text[MESSAGE_BYTES];
@@ -34,9 +54,9 @@ struct message {
 
 /* One per CPU: no atomics, which 5.10 could not verify in every form. */
 struct counters {
-	__u64 triggers;	 /* execve calls seen */
+	__u64 triggers;	 /* system calls seen */
 	__u64 foreign;	 /* of these, not the workload's, and not sent */
-	__u64 attempts;	 /* of these, tried to send */
+	__u64 attempts;	 /* events tried to send: batch for each of the others */
 	__u64 submitted; /* accepted by the kernel */
 	__u64 discarded; /* reserved, then given back */
 	__u64 failed[ERRNO_SLOTS]; /* refused by the kernel, by errno */

@@ -4,4 +4,5 @@ package bpf
 // with what is here.
 
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64 -go-package bpf -output-stem twinringbuf twinRingbuf twin.bpf.c -- -I/usr/include/x86_64-linux-gnu -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -mcpu=v2 -DTRANSPORT_RINGBUF
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64 -go-package bpf -output-stem twinringbufoutput twinRingbufOutput twin.bpf.c -- -I/usr/include/x86_64-linux-gnu -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -mcpu=v2 -DTRANSPORT_RINGBUF_OUTPUT
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64 -go-package bpf -output-stem twinperf twinPerf twin.bpf.c -- -I/usr/include/x86_64-linux-gnu -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -mcpu=v2 -DTRANSPORT_PERF

@@ -13,18 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	tracepointGroup = "syscalls"
-	tracepointName  = "sys_enter_execve"
-)
+const tracepointGroup = "syscalls"
 
 // linkTracepoint attaches by tracefs where the system has mounted it, and by a
 // mount of our own, which nobody else sees, where it has not.
-func linkTracepoint(program *ebpf.Program) (io.Closer, error) {
+func linkTracepoint(name string, program *ebpf.Program) (io.Closer, error) {
 	if tracefsMounted() {
-		return link.Tracepoint(tracepointGroup, tracepointName, program, nil)
+		return link.Tracepoint(tracepointGroup, name, program, nil)
 	}
-	id, err := detachedTracepointID(tracepointGroup, tracepointName)
+	id, err := detachedTracepointID(tracepointGroup, name)
 	if err != nil {
 		return nil, fmt.Errorf("%w (tracefs is not mounted on /sys/kernel/tracing)", err)
 	}

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +19,16 @@ const (
 	Perf Transport = "perf"
 	// Ringbuf is the BPF ring buffer: reserve and submit in one shared ring.
 	Ringbuf Transport = "ringbuf"
+	// RingbufOutput is the same ring, written by bpf_ringbuf_output: the event is
+	// put together elsewhere and copied, as for the perf buffer.
+	RingbufOutput Transport = "ringbuf-output"
 )
 
+// IsRingbuf reports whether the transport is a BPF ring buffer, however written to.
+func (t Transport) IsRingbuf() bool { return t == Ringbuf || t == RingbufOutput }
+
 // Transports lists all of them, in the order in which they are reported.
-func Transports() []Transport { return []Transport{Perf, Ringbuf} }
+func Transports() []Transport { return []Transport{Perf, Ringbuf, RingbufOutput} }
 
 // Options of [Load].
 type Options struct {
@@ -32,14 +39,37 @@ type Options struct {
 	// multiple of the page size. 0 means 256 KiB. The perf buffer's size is
 	// given to its reader instead.
 	RingBytes int
-	// PayloadBytes is the length of the tail of every event. Default 0.
-	PayloadBytes int
+	// Workload is what causes events. Default [Execve].
+	Workload Workload
+	// EventBytes is what the program hands over for one event. Default and least
+	// 64 for an execve; of a storm 8 at least.
+	EventBytes int
+	// Batch is how many events one call of a storm makes. Default 1.
+	Batch int
+	// Wakeup is what the program says about waking the reader of a ring buffer,
+	// and WakeupBytes from how many waiting bytes on [WakeupBatch] does.
+	Wakeup      Wakeup
+	WakeupBytes int
+	// ExtraWork is instructions that every event costs besides.
+	ExtraWork int
 	// Mark is what argv[1] of the workload's programs begins with: eight bytes
-	// in the byte order of the host. Others are counted as foreign.
+	// in the byte order of the host. Others are counted as foreign. Its lower half
+	// is the upper half of the argument of a storm's calls.
 	Mark uint64
 	// AllExecs sends everybody's execve, not only those of a workload.
 	AllExecs bool
 }
+
+// Wakeup is a value of wakeup in twin.bpf.c.
+type Wakeup uint32
+
+// What a program can say of each event.
+const (
+	WakeupAdaptive Wakeup = iota // the kernel decides
+	WakeupEvery                  // BPF_RB_FORCE_WAKEUP
+	WakeupBatch                  // the same once enough bytes wait, else never
+	WakeupNever                  // BPF_RB_NO_WAKEUP
+)
 
 // Twin is one loaded program with its maps. Close it after use.
 type Twin struct {
@@ -49,8 +79,8 @@ type Twin struct {
 	attached   io.Closer
 }
 
-// spec returns the collection of one transport with the one program of attach.
-func spec(transport Transport, attach Attach) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
+// spec returns the collection of one transport with the one program.
+func spec(transport Transport, attach Attach, workload Workload) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
 	var (
 		cs  *ebpf.CollectionSpec
 		err error
@@ -60,22 +90,29 @@ func spec(transport Transport, attach Attach) (*ebpf.CollectionSpec, *ebpf.Progr
 		cs, err = loadTwinPerf()
 	case Ringbuf:
 		cs, err = loadTwinRingbuf()
+	case RingbufOutput:
+		cs, err = loadTwinRingbufOutput()
 	default:
-		return nil, nil, fmt.Errorf("transport %q: want perf or ringbuf", transport)
+		return nil, nil, fmt.Errorf("transport %q: want one of %v", transport, Transports())
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	name, err := attach.program()
+	name, err := attach.program(workload)
 	if err != nil {
 		return nil, nil, err
 	}
+	return cs, only(cs, name, attach, workload), nil
+}
+
+// only leaves one program in the collection.
+func only(cs *ebpf.CollectionSpec, name string, attach Attach, workload Workload) *ebpf.ProgramSpec {
 	program := cs.Programs[name]
 	if attach == AttachFentry {
-		program.AttachTo = fentryTarget()
+		program.AttachTo = fentryTarget(workload)
 	}
 	cs.Programs = map[string]*ebpf.ProgramSpec{name: program}
-	return cs, program, nil
+	return program
 }
 
 // Load verifies and loads one twin. It needs CAP_BPF and CAP_PERFMON, or root.
@@ -83,7 +120,13 @@ func spec(transport Transport, attach Attach) (*ebpf.CollectionSpec, *ebpf.Progr
 // The error is a [*ebpf.VerifierError] where the verifier refused the program,
 // and wraps [ErrUnsupported] where the kernel lacks what the twin needs.
 func Load(opts Options) (*Twin, error) {
-	cs, program, err := spec(opts.Transport, opts.Attach)
+	opts.Workload = cmp.Or(opts.Workload, Execve)
+	opts.EventBytes = cmp.Or(opts.EventBytes, EventBytes)
+	opts.Batch = cmp.Or(opts.Batch, 1)
+	if least := LeastBytes(opts.Workload); opts.EventBytes < least {
+		return nil, fmt.Errorf("event of %d bytes: want at least %d", opts.EventBytes, least)
+	}
+	cs, program, err := spec(opts.Transport, opts.Attach, opts.Workload)
 	if err != nil {
 		return nil, err
 	}
@@ -94,23 +137,30 @@ func Load(opts Options) (*Twin, error) {
 	}
 	if scratch := cs.Maps["scratch"]; scratch != nil {
 		scratch.MaxEntries = uint32(cpus)
-		scratch.ValueSize = uint32(EventBytes+opts.PayloadBytes+7) &^ 7
+		scratch.ValueSize = uint32(max(opts.EventBytes, EventBytes)+7) &^ 7
 	}
-	if opts.Transport == Ringbuf && opts.RingBytes != 0 {
+	if opts.Transport.IsRingbuf() && opts.RingBytes != 0 {
 		cs.Maps["events"].MaxEntries = uint32(opts.RingBytes)
 	}
-	if err := errors.Join(
-		cs.Variables["payload_bytes"].Set(uint32(opts.PayloadBytes)),
-		cs.Variables["workload_mark"].Set(opts.Mark),
-		cs.Variables["only_workload"].Set(!opts.AllExecs),
-	); err != nil {
+	var errs []error
+	set := func(name string, value any) {
+		// What a transport has no use for is not in its object.
+		if variable := cs.Variables[name]; variable != nil {
+			errs = append(errs, variable.Set(value))
+		}
+	}
+	set("event_bytes", uint32(opts.EventBytes))
+	set("workload_mark", opts.Mark)
+	set("only_workload", !opts.AllExecs)
+	set("batch", uint32(opts.Batch))
+	set("wakeup", uint32(opts.Wakeup))
+	set("wakeup_bytes", uint64(opts.WakeupBytes))
+	set("extra_work", uint32(opts.ExtraWork))
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("set constants: %w", err)
 	}
-	collection, err := ebpf.NewCollection(cs)
+	collection, err := newCollection(cs)
 	if err != nil {
-		if errors.Is(err, ebpf.ErrNotSupported) {
-			err = fmt.Errorf("%w: %w", ErrUnsupported, err)
-		}
 		return nil, fmt.Errorf("load %s twin: %w", opts.Transport, err)
 	}
 	return &Twin{
@@ -118,6 +168,34 @@ func Load(opts Options) (*Twin, error) {
 		collection: collection,
 		program:    collection.Programs[program.Name],
 	}, nil
+}
+
+func newCollection(cs *ebpf.CollectionSpec) (*ebpf.Collection, error) {
+	collection, err := ebpf.NewCollection(cs)
+	if errors.Is(err, ebpf.ErrNotSupported) {
+		err = fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	return collection, err
+}
+
+// LoadEmpty loads a program for a storm's system call that does nothing: the
+// control of what a twin costs. It has neither events nor counters.
+func LoadEmpty(attach Attach) (*Twin, error) {
+	cs, err := loadTwinPerf()
+	if err != nil {
+		return nil, err
+	}
+	suffix, err := attach.suffix()
+	if err != nil {
+		return nil, err
+	}
+	program := only(cs, "empty_"+suffix, attach, Storm)
+	cs.Maps, cs.Variables = nil, nil
+	collection, err := newCollection(cs)
+	if err != nil {
+		return nil, fmt.Errorf("load empty program: %w", err)
+	}
+	return &Twin{opts: Options{Attach: attach, Workload: Storm}, collection: collection, program: collection.Programs[program.Name]}, nil
 }
 
 // raiseMemlock lets this process lock what it likes: before 5.11 maps count
@@ -136,9 +214,9 @@ func (t *Twin) Close() error {
 	return err
 }
 
-// Attach makes the program run on every execve from now on.
+// Attach makes the program run on every call of the workload from now on.
 func (t *Twin) Attach() error {
-	attached, err := t.opts.Attach.link(t.program)
+	attached, err := t.opts.Attach.link(t.program, t.opts.Workload)
 	if err != nil {
 		return fmt.Errorf("attach %s twin by %s: %w", t.opts.Transport, t.opts.Attach, err)
 	}

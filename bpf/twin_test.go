@@ -17,11 +17,22 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, transport := range Transports() {
-		for _, payload := range []int{0, 1, 7, 8, 100, 32 << 10} {
-			twin, err := Load(Options{Transport: transport, Attach: attach, PayloadBytes: payload})
+	var all []Options
+	for _, n := range []int{64, 65, 71, 72, 164, 32 << 10} {
+		all = append(all, Options{EventBytes: n})
+	}
+	for _, n := range []int{8, 9, 16, 24, 31, 40, 64, 32 << 10} {
+		all = append(all, Options{Workload: Storm, EventBytes: n, Batch: 3})
+	}
+	for wakeup := WakeupAdaptive; wakeup <= WakeupNever; wakeup++ {
+		all = append(all, Options{Workload: Storm, Batch: 1000, Wakeup: wakeup, WakeupBytes: 4096})
+	}
+	for _, opts := range all {
+		for _, transport := range Transports() {
+			opts.Transport, opts.Attach = transport, attach
+			twin, err := Load(opts)
 			if err != nil {
-				t.Errorf("%s with %d bytes: %v", transport, payload, err)
+				t.Errorf("%+v: %v", opts, err)
 				continue
 			}
 			if err := twin.Close(); err != nil {
@@ -29,12 +40,20 @@ func TestLoad(t *testing.T) {
 			}
 		}
 	}
+	empty, err := LoadEmpty(attach)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(empty.Attach(), empty.Close()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestLoadRefusesNonsense(t *testing.T) {
 	for name, opts := range map[string]Options{
 		"transport": {Transport: "pigeon", Attach: AttachTracepoint},
 		"attach":    {Transport: Perf, Attach: "hook"},
+		"short":     {Transport: Perf, Attach: AttachTracepoint, EventBytes: 63},
 		"auto":      {Transport: Perf, Attach: AttachAuto},
 	} {
 		if _, err := Load(opts); err == nil {

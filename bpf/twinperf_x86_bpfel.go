@@ -36,13 +36,26 @@ const (
 	twinPerfMapCounters             = "counters"
 	twinPerfMapEvents               = "events"
 	twinPerfMapScratch              = "scratch"
+	twinPerfProgEmptyFentry         = "empty_fentry"
+	twinPerfProgEmptyKprobe         = "empty_kprobe"
+	twinPerfProgEmptyRawTracepoint  = "empty_raw_tracepoint"
+	twinPerfProgEmptyTracepoint     = "empty_tracepoint"
 	twinPerfProgHandleFentry        = "handle_fentry"
 	twinPerfProgHandleKprobe        = "handle_kprobe"
 	twinPerfProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinPerfProgHandleTracepoint    = "handle_tracepoint"
+	twinPerfProgStormFentry         = "storm_fentry"
+	twinPerfProgStormKprobe         = "storm_kprobe"
+	twinPerfProgStormRawTracepoint  = "storm_raw_tracepoint"
+	twinPerfProgStormTracepoint     = "storm_tracepoint"
+	twinPerfVarBatch                = "batch"
+	twinPerfVarEventBytes           = "event_bytes"
 	twinPerfVarEventLayout          = "event_layout"
+	twinPerfVarExtraWork            = "extra_work"
 	twinPerfVarOnlyWorkload         = "only_workload"
-	twinPerfVarPayloadBytes         = "payload_bytes"
+	twinPerfVarStormLayout          = "storm_layout"
+	twinPerfVarWakeup               = "wakeup"
+	twinPerfVarWakeupBytes          = "wakeup_bytes"
 	twinPerfVarWorkloadMark         = "workload_mark"
 )
 
@@ -88,10 +101,18 @@ type twinPerfSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinPerfProgramSpecs struct {
+	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
+	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
+	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
+	EmptyTracepoint     *ebpf.ProgramSpec `ebpf:"empty_tracepoint"`
 	HandleFentry        *ebpf.ProgramSpec `ebpf:"handle_fentry"`
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
+	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
+	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
+	StormTracepoint     *ebpf.ProgramSpec `ebpf:"storm_tracepoint"`
 }
 
 // twinPerfMapSpecs contains maps before they are loaded into the kernel.
@@ -108,9 +129,14 @@ type twinPerfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinPerfVariableSpecs struct {
+	Batch        *ebpf.VariableSpec `ebpf:"batch"`
+	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
+	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
-	PayloadBytes *ebpf.VariableSpec `ebpf:"payload_bytes"`
+	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
+	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
+	WakeupBytes  *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 	WorkloadMark *ebpf.VariableSpec `ebpf:"workload_mark"`
 }
 
@@ -153,9 +179,14 @@ func (m *twinPerfMaps) Close() error {
 //
 // It can be passed to loadTwinPerfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinPerfVariables struct {
+	Batch        *ebpf.Variable `ebpf:"batch"`
+	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
+	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
-	PayloadBytes *ebpf.Variable `ebpf:"payload_bytes"`
+	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
+	Wakeup       *ebpf.Variable `ebpf:"wakeup"`
+	WakeupBytes  *ebpf.Variable `ebpf:"wakeup_bytes"`
 	WorkloadMark *ebpf.Variable `ebpf:"workload_mark"`
 }
 
@@ -163,18 +194,34 @@ type twinPerfVariables struct {
 //
 // It can be passed to loadTwinPerfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinPerfPrograms struct {
+	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
+	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
+	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
+	EmptyTracepoint     *ebpf.Program `ebpf:"empty_tracepoint"`
 	HandleFentry        *ebpf.Program `ebpf:"handle_fentry"`
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
+	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
+	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
+	StormTracepoint     *ebpf.Program `ebpf:"storm_tracepoint"`
 }
 
 func (p *twinPerfPrograms) Close() error {
 	return _TwinPerfClose(
+		p.EmptyFentry,
+		p.EmptyKprobe,
+		p.EmptyRawTracepoint,
+		p.EmptyTracepoint,
 		p.HandleFentry,
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.StormFentry,
+		p.StormKprobe,
+		p.StormRawTracepoint,
+		p.StormTracepoint,
 	)
 }
 

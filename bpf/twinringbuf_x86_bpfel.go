@@ -35,13 +35,26 @@ const (
 	twinRingbufMapConfig               = "config"
 	twinRingbufMapCounters             = "counters"
 	twinRingbufMapEvents               = "events"
+	twinRingbufProgEmptyFentry         = "empty_fentry"
+	twinRingbufProgEmptyKprobe         = "empty_kprobe"
+	twinRingbufProgEmptyRawTracepoint  = "empty_raw_tracepoint"
+	twinRingbufProgEmptyTracepoint     = "empty_tracepoint"
 	twinRingbufProgHandleFentry        = "handle_fentry"
 	twinRingbufProgHandleKprobe        = "handle_kprobe"
 	twinRingbufProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinRingbufProgHandleTracepoint    = "handle_tracepoint"
+	twinRingbufProgStormFentry         = "storm_fentry"
+	twinRingbufProgStormKprobe         = "storm_kprobe"
+	twinRingbufProgStormRawTracepoint  = "storm_raw_tracepoint"
+	twinRingbufProgStormTracepoint     = "storm_tracepoint"
+	twinRingbufVarBatch                = "batch"
+	twinRingbufVarEventBytes           = "event_bytes"
 	twinRingbufVarEventLayout          = "event_layout"
+	twinRingbufVarExtraWork            = "extra_work"
 	twinRingbufVarOnlyWorkload         = "only_workload"
-	twinRingbufVarPayloadBytes         = "payload_bytes"
+	twinRingbufVarStormLayout          = "storm_layout"
+	twinRingbufVarWakeup               = "wakeup"
+	twinRingbufVarWakeupBytes          = "wakeup_bytes"
 	twinRingbufVarWorkloadMark         = "workload_mark"
 )
 
@@ -87,10 +100,18 @@ type twinRingbufSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufProgramSpecs struct {
+	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
+	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
+	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
+	EmptyTracepoint     *ebpf.ProgramSpec `ebpf:"empty_tracepoint"`
 	HandleFentry        *ebpf.ProgramSpec `ebpf:"handle_fentry"`
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
+	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
+	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
+	StormTracepoint     *ebpf.ProgramSpec `ebpf:"storm_tracepoint"`
 }
 
 // twinRingbufMapSpecs contains maps before they are loaded into the kernel.
@@ -106,9 +127,14 @@ type twinRingbufMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufVariableSpecs struct {
+	Batch        *ebpf.VariableSpec `ebpf:"batch"`
+	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
+	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
-	PayloadBytes *ebpf.VariableSpec `ebpf:"payload_bytes"`
+	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
+	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
+	WakeupBytes  *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 	WorkloadMark *ebpf.VariableSpec `ebpf:"workload_mark"`
 }
 
@@ -149,9 +175,14 @@ func (m *twinRingbufMaps) Close() error {
 //
 // It can be passed to loadTwinRingbufObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufVariables struct {
+	Batch        *ebpf.Variable `ebpf:"batch"`
+	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
+	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
-	PayloadBytes *ebpf.Variable `ebpf:"payload_bytes"`
+	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
+	Wakeup       *ebpf.Variable `ebpf:"wakeup"`
+	WakeupBytes  *ebpf.Variable `ebpf:"wakeup_bytes"`
 	WorkloadMark *ebpf.Variable `ebpf:"workload_mark"`
 }
 
@@ -159,18 +190,34 @@ type twinRingbufVariables struct {
 //
 // It can be passed to loadTwinRingbufObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufPrograms struct {
+	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
+	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
+	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
+	EmptyTracepoint     *ebpf.Program `ebpf:"empty_tracepoint"`
 	HandleFentry        *ebpf.Program `ebpf:"handle_fentry"`
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
+	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
+	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
+	StormTracepoint     *ebpf.Program `ebpf:"storm_tracepoint"`
 }
 
 func (p *twinRingbufPrograms) Close() error {
 	return _TwinRingbufClose(
+		p.EmptyFentry,
+		p.EmptyKprobe,
+		p.EmptyRawTracepoint,
+		p.EmptyTracepoint,
 		p.HandleFentry,
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.StormFentry,
+		p.StormKprobe,
+		p.StormRawTracepoint,
+		p.StormTracepoint,
 	)
 }
 

@@ -52,7 +52,7 @@ func (h *helloCmd) Run(e *env) error {
 			return err
 		}
 	}
-	reader, err := transport.Open(kind, twin.Events(), helloRingBytes)
+	reader, err := transport.Open(kind, twin.Events(), transport.Options{RingBytes: helloRingBytes})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 // sound is a trial of 100 programs of which 10 events were refused.
 func sound(kind bpf.Transport) (record.Cell, record.Counts) {
-	cell := record.Cell{Transport: string(kind), PayloadBytes: bpf.EventBytes, Batch: 1}
+	cell := record.Cell{Transport: string(kind), PayloadBytes: bpf.EventBytes, Batch: 1, Workload: string(bpf.Execve)}
 	c := record.Counts{
 		Started: 100, Triggers: 105, Foreign: 5, Attempts: 100, Submitted: 90, Delivered: 90,
 		SeqGaps: 10, MissingTokens: 10,

@@ -259,7 +259,8 @@ func (r *Run) measure(ctx context.Context, conn Conn, t *record.Trial) error {
 	if got.Trial == nil {
 		return nil
 	}
-	t.Counts, t.Latency, t.Cost, t.Rate, t.Memory = got.Trial.Counts, got.Trial.Latency, got.Trial.Cost, got.Trial.Rate, got.Trial.Memory
+	from := got.Trial
+	t.Counts, t.Latency, t.Intended, t.Cost, t.Rate, t.Memory = from.Counts, from.Latency, from.Intended, from.Cost, from.Rate, from.Memory
 	t.Ledger = ledger.Check(&t.Cell, t.Counts)
 	return nil
 }

@@ -46,7 +46,7 @@ func TestMessageChangesWhileRunning(t *testing.T) {
 // startOne starts one program as root and returns the message of its event.
 func startOne(t *testing.T, reader Reader, token uint64) string {
 	t.Helper()
-	load, err := workload.NewExecve(t.Context(), workload.Options{Count: 1, UIDs: []uint32{0}, FirstToken: token})
+	load, err := workload.New(t.Context(), workload.Options{Count: 1, UIDs: []uint32{0}, FirstToken: token})
 	if err != nil {
 		t.Fatal(err)
 	}

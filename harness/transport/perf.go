@@ -23,24 +23,33 @@ func PaddedBytes(n int) int { return roundUp8(n+perfSizeBytes) - perfSizeBytes }
 
 type perfReader struct {
 	*perf.Reader
+	deadlines
 	rings     int
 	remaining []int // index: CPU; bytes left in its ring after the last read
 }
 
-func openPerf(events *ebpf.Map, ringBytes int) (Reader, error) {
-	reader, err := perf.NewReader(events, ringBytes)
+func openPerf(events *ebpf.Map, opts Options) (Reader, error) {
+	reader, err := perf.NewReaderWithOptions(events, opts.RingBytes, opts.Policy.options(opts.RingBytes))
 	if err != nil {
 		return nil, fmt.Errorf("open perf buffer: %w", err)
 	}
 	cpus := int(events.MaxEntries())
-	return &perfReader{Reader: reader, rings: cpus, remaining: make([]int, cpus)}, nil
+	r := &perfReader{Reader: reader, deadlines: deadlines{opts.Flush}, rings: cpus, remaining: make([]int, cpus)}
+	r.again(os.ErrDeadlineExceeded, r.SetDeadline) // the first one
+	return r, nil
 }
 
 func (r *perfReader) Read(s *Sample) error {
-	if err := r.ReadInto(&s.perf); err != nil {
-		return err
+	for {
+		err := r.ReadInto(&s.perf)
+		if err == nil {
+			break
+		}
+		if !r.again(err, r.SetDeadline) {
+			return err
+		}
 	}
-	s.Raw, s.Lost = s.perf.RawSample, s.perf.LostSamples
+	s.Raw, s.Lost, s.CPU = s.perf.RawSample, s.perf.LostSamples, s.perf.CPU
 	r.remaining[s.perf.CPU] = s.perf.Remaining
 	return nil
 }

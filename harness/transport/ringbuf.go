@@ -17,6 +17,7 @@ const ringHeaderBytes = 8
 
 type ringbufReader struct {
 	*ringbuf.Reader
+	deadlines
 	record ringbuf.Record
 	events *ebpf.Map
 	// The two position pages of struct bpf_ringbuf, which mmap shows one after
@@ -24,12 +25,13 @@ type ringbufReader struct {
 	consumer, producer []byte
 }
 
-func openRingbuf(events *ebpf.Map) (Reader, error) {
+func openRingbuf(events *ebpf.Map, opts Options) (Reader, error) {
 	reader, err := ringbuf.NewReader(events)
 	if err != nil {
 		return nil, fmt.Errorf("open ring buffer: %w", err)
 	}
-	r := &ringbufReader{Reader: reader, events: events}
+	r := &ringbufReader{Reader: reader, deadlines: deadlines{opts.Flush}, events: events}
+	r.again(os.ErrDeadlineExceeded, r.SetDeadline) // the first one
 	page := os.Getpagesize()
 	for offset, mem := range []*[]byte{&r.consumer, &r.producer} {
 		*mem, err = unix.Mmap(events.FD(), int64(offset*page), page, unix.PROT_READ, unix.MAP_SHARED)
@@ -42,8 +44,14 @@ func openRingbuf(events *ebpf.Map) (Reader, error) {
 }
 
 func (r *ringbufReader) Read(s *Sample) error {
-	if err := r.ReadInto(&r.record); err != nil {
-		return err
+	for {
+		err := r.ReadInto(&r.record)
+		if err == nil {
+			break
+		}
+		if !r.again(err, r.SetDeadline) {
+			return err
+		}
 	}
 	s.Raw, s.Lost = r.record.RawSample, 0
 	return nil

@@ -7,8 +7,10 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/perf"
@@ -27,6 +29,8 @@ type Sample struct {
 	Raw []byte
 	// Lost is the content of a PERF_RECORD_LOST; Raw is then empty.
 	Lost uint64
+	// CPU is whose ring of a perf buffer it was in; 0 of a ring buffer.
+	CPU int
 
 	perf perf.Record
 }
@@ -58,19 +62,45 @@ type Reader interface {
 	Close() error
 }
 
-// Open returns a reader of a twin's events. ringBytes is the size of one ring:
-// of the only one, or of each CPU's; it must be a power of two of pages.
-func Open(kind bpf.Transport, events *ebpf.Map, ringBytes int) (Reader, error) {
-	if err := CheckRingBytes(ringBytes); err != nil {
+// Options of [Open].
+type Options struct {
+	// RingBytes is the size of one ring: of the only one, or of each CPU's; it
+	// must be a power of two of pages.
+	RingBytes int
+	// Policy of a perf buffer; that of a ring buffer is the program's.
+	Policy Policy
+	// Flush is after how long Read looks at the rings although nobody woke it; 0:
+	// never.
+	Flush time.Duration
+}
+
+// Open returns a reader of a twin's events.
+func Open(kind bpf.Transport, events *ebpf.Map, opts Options) (Reader, error) {
+	if err := CheckRingBytes(opts.RingBytes); err != nil {
 		return nil, err
 	}
-	switch kind {
-	case bpf.Perf:
-		return openPerf(events, ringBytes)
-	case bpf.Ringbuf:
-		return openRingbuf(events)
+	switch {
+	case kind == bpf.Perf:
+		return openPerf(events, opts)
+	case kind.IsRingbuf():
+		return openRingbuf(events, opts)
 	}
-	return nil, fmt.Errorf("transport %q: want perf or ringbuf", kind)
+	return nil, fmt.Errorf("transport %q: want one of %v", kind, bpf.Transports())
+}
+
+// deadlines makes a reader look at its rings at intervals.
+type deadlines struct {
+	flush time.Duration // 0: never
+}
+
+// again reports whether Read should go on after err: nobody woke it, and it has
+// looked. The next deadline is then set.
+func (d deadlines) again(err error, set func(time.Time)) bool {
+	if d.flush == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	set(time.Now().Add(d.flush))
+	return true
 }
 
 // CheckRingBytes refuses sizes that neither transport could have.

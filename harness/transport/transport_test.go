@@ -46,11 +46,11 @@ func TestFormulas(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for _, size := range []int{-1, 0, 1, 4095, 12288} {
-		if _, err := Open(bpf.Perf, nil, size); err == nil {
+		if _, err := Open(bpf.Perf, nil, Options{RingBytes: size}); err == nil {
 			t.Errorf("ring of %d bytes accepted", size)
 		}
 	}
-	if _, err := Open("pigeon", nil, 4096); err == nil {
+	if _, err := Open("pigeon", nil, Options{RingBytes: 4096}); err == nil {
 		t.Error("unknown transport accepted")
 	}
 }
@@ -78,11 +78,11 @@ func TestCapacity(t *testing.T) {
 // the end of the test.
 func openPage(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload int) (*bpf.Twin, Reader) {
 	t.Helper()
-	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096, PayloadBytes: payload, Mark: workload.Mark()})
+	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096, EventBytes: bpf.EventBytes + payload, Mark: workload.Mark()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := Open(kind, twin.Events(), 4096)
+	reader, err := Open(kind, twin.Events(), Options{RingBytes: 4096})
 	if err != nil {
 		t.Fatal(errors.Join(err, twin.Close()))
 	}
@@ -97,7 +97,7 @@ func openPage(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload int) 
 func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int, token *uint64) {
 	twin, reader := openPage(t, kind, attach, payload)
 	const beyond = 3
-	load, err := workload.NewExecve(t.Context(), workload.Options{Count: want + beyond, CPUs: []int{0}, UIDs: []uint32{0}, FirstToken: *token})
+	load, err := workload.New(t.Context(), workload.Options{Count: want + beyond, CPUs: []int{0}, UIDs: []uint32{0}, FirstToken: *token})
 	if err != nil {
 		t.Fatal(err)
 	}

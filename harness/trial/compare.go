@@ -35,7 +35,7 @@ type side struct {
 // three uids. The rings hold all of them, so nothing may be lost. The cell's
 // transport and ring size are ignored.
 func (r *Runner) Compare(ctx context.Context, cell record.Cell) (_ *Comparison, err error) {
-	load, err := workload.NewExecve(ctx, workload.Options{
+	load, err := workload.New(ctx, workload.Options{
 		Count: cell.Events, UIDs: comparisonUIDs, FirstToken: nextTokens(),
 	})
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *Runner) Compare(ctx context.Context, cell record.Cell) (_ *Comparison, 
 			err = errors.Join(err, s.reader.Close(), s.twin.Close())
 		}
 	}()
-	for _, kind := range bpf.Transports() {
+	for _, kind := range []bpf.Transport{bpf.Perf, bpf.Ringbuf} {
 		s, err := openSide(cell, kind)
 		if err != nil {
 			return nil, err
@@ -86,14 +86,19 @@ func (r *Runner) Compare(ctx context.Context, cell record.Cell) (_ *Comparison, 
 }
 
 func openSide(cell record.Cell, kind bpf.Transport) (*side, error) {
-	cell.Transport = string(kind)
-	sampleBytes := transport.SampleBytes(kind, cell.PayloadBytes)
+	cell.Transport, cell.Policy = string(kind), transport.DefaultPolicy(kind)
 	cell.RingBytes = roomFor(cell.Events * transport.FootprintBytes(kind, cell.PayloadBytes))
 	twin, reader, err := open(cell)
 	if err != nil {
 		return nil, err
 	}
-	return &side{twin: twin, reader: reader, consumer: newConsumer(reader, sampleBytes, cell.Events, -1)}, nil
+	return &side{twin: twin, reader: reader, consumer: newConsumer(reader, consumerOptions{
+		workload:    bpf.Execve,
+		eventBytes:  cell.PayloadBytes,
+		sampleBytes: transport.SampleBytes(kind, cell.PayloadBytes),
+		most:        cell.Events,
+		cpu:         -1,
+	})}, nil
 }
 
 // roomFor is the smallest ring of at least a page that more than holds n bytes.

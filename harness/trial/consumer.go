@@ -24,11 +24,11 @@ const (
 // consumer reads a transport until it is flushed and keeps what arrived. After
 // newConsumer it allocates nothing for an event.
 type consumer struct {
-	reader      transport.Reader
-	cpu         int // to be pinned to; -1: none
-	sampleBytes int
+	consumerOptions
+	reader transport.Reader
 
 	events  []bpf.Event
+	times   []int64      // when each arrived, CLOCK_MONOTONIC
 	arrived atomic.Int64 // len(events), for others to look at
 
 	torn, misshaped, overflow uint64
@@ -42,15 +42,28 @@ type consumer struct {
 	err               error
 }
 
-// newConsumer makes room for most events.
-func newConsumer(reader transport.Reader, sampleBytes, most, cpu int) *consumer {
+// consumerOptions say what a consumer reads, and how.
+type consumerOptions struct {
+	workload    bpf.Workload
+	eventBytes  int // as sent
+	sampleBytes int // as it arrives
+	most        int // events to make room for
+	cpu         int // to be pinned to; -1: none
+	delay       time.Duration
+}
+
+func newConsumer(reader transport.Reader, opts consumerOptions) *consumer {
 	return &consumer{
-		reader:      reader,
-		cpu:         cpu,
-		sampleBytes: sampleBytes,
-		events:      make([]bpf.Event, 0, most),
-		latency:     hdrhistogram.New(1, latencyMaxNS, latencyDigits),
+		reader:          reader,
+		consumerOptions: opts,
+		events:          make([]bpf.Event, 0, opts.most),
+		times:           make([]int64, 0, opts.most),
+		latency:         newHistogram(),
 	}
+}
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, latencyMaxNS, latencyDigits)
 }
 
 // start reads in the background, first after stall, until the next flush. Then
@@ -125,38 +138,71 @@ func (c *consumer) take(sample *transport.Sample) {
 	}
 	c.events = c.events[:len(c.events)+1]
 	event := &c.events[len(c.events)-1]
-	if err := bpf.Decode(sample.Raw, event); err != nil {
+	if c.decode(sample.Raw, event) != nil {
 		c.torn++
 		c.events = c.events[:len(c.events)-1]
 		return
 	}
+	c.times = append(c.times, now)
 	if len(sample.Raw) != c.sampleBytes {
 		c.misshaped++
 	}
-	// Never clamped: a negative latency says something about the clocks.
-	if ns := now - int64(event.TimeNS); ns < 0 {
-		c.negative++
-	} else if c.latency.RecordValue(ns) != nil {
-		_ = c.latency.RecordValue(latencyMaxNS)
+	if event.TimeNS != 0 { // else it is too small to have one
+		c.negative += observe(c.latency, now-int64(event.TimeNS))
 	}
 	c.arrived.Store(int64(len(c.events)))
+	for until := now + int64(c.delay); c.delay > 0 && nanotime() < until; {
+	}
 }
 
-// latencies sums the histogram up. The error is that of encoding it.
-func (c *consumer) latencies() (*record.Latency, error) {
-	encoded, err := c.latency.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+func (c *consumer) decode(raw []byte, event *bpf.Event) error {
+	if c.workload == bpf.Storm {
+		return bpf.DecodeStorm(raw, c.eventBytes, event)
+	}
+	return bpf.Decode(raw, event)
+}
+
+// observe records ns, and returns 1 if it is negative: never clamped, for it says
+// something about the clocks.
+func observe(h *hdrhistogram.Histogram, ns int64) (negative int64) {
+	if ns < 0 {
+		return 1
+	}
+	if h.RecordValue(ns) != nil {
+		_ = h.RecordValue(latencyMaxNS)
+	}
+	return 0
+}
+
+// latencies sums a histogram up, of which as many events were lost: nil if
+// nothing is in it. The error is that of encoding it.
+func latencies(h *hdrhistogram.Histogram, negative, lost int64) (*record.Latency, error) {
+	if h.TotalCount() == 0 {
+		return nil, nil
+	}
+	encoded, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
 	if err != nil {
 		return nil, fmt.Errorf("encode latency histogram: %w", err)
 	}
+	at := h.ValueAtQuantile
+	all := h.TotalCount() + lost
+	// A lost event took longer than any other.
+	withLost := func(percent float64) int64 {
+		rank := percent * float64(all) / float64(h.TotalCount())
+		if rank > 100 {
+			return record.Never
+		}
+		return at(rank)
+	}
 	return &record.Latency{
-		N:        c.latency.TotalCount(),
-		P50:      c.latency.ValueAtQuantile(50),
-		P90:      c.latency.ValueAtQuantile(90),
-		P99:      c.latency.ValueAtQuantile(99),
-		P999:     c.latency.ValueAtQuantile(99.9),
-		Max:      c.latency.Max(),
-		Negative: c.negative,
-		HDR:      base64.StdEncoding.EncodeToString(encoded),
+		N:   h.TotalCount(),
+		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), P9999: at(99.99),
+		Max:      h.Max(),
+		Negative: negative,
+		WithLost: &record.Quantiles{
+			N: all, P50: withLost(50), P90: withLost(90), P99: withLost(99), P999: withLost(99.9), P9999: withLost(99.99),
+		},
+		HDR: base64.StdEncoding.EncodeToString(encoded),
 	}, nil
 }
 

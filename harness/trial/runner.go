@@ -75,39 +75,49 @@ func CPUs() ([]int, error) {
 	return cpus, nil
 }
 
-// placement puts the reader on the last CPU and the producers on the others.
-func (r *Runner) placement() (producers []int, consumer int) {
+// placement puts the reader on the last CPU, and the producers where the cell
+// wants them.
+func (r *Runner) placement(cell *record.Cell) (producers []int, consumer int) {
 	last := len(r.cpus) - 1
+	switch cell.Placement {
+	case "same":
+		return r.cpus[last:], r.cpus[last]
+	case "hot":
+		return r.cpus[:1], r.cpus[last]
+	}
 	return r.cpus[:max(last, 1)], r.cpus[last]
 }
 
 // Run measures one trial of the cell. Of the record it fills what it measured:
 // counts, latency, cost, rate and memory. The context ends the workload.
 func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, err error) {
+	control, err := r.control(ctx, cell)
+	if err != nil {
+		return nil, err
+	}
 	twin, reader, err := open(cell)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, reader.Close(), twin.Close()) }()
-
-	producers, consumerCPU := r.placement()
-	load, err := workload.NewExecve(ctx, workload.Options{
-		Count:      cell.Events / cell.Producers,
-		Producers:  cell.Producers,
-		RateHz:     cell.RateHz,
-		CPUs:       producers,
-		FirstToken: nextTokens(),
-	})
+	producers, consumerCPU := r.placement(&cell)
+	options := loadOptions(cell, producers)
+	load, err := workload.New(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("start workload: %w", err)
 	}
 	defer func() { err = errors.Join(err, load.Close()) }()
 
 	kind := bpf.Transport(cell.Transport)
-	sampleBytes := transport.SampleBytes(kind, cell.PayloadBytes)
-	c := newConsumer(reader, sampleBytes, cell.Events+len(r.cpus), consumerCPU)
+	c := newConsumer(reader, consumerOptions{
+		workload:    bpf.Workload(cell.Workload),
+		eventBytes:  cell.PayloadBytes,
+		sampleBytes: transport.SampleBytes(kind, cell.PayloadBytes),
+		most:        cell.Events,
+		cpu:         consumerCPU,
+		delay:       time.Duration(cell.ReaderDelayNS),
+	})
 	out := &record.Trial{}
-
 	// Collect what set-up left behind, then not again before the trial is over.
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -128,15 +138,20 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	if err := c.wait(); err != nil {
 		return nil, err
 	}
+
 	counts, err := tally(twin, reader, c, cell, truth)
 	if err != nil {
 		return nil, err
 	}
 	counts.Drained = counts.Delivered - uint64(beforeFlush)
-	if out.Latency, err = c.latencies(); err != nil {
+	lost := int64(counts.Attempts + counts.Misses*uint64(cell.Batch) - counts.Delivered)
+	if out.Latency, err = latencies(c.latency, c.negative, lost); err != nil {
 		return nil, err
 	}
-	if out.Cost, err = cost(twin, c, counts); err != nil {
+	if out.Intended, err = intended(c, cell, options, truth, lost); err != nil {
+		return nil, err
+	}
+	if out.Cost, err = cost(twin, c, counts, truth, control); err != nil {
 		return nil, err
 	}
 	out.Counts = counts
@@ -144,20 +159,69 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	if out.Memory, err = memory(reader); err != nil {
 		return nil, err
 	}
-	if counts.LostTail, err = r.lostTail(ctx, twin, reader, c, counts); err != nil {
+	if counts.LostTail, err = r.lostTail(ctx, cell, twin, reader, counts); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
+// loadOptions are those of the cell's workload.
+func loadOptions(cell record.Cell, cpus []int) workload.Options {
+	return workload.Options{
+		Storm:      cell.Workload == string(bpf.Storm),
+		Count:      cell.Events / cell.Batch / cell.Producers,
+		Producers:  cell.Producers,
+		RateHz:     cell.RateHz / float64(cell.Batch),
+		CPUs:       cpus,
+		FirstToken: nextTokens(),
+	}
+}
+
+// mostControls is how many calls of the control are enough to know what one takes.
+const mostControls = 20_000
+
+// control returns the CPU time, in ns, that a trigger takes the producers with an
+// empty program attached. Of a storm that is paced, and of an execve, most of it
+// would be something else: 0.
+func (r *Runner) control(ctx context.Context, cell record.Cell) (perTrigger float64, err error) {
+	if cell.Workload != string(bpf.Storm) || cell.RateHz != 0 {
+		return 0, nil
+	}
+	empty, err := bpf.LoadEmpty(bpf.Attach(cell.Attach))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, empty.Close()) }()
+	producers, _ := r.placement(&cell)
+	options := loadOptions(cell, producers)
+	options.Count = min(options.Count, mostControls)
+	load, err := workload.New(ctx, options)
+	if err != nil {
+		return 0, fmt.Errorf("start control: %w", err)
+	}
+	defer func() { err = errors.Join(err, load.Close()) }()
+	truth, err := r.load(empty, load)
+	return ratio(float64(truth.CPUNS), float64(truth.Triggers())), err
+}
+
 // open loads the cell's twin and opens its reader.
 func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
+	kind := bpf.Transport(cell.Transport)
+	policy, err := transport.ParsePolicy(kind, cell.Policy)
+	if err != nil {
+		return nil, nil, err
+	}
+	wakeup, wakeupBytes := policy.Wakeup(kind, cell.PayloadBytes)
 	twin, err := bpf.Load(bpf.Options{
-		Transport:    bpf.Transport(cell.Transport),
-		Attach:       bpf.Attach(cell.Attach),
-		RingBytes:    cell.RingBytes,
-		PayloadBytes: cell.PayloadBytes - bpf.EventBytes,
-		Mark:         workload.Mark(),
+		Transport:   kind,
+		Attach:      bpf.Attach(cell.Attach),
+		Workload:    bpf.Workload(cell.Workload),
+		RingBytes:   cell.RingBytes,
+		EventBytes:  cell.PayloadBytes,
+		Batch:       cell.Batch,
+		Wakeup:      wakeup,
+		WakeupBytes: wakeupBytes,
+		Mark:        workload.Mark(),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -167,7 +231,9 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 			return nil, nil, errors.Join(err, twin.Close())
 		}
 	}
-	reader, err := transport.Open(bpf.Transport(cell.Transport), twin.Events(), cell.RingBytes)
+	reader, err := transport.Open(kind, twin.Events(), transport.Options{
+		RingBytes: cell.RingBytes, Policy: policy, Flush: time.Duration(cell.FlushMS) * time.Millisecond,
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, twin.Close())
 	}
@@ -179,7 +245,7 @@ func nextTokens() uint64 {
 }
 
 // load runs the workload while the twin is attached.
-func (r *Runner) load(twin *bpf.Twin, load *workload.Execve) (workload.Truth, error) {
+func (r *Runner) load(twin *bpf.Twin, load *workload.Workload) (workload.Truth, error) {
 	if err := twin.Attach(); err != nil {
 		return workload.Truth{}, err
 	}
@@ -218,40 +284,57 @@ func settle(twin *bpf.Twin, c *consumer, from time.Time) error {
 	}
 }
 
-// lostTail causes one more event on every CPU and returns how many lost events
-// the kernel reports in front of them: a PERF_RECORD_LOST is only ever written
-// before the next record that fits.
+// lostTail causes another event on every CPU and returns how many lost events
+// the kernel reports in front of the first of each: a PERF_RECORD_LOST is only
+// ever written before the next record that fits, and in an empty ring the first
+// one does.
 // __perf_output_begin() in https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c
-func (r *Runner) lostTail(ctx context.Context, twin *bpf.Twin, reader transport.Reader, c *consumer, counts *record.Counts) (uint64, error) {
+func (r *Runner) lostTail(ctx context.Context, cell record.Cell, twin *bpf.Twin, reader transport.Reader, counts *record.Counts) (tail uint64, err error) {
 	if counts.Failed[ErrnoName(uint64(unix.ENOSPC))] == counts.LostReported {
 		return 0, nil
 	}
-	load, err := workload.NewExecve(ctx, workload.Options{
+	load, err := workload.New(ctx, workload.Options{
+		Storm: cell.Workload == string(bpf.Storm),
 		Count: 1, Producers: len(r.cpus), CPUs: r.cpus, UIDs: []uint32{0}, FirstToken: nextTokens(),
 	})
 	if err != nil {
 		return 0, fmt.Errorf("start sentinels: %w", err)
 	}
-	defer load.Close()
-	before := c.lost
-	c.start(0)
+	defer func() { err = errors.Join(err, load.Close()) }()
+	// A batch may fill the ring once more, so nobody reads before it is over: in
+	// each ring are then the lost, and behind them what fitted.
 	_, err = r.load(twin, load)
-	err = errors.Join(err, reader.Flush())
-	if err != nil {
-		return 0, errors.Join(err, reader.Close(), c.wait())
+	if err := errors.Join(err, reader.Flush()); err != nil {
+		return 0, err
 	}
-	err = c.wait()
-	return c.lost - before, err
+	var sample transport.Sample
+	begun := map[int]bool{} // CPUs whose first event was read
+	for {
+		switch err := reader.Read(&sample); {
+		case errors.Is(err, transport.ErrFlushed):
+			return tail, nil
+		case err != nil:
+			return 0, fmt.Errorf("read sentinels: %w", err)
+		case sample.Lost == 0:
+			begun[sample.CPU] = true
+		case !begun[sample.CPU]:
+			tail += sample.Lost
+		}
+	}
 }
 
-func cost(twin *bpf.Twin, c *consumer, counts *record.Counts) (*record.Cost, error) {
+func cost(twin *bpf.Twin, c *consumer, counts *record.Counts, truth workload.Truth, control float64) (*record.Cost, error) {
 	stats, err := twin.Stats()
 	if err != nil {
 		return nil, err
 	}
 	cost := &record.Cost{
-		Wakeups:         c.voluntary,
-		ContextSwitches: c.voluntary + c.forced,
+		ControlNSPerTrigger: control,
+		Wakeups:             c.voluntary,
+		ContextSwitches:     c.voluntary + c.forced,
+	}
+	if control > 0 {
+		cost.ProducerCPUNSPerEvent = ratio(float64(truth.CPUNS)-control*float64(truth.Triggers()), float64(counts.Attempts))
 	}
 	cost.ProducerNSPerEvent = ratio(float64(stats.RunTime), float64(counts.Attempts))
 	cost.ConsumerCPUNSPerEvent = ratio(float64(c.cpuNS), float64(counts.Delivered))
@@ -259,11 +342,35 @@ func cost(twin *bpf.Twin, c *consumer, counts *record.Counts) (*record.Cost, err
 	return cost, nil
 }
 
+// intended is the latency from when each event should have been caused, whenever
+// it was: nil without a rate, or where events are too small to tell whose they are.
+func intended(c *consumer, cell record.Cell, options workload.Options, truth workload.Truth, lost int64) (*record.Latency, error) {
+	if cell.RateHz == 0 {
+		return nil, nil
+	}
+	h, negative := newHistogram(), int64(0)
+	programs := make(map[uint64]uint64, len(truth.Starts))
+	for i := range truth.Starts {
+		programs[truth.Starts[i].Token] = truth.Starts[i].IntendedNS
+	}
+	for i := range c.events {
+		e := &c.events[i]
+		at := programs[e.Token]
+		if options.Storm && e.Token != 0 {
+			at = truth.IntendedCall(options, uint32(e.Token))
+		}
+		if at != 0 {
+			negative += observe(h, c.times[i]-int64(at))
+		}
+	}
+	return latencies(h, negative, lost)
+}
+
 func rate(cell record.Cell, counts *record.Counts, truth workload.Truth) *record.Rate {
 	duration := truth.EndNS - truth.BeginNS
 	return &record.Rate{
 		OfferedHz:   cell.RateHz,
-		AchievedHz:  ratio(float64(counts.Started)*1e9, float64(duration)),
+		AchievedHz:  ratio(float64(counts.Started)*float64(cell.Batch)*1e9, float64(duration)),
 		DeliveredHz: ratio(float64(counts.Delivered)*1e9, float64(duration)),
 		DurationNS:  int64(duration),
 	}

@@ -1,7 +1,9 @@
 package trial
 
 import (
+	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,8 +36,8 @@ func cell(t *testing.T, kind bpf.Transport) record.Cell {
 		t.Fatal(err)
 	}
 	return record.Cell{
-		Transport: string(kind), Attach: string(attach), Workload: "execve",
-		Events: 200, Producers: 2, PayloadBytes: 73, RingBytes: 1 << 20,
+		Transport: string(kind), Policy: transport.DefaultPolicy(kind), Attach: string(attach), Workload: "execve",
+		Events: 200, Batch: 1, Producers: 2, PayloadBytes: 73, RingBytes: 1 << 20,
 	}
 }
 
@@ -93,6 +95,47 @@ func TestRunAccountsForLoss(t *testing.T) {
 				t.Errorf("lost %d reported and %d in the tail, want 0 and %d", out.Counts.LostReported, out.Counts.LostTail, 200-fits)
 			}
 		})
+	}
+}
+
+// TestStorm: every transport under every policy accounts for every event, of all
+// sizes and wherever the producers run.
+func TestStorm(t *testing.T) {
+	r := newRunner(t)
+	for name, change := range map[string]func(*record.Cell){
+		"as fast as possible": func(*record.Cell) {},
+		"8 bytes":             func(c *record.Cell) { c.PayloadBytes = 8 },
+		"9 bytes":             func(c *record.Cell) { c.PayloadBytes = 9 },
+		"16 bytes, batches":   func(c *record.Cell) { c.PayloadBytes, c.Batch = 16, 500 },
+		"32 KiB":              func(c *record.Cell) { c.PayloadBytes, c.Events = 32<<10, 100 },
+		"on one CPU":          func(c *record.Cell) { c.Placement = "hot" },
+		"on the reader's CPU": func(c *record.Cell) { c.Placement = "same" },
+		"slow reader":         func(c *record.Cell) { c.ReaderDelayNS = 2000 },
+		"paced":               func(c *record.Cell) { c.RateHz, c.Events = 10_000, 1000 },
+		"paced batches":       func(c *record.Cell) { c.RateHz, c.Events, c.Batch = 100_000, 10_000, 50 },
+		"overload":            func(c *record.Cell) { c.RingBytes, c.ReaderStallMS = 4096, 200 },
+		"overload, batches":   func(c *record.Cell) { c.RingBytes, c.ReaderStallMS, c.Batch = 4096, 200, 500 },
+	} {
+		for _, kind := range bpf.Transports() {
+			for _, policy := range transport.Policies(kind) {
+				t.Run(name+"/"+string(kind)+"/"+policy, func(t *testing.T) {
+					c := cell(t, kind)
+					c.Workload, c.Events, c.PayloadBytes, c.FlushMS = "storm", 10_000, 64, 10
+					c.Policy = strings.Replace(policy, "N", "20", 1)
+					change(&c)
+					out := measure(t, r, c)
+					if out.Counts.Started != uint64(c.Events/c.Batch) {
+						t.Errorf("%d triggers", out.Counts.Started)
+					}
+					if lost := out.Counts.FailedTotal(); (lost > 0) != (c.ReaderStallMS > 0) {
+						t.Errorf("lost %d", lost)
+					}
+					if (out.Intended != nil) != (c.RateHz > 0) {
+						t.Errorf("latency from the intended time: %+v", out.Intended)
+					}
+				})
+			}
+		}
 	}
 }
 
@@ -157,10 +200,16 @@ func TestCompare(t *testing.T) {
 func TestConsumerDoesNotAllocate(t *testing.T) {
 	for _, kind := range bpf.Transports() {
 		raw := make([]byte, transport.SampleBytes(kind, bpf.EventBytes))
-		c := newConsumer(nil, len(raw), 1000, -1)
+		// An event of a storm that is all 0 but for its last word is sound.
+		binary.NativeEndian.PutUint64(raw[bpf.EventBytes-8:], 0x9e3779b97f4a7c15)
+		binary.NativeEndian.PutUint64(raw[8:], 0)
+		c := newConsumer(nil, consumerOptions{workload: bpf.Storm, eventBytes: bpf.EventBytes, sampleBytes: len(raw), most: 1000})
 		sample := &transport.Sample{Raw: raw}
 		if n := testing.AllocsPerRun(500, func() { c.take(sample) }); n != 0 {
 			t.Errorf("%s: %v allocations an event, want 0", kind, n)
+		}
+		if c.torn+c.misshaped+c.overflow != 0 || len(c.events) != 501 {
+			t.Errorf("%s: took %d events, %d torn", kind, len(c.events), c.torn)
 		}
 	}
 }

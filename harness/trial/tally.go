@@ -26,7 +26,7 @@ func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cel
 		return nil, err
 	}
 	counts := &record.Counts{
-		Started:       uint64(len(truth.Starts)),
+		Started:       uint64(truth.Triggers()),
 		Misses:        stats.Misses,
 		Failed:        map[string]uint64{},
 		Delivered:     uint64(len(c.events)) + c.torn + c.overflow,
@@ -50,12 +50,14 @@ func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cel
 			}
 		}
 	}
-	if bpf.Attach(cell.Attach) == bpf.AttachRawTracepoint && counts.Started >= counts.Attempts {
+	if own := counts.Attempts / uint64(cell.Batch); bpf.Attach(cell.Attach) == bpf.AttachRawTracepoint && counts.Started >= own {
 		// The kernel may have skipped runs for any other system call too.
-		counts.Misses = min(counts.Misses, counts.Started-counts.Attempts)
+		counts.Misses = min(counts.Misses, counts.Started-own)
 	}
 	countSequences(counts, perCPU, c.events)
-	countTokens(counts, c.events, truth.Starts)
+	if cell.Workload == string(bpf.Execve) {
+		countTokens(counts, c.events, truth.Starts)
+	}
 	return counts, nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 func run(t *testing.T, opts Options) Truth {
 	t.Helper()
-	w, err := NewExecve(t.Context(), opts)
+	w, err := New(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestExecveRefusesNonsense(t *testing.T) {
 		"no such CPU":   {Count: 1, CPUs: []int{1000}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, err := NewExecve(t.Context(), opts)
+			w, err := New(t.Context(), opts)
 			if err == nil {
 				w.Close()
 				t.Fatal("accepted")

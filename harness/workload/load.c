@@ -2,11 +2,12 @@
 
 /* SPDX-License-Identifier: MIT */
 /*
- * The execve workload: a static program without a library, of two roles.
+ * The workloads: a static program without a library, of two roles.
  *
  *   load MMMMMMMMTTTTTTTT   the child: exits at once. M is the workload's mark, T its token.
  *   load                    the producer: starts children as the table on
- *                           descriptor 4 says; descriptor 3 is this program.
+ *                           descriptor 4 says, where descriptor 3 is this program,
+ *                           or calls getpgid, which makes the events of a storm.
  *
  * A producer is a process of its own, so that starting programs neither locks
  * nor copies the harness (Go serialises its forks), and the child is this same
@@ -92,12 +93,17 @@ __asm__(".text\n"
 	"	syscall\n"
 	"1:	ret\n");
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(int clock)
 {
 	struct __kernel_timespec ts = {};
 
-	call4(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0);
+	call4(__NR_clock_gettime, clock, (long)&ts, 0, 0);
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void sleep_until(uint64_t ns)
@@ -132,7 +138,21 @@ static void encode(uint64_t n, char *text)
 		text[i] = digits[n & 63];
 }
 
-static int produce(struct table *t)
+/*
+ * The argument tells the twin whose call it is and which: the kernel looks at its
+ * lower half only, and finds no such process, or one.
+ */
+static void storm(struct table *t)
+{
+	for (uint64_t i = 0; i < t->count; i++) {
+		if (t->period_ns)
+			sleep_until(t->begin_ns + i * t->period_ns);
+		call4(__NR_getpgid, (long)(t->mark << 32 | (uint32_t)(t->first_token + i)), 0, 0, 0);
+		__atomic_store_n(&t->done, i + 1, __ATOMIC_RELEASE);
+	}
+}
+
+static void start_programs(struct table *t)
 {
 	/*
 	 * On the stack, and so written and present: a twin reads argv where it
@@ -143,9 +163,6 @@ static int produce(struct table *t)
 	const char *const envp[] = { NULL };
 
 	__builtin_memcpy(arg, &t->mark, sizeof(t->mark));
-	raise_word(&t->ready);
-	wait_for(&t->go);
-	t->begin_ns = now_ns();
 	for (uint64_t i = 0; i < t->count; i++) {
 		struct start *s = &t->start[i];
 
@@ -167,7 +184,22 @@ static int produce(struct table *t)
 		}
 		__atomic_store_n(&t->done, i + 1, __ATOMIC_RELEASE);
 	}
+}
+
+static int produce(struct table *t)
+{
+	uint64_t cpu_ns;
+
+	raise_word(&t->ready);
+	wait_for(&t->go);
+	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	t->begin_ns = now_ns();
+	if (t->storm)
+		storm(t);
+	else
+		start_programs(t);
 	t->end_ns = now_ns();
+	t->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
 	return 0;
 }
 

@@ -23,16 +23,17 @@ struct start {
 struct table {
 	uint32_t ready;	      /* futex: the producer sets it to 1 */
 	uint32_t go;	      /* futex: the harness sets it to 1 */
-	uint64_t count;	      /* programs to start */
-	uint64_t done;	      /* programs started and reaped so far */
+	uint64_t count;	      /* programs to start, or calls to make */
+	uint64_t done;	      /* of these, done so far */
 	uint64_t period_ns;   /* 0: as fast as possible */
 	uint64_t mark;	      /* eight characters in front of every token */
 	uint64_t first_token; /* number that the first token encodes */
 	uint64_t begin_ns;    /* CLOCK_MONOTONIC at the first start */
-	uint64_t end_ns;      /* and after the last program was reaped */
+	uint64_t end_ns;      /* and after the last program was reaped, or call made */
+	uint64_t cpu_ns;      /* CPU time of the producer between the two */
 	uint32_t uids;
 	uint32_t uid[MAX_UIDS]; /* used in turn */
-	uint32_t pad;
+	uint32_t storm;	      /* calls of getpgid instead of programs; start is empty */
 	struct start start[];
 };
 

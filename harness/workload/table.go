@@ -35,9 +35,10 @@ type table struct {
 	FirstToken uint64
 	BeginNS    uint64
 	EndNS      uint64
+	CPUNS      uint64
 	UIDs       uint32
 	UID        [maxUIDs]uint32
-	_          uint32
+	Storm      uint32
 }
 
 // shared is a table in memory that a producer process has mapped too.
@@ -63,8 +64,7 @@ func newShared(count int) (*shared, error) {
 		return nil, errors.Join(fmt.Errorf("map table: %w", err), file.Close())
 	}
 	s := &shared{file: file, mem: mem, table: (*table)(unsafe.Pointer(&mem[0]))}
-	s.starts = unsafe.Slice((*start)(unsafe.Pointer(&mem[unsafe.Sizeof(table{})])), count)
-	s.Count = uint64(count)
+	s.starts = unsafe.Slice((*start)(unsafe.Add(unsafe.Pointer(&mem[0]), unsafe.Sizeof(table{}))), count)
 	return s, nil
 }
 

@@ -24,13 +24,16 @@ const Command = "ringtwin-load"
 // it is a 2 KiB program, but the machine may be emulated and busy.
 const readyTimeout = 30 * time.Second
 
-// Options of an execve workload.
+// Options of a workload.
 type Options struct {
-	// Count is the number of programs that each producer starts.
+	// Storm makes calls of getpgid instead of starting programs.
+	Storm bool
+	// Count is the number of programs that each producer starts, or of calls.
 	Count int
 	// Producers is the number of producer processes. Default 1.
 	Producers int
-	// RateHz is the rate of all producers together; 0 is as fast as possible.
+	// RateHz is programs, or calls, a second of all producers together; 0 is as
+	// fast as possible.
 	RateHz float64
 	// UIDs are the users that the programs run as, in turn; at most 8.
 	// Default 0 and 501.
@@ -38,7 +41,8 @@ type Options struct {
 	// CPUs pins producer i to CPUs[i % len(CPUs)]; nil leaves them free.
 	CPUs []int
 	// FirstToken is the number that the first token encodes, below 2^48.
-	// Tokens of one boot should not repeat, so give each trial its own range.
+	// Tokens of one boot should not repeat, so give each trial its own range. Of
+	// a storm only the lower 32 bits count.
 	FirstToken uint64
 }
 
@@ -46,19 +50,45 @@ type Options struct {
 type Start struct {
 	Token  uint64
 	TimeNS uint64 // CLOCK_MONOTONIC just before the fork
-	PID    uint32
-	UID    uint32
+	// IntendedNS is when that should have been; 0 without a rate.
+	IntendedNS uint64
+	PID        uint32
+	UID        uint32
 }
 
 // Truth is what a workload did.
 type Truth struct {
-	Starts  []Start
-	BeginNS uint64 // CLOCK_MONOTONIC at the first start
-	EndNS   uint64 // and when the last program had been reaped
+	Starts  []Start // programs; of a storm none
+	Calls   int     // of a storm
+	BeginNS uint64  // CLOCK_MONOTONIC at the first start or call
+	EndNS   uint64  // and when the last program had been reaped, or call made
+	// CPUNS is what all producers used between the two, children not included.
+	CPUNS uint64
+	// Paces are those of the producers, in the order of their tokens.
+	Paces []Pace
 }
 
-// Execve is an execve workload whose producers are ready to start.
-type Execve struct {
+// Pace is when one producer intended to do what.
+type Pace struct {
+	BeginNS, PeriodNS uint64
+}
+
+// Triggers is how many events, or batches of them, the workload asked for.
+func (t *Truth) Triggers() int { return len(t.Starts) + t.Calls }
+
+// IntendedCall is when the call of a storm that has this token should have been
+// made; 0 where there was no such call.
+func (t *Truth) IntendedCall(o Options, token uint32) uint64 {
+	i := int(token - uint32(o.FirstToken))
+	if i >= t.Calls || o.Count == 0 || i/o.Count >= len(t.Paces) {
+		return 0
+	}
+	pace := t.Paces[i/o.Count]
+	return pace.BeginNS + uint64(i%o.Count)*pace.PeriodNS
+}
+
+// Workload is one whose producers are ready to start.
+type Workload struct {
 	producers []*producer
 }
 
@@ -70,9 +100,9 @@ type producer struct {
 // Tokens returns how many tokens, from FirstToken on, the options use up.
 func (o Options) Tokens() int { return o.Count * max(o.Producers, 1) }
 
-// NewExecve starts the producers, which then wait for [Execve.Run]. Close it
+// New starts the producers, which then wait for [Workload.Run]. Close it
 // after use; cancelling ctx kills the producers.
-func NewExecve(ctx context.Context, opts Options) (_ *Execve, err error) {
+func New(ctx context.Context, opts Options) (_ *Workload, err error) {
 	if opts.Producers == 0 {
 		opts.Producers = 1
 	}
@@ -99,7 +129,7 @@ func NewExecve(ctx context.Context, opts Options) (_ *Execve, err error) {
 	if err := image.Close(); err != nil {
 		return nil, fmt.Errorf("close workload program: %w", err)
 	}
-	w := &Execve{}
+	w := &Workload{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -123,7 +153,7 @@ func NewExecve(ctx context.Context, opts Options) (_ *Execve, err error) {
 func (o Options) check() error {
 	switch {
 	case o.Count < 1:
-		return fmt.Errorf("workload of %d programs: want at least 1", o.Count)
+		return fmt.Errorf("workload of %d triggers: want at least 1", o.Count)
 	case o.Producers < 1:
 		return fmt.Errorf("%d producers: want at least 1", o.Producers)
 	case o.RateHz < 0:
@@ -137,9 +167,17 @@ func (o Options) check() error {
 }
 
 func newProducer(ctx context.Context, opts Options, index int, image *os.File) (*producer, error) {
-	table, err := newShared(opts.Count)
+	starts := opts.Count
+	if opts.Storm {
+		starts = 0
+	}
+	table, err := newShared(starts)
 	if err != nil {
 		return nil, err
+	}
+	table.Count = uint64(opts.Count)
+	if opts.Storm {
+		table.Storm = 1
 	}
 	table.Mark = Mark()
 	table.FirstToken = opts.FirstToken + uint64(index*opts.Count)
@@ -170,7 +208,7 @@ func newProducer(ctx context.Context, opts Options, index int, image *os.File) (
 //
 // A program that could not be started, or did not exit with 0, is an error: the
 // trial would not be the load that was asked for. The truth is returned too.
-func (w *Execve) Run() (Truth, error) {
+func (w *Workload) Run() (Truth, error) {
 	for _, p := range w.producers {
 		p.table.release()
 	}
@@ -192,7 +230,7 @@ func (w *Execve) Run() (Truth, error) {
 
 // Done is the number of programs started and reaped so far, of all producers.
 // It may be called while Run runs.
-func (w *Execve) Done() int {
+func (w *Workload) Done() int {
 	n := 0
 	for _, p := range w.producers {
 		n += int(p.table.done())
@@ -202,9 +240,14 @@ func (w *Execve) Done() int {
 
 // collect appends what the producer did.
 func (p *producer) collect(truth *Truth) error {
+	truth.Paces = append(truth.Paces, Pace{p.table.BeginNS, p.table.PeriodNS})
+	truth.CPUNS += p.table.CPUNS
+	if p.table.Storm != 0 {
+		truth.Calls += int(p.table.done())
+	}
 	var failed int
 	var first error
-	for _, s := range p.table.starts[:p.table.done()] {
+	for i, s := range p.table.starts[:min(int(p.table.done()), len(p.table.starts))] {
 		status := unix.WaitStatus(s.Status)
 		if s.Status != 0 {
 			failed++
@@ -216,7 +259,11 @@ func (p *producer) collect(truth *Truth) error {
 				continue
 			}
 		}
-		truth.Starts = append(truth.Starts, Start{Token: s.Token, TimeNS: s.TimeNS, PID: s.PID, UID: s.UID})
+		start := Start{Token: s.Token, TimeNS: s.TimeNS, PID: s.PID, UID: s.UID}
+		if p.table.PeriodNS > 0 {
+			start.IntendedNS = p.table.BeginNS + uint64(i)*p.table.PeriodNS
+		}
+		truth.Starts = append(truth.Starts, start)
 	}
 	if truth.BeginNS == 0 || p.table.BeginNS < truth.BeginNS {
 		truth.BeginNS = p.table.BeginNS
@@ -244,7 +291,7 @@ func startError(raw int32) error {
 }
 
 // Close ends producers that still run and frees what they used.
-func (w *Execve) Close() error {
+func (w *Workload) Close() error {
 	var errs []error
 	for _, p := range w.producers {
 		errs = append(errs, p.close())
