@@ -25,7 +25,7 @@ func TestLoad(t *testing.T) {
 		all = append(all, Options{Workload: Storm, EventBytes: n, Batch: 3})
 	}
 	for wakeup := WakeupAdaptive; wakeup <= WakeupNever; wakeup++ {
-		all = append(all, Options{Workload: Storm, Batch: 1000, Wakeup: wakeup, WakeupBytes: 4096})
+		all = append(all, Options{Workload: Storm, Batch: 3000, Wakeup: wakeup, WakeupBytes: 4096})
 	}
 	for _, opts := range all {
 		for _, transport := range Transports() {

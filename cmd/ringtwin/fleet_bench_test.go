@@ -63,11 +63,12 @@ func BenchmarkFirstRecord(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p.Events = 1
-	cell, err := p.Cell(bpf.Ringbuf, cfg.CPUs)
+	p.Events = []int{1}
+	setups, err := p.Setups(cfg.CPUs)
 	if err != nil {
 		b.Fatal(err)
 	}
+	cell := setups[0].Cells[1]
 	cell.Attach = string(bpf.AttachTracepoint)
 	var took []time.Duration
 	for b.Loop() {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
@@ -91,38 +90,7 @@ func (j *vmtestJob) finish(refs []kernel.Ref, errs []error) error {
 	for _, ref := range refs {
 		order = append(order, ref.Name)
 	}
-	comparisons, err := j.out.finish(order)
-	if err := report.Terminal(j.stdout, comparisons); err != nil {
-		return err
-	}
-	fmt.Fprintf(j.stdout, "\nfiles: %s\n", j.out.path)
-	code := exitOK
-	for _, err := range append(errs, err) {
-		if err == nil {
-			continue
-		}
-		if errors.Is(err, session.ErrDiffer) {
-			code = exitFailed
-		} else if code == exitOK {
-			code = exitInfra
-		}
-		j.explain(err)
-	}
-	for i := range comparisons {
-		switch c := &comparisons[i]; {
-		case c.Statuses[record.Invalid] > 0:
-			code = exitFailed
-		case c.Measured() < c.Planned && code == exitOK:
-			code = exitInfra
-		}
-	}
-	if len(comparisons) == 0 && code == exitOK {
-		code = exitInfra // nothing measured is never green
-	}
-	if code == exitOK {
-		return nil
-	}
-	return exitError(code)
+	return j.out.conclude(j.env, order, errs, j.explain)
 }
 
 // explain says what the report cannot: the state of a machine that failed, and

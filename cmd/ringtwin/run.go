@@ -24,6 +24,7 @@ const (
 // cli is the command line.
 type cli struct {
 	Vmtest  vmtestCmd  `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
+	Run     runCmd     `cmd:"" help:"Measure a plan on this kernel, without a VM."`
 	Exec    execCmd    `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
 	Kernels kernelsCmd `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello   helloCmd   `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`

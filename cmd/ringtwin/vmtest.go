@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -20,12 +19,10 @@ type vmtestCmd struct {
 	Kernels []string `arg:"" name:"kernel" help:"A version (6.1, 6.1.192, 6.1+rt), a pattern (6.*, 5.10..6.12, all, latest, lts), either with its source (mainline:6.5), an image in a registry (oci:IMAGE), host, or the path of an image or of a built tree."`
 	kernelChoice
 
-	Plan   string `default:"quick" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
-	Attach string `help:"Where to hook into execve: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
-	Blocks int    `help:"Blocks of four trials. Default: the plan's." placeholder:"N"`
-	Jobs   int    `help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
-	Cold   bool   `help:"Boot every machine, instead of making it of one that was saved when it was ready."`
-	Out    string `default:"out" help:"Folder of the runs." placeholder:"DIR"`
+	planChoice
+	Jobs int    `help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
+	Cold bool   `help:"Boot every machine, instead of making it of one that was saved when it was ready."`
+	Out  string `default:"out" help:"Folder of the runs." placeholder:"DIR"`
 
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p."`
 	Accel          string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
@@ -40,7 +37,7 @@ type vmtestCmd struct {
 
 // Run boots every kernel and measures the plan on it.
 func (v *vmtestCmd) Run(e *env) error {
-	p, err := v.plan()
+	p, err := v.load()
 	if err != nil {
 		return usageError{err}
 	}
@@ -85,20 +82,6 @@ func (v *vmtestCmd) Run(e *env) error {
 		allowed: allowed, show: show, out: out,
 	}
 	return job.run(refs)
-}
-
-func (v *vmtestCmd) plan() (*plan.Plan, error) {
-	p, err := plan.Load(v.Plan)
-	if err != nil {
-		return nil, err
-	}
-	if v.Attach != "" {
-		p.Attach = v.Attach
-	}
-	if v.Blocks != 0 {
-		p.Blocks = v.Blocks
-	}
-	return p, p.Check()
 }
 
 func (v *vmtestCmd) allowed() (console.Allowed, error) {

@@ -10,17 +10,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
 //go:embed plans/*.yaml
@@ -29,28 +29,19 @@ var plans embed.FS
 // Default is the name of the plan that runs when none is named.
 const Default = "quick"
 
-// Plan is one set-up of both transports.
+// Plan is a space of set-ups.
 type Plan struct {
-	Name       string   `yaml:"name"`
-	Transports []string `yaml:"transports"` // perf is A in a block, ringbuf B
+	Name string `yaml:"name"`
 	// Attach is where the twins hook in; auto takes the first that works.
-	Attach   string `yaml:"attach"`
-	Workload string `yaml:"workload"`
-	// Events is how many events a trial starts, all producers together.
-	Events    int     `yaml:"events"`
-	Producers int     `yaml:"producers"`
-	RateHz    float64 `yaml:"rate_hz"` // of all producers together; 0: as fast as possible
-	// PayloadBytes is what a program hands over for one event.
-	PayloadBytes int `yaml:"payload_bytes"`
-	// Exactly one of these is set: the bytes of all rings of a transport
-	// together, or those of each ring.
-	RingBytesTotal int `yaml:"ring_bytes_total,omitempty"`
-	RingBytesEach  int `yaml:"ring_bytes_each,omitempty"`
-	// ReaderStallMS is how long the reader sleeps before it first reads.
-	ReaderStallMS int `yaml:"reader_stall_ms"`
-	// Blocks of four trials: both transports twice, in the order ABBA or BAAB.
+	Attach string `yaml:"attach"`
+	// Blocks of each set-up: both sides twice, in the order ABBA or BAAB.
 	Blocks int    `yaml:"blocks"`
 	Seed   uint64 `yaml:"seed"` // decides which order comes first
+	// Axes are those of all scenarios, or without any the plan's only one.
+	Axes      `yaml:",inline"`
+	Scenarios []Scenario `yaml:"scenarios,omitempty"`
+
+	text []byte // what it was read from, to find lines in
 }
 
 // Names lists the plans that ship with the program.
@@ -74,7 +65,7 @@ func Load(nameOrPath string) (*Plan, error) {
 		text, err = os.ReadFile(nameOrPath)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("plan %q: no such file, and not one of %s", nameOrPath, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("plan %q: no such file, and not one of %s%s", nameOrPath, strings.Join(Names(), ", "), didYouMean(nameOrPath, Names()))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
@@ -88,157 +79,167 @@ func Load(nameOrPath string) (*Plan, error) {
 
 // Parse reads a plan. Unknown and repeated keys are refused.
 func Parse(text []byte) (*Plan, error) {
-	p := &Plan{
-		Transports:   []string{string(bpf.Perf), string(bpf.Ringbuf)},
-		Attach:       string(bpf.AttachAuto),
-		Workload:     "execve",
-		Producers:    1,
-		PayloadBytes: bpf.EventBytes,
-		Blocks:       1,
-	}
+	p := &Plan{Attach: string(bpf.AttachAuto), Blocks: 1, text: text}
 	if err := decode(text, p); err != nil {
 		return nil, err
 	}
 	return p, p.Check()
 }
 
+// Set changes a key of the plan, and of all its scenarios: "payload_bytes=64,4096",
+// "pairs=[[perf, ringbuf/batch=64]]".
+func (p *Plan) Set(assignment string) error {
+	key, value, ok := strings.Cut(assignment, "=")
+	if !ok {
+		return fmt.Errorf("%q: want KEY=VALUE, or KEY=VALUE,VALUE", assignment)
+	}
+	if err := oneOf("key", key, keys(reflect.TypeFor[Plan]())); err != nil {
+		return err
+	}
+	if strings.Contains(value, ",") && !strings.HasPrefix(value, "[") && !strings.HasPrefix(value, "{") {
+		value = "[" + value + "]"
+	}
+	line := []byte(key + ": " + value)
+	var axes Axes
+	if err := decode(line, &axes); err == nil {
+		p.Axes = axes.over(p.Axes)
+		for i := range p.Scenarios {
+			p.Scenarios[i].Axes = axes.over(p.Scenarios[i].Axes)
+		}
+	} else if err := decode(line, p); err != nil {
+		return err
+	}
+	p.text = nil // lines of it are others'
+	return p.Check()
+}
+
 // decode reads the text. The library panics on some that are no YAML, which a
 // fuzz test has found.
-func decode(text []byte, p *Plan) (err error) {
+func decode(text []byte, into any) (err error) {
 	defer func() {
 		if recover() != nil {
 			err = errors.New("this is no YAML that can be read")
 		}
 	}()
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(p); err != nil {
-		return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into); err != nil {
+		message := strings.TrimSpace(yaml.FormatError(err, false, true))
+		if m := unknownField.FindStringSubmatch(message); m != nil {
+			first, rest, _ := strings.Cut(message, "\n")
+			message = first + didYouMean(m[1], keys(reflect.TypeFor[Plan]())) + "\n" + rest
+		}
+		return errors.New(message)
 	}
 	return nil
+}
+
+// unknownField is how the library complains.
+var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
+
+// keys of a plan, and of a scenario.
+func keys(t reflect.Type) []string {
+	var all []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		switch {
+		case t.Field(i).Anonymous:
+			all = append(all, keys(t.Field(i).Type)...)
+		case name != "":
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // Text is the plan as a file.
 func (p *Plan) Text() ([]byte, error) { return yaml.Marshal(p) }
 
-// Limits of a plan. The size of a perf record is a u16, struct perf_event_header
-// in https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h
-const (
-	maxPayloadBytes = 32 << 10
-	maxEvents       = 1_000_000
-	maxRingBytes    = 1 << 30
-	maxBlocks       = 1000
-)
-
 // planName keeps names harmless in file names, ids and benchmark names.
 var planName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-// Check refuses what no machine could run.
+// Check refuses what no machine could run. Whether a set-up fits a machine with
+// so many CPUs is [Plan.Setups]'s to say.
 func (p *Plan) Check() error {
 	var errs []error
-	refuse := func(bad bool, format string, args ...any) {
-		if bad {
-			errs = append(errs, fmt.Errorf(format, args...))
+	refuse := func(path string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s%s: %w", p.line(path), path, err))
 		}
 	}
-	refuse(!planName.MatchString(p.Name), "name: %q, want letters, digits, dots, dashes and underscores", p.Name)
-	refuse(!slices.Equal(p.Transports, []string{"perf", "ringbuf"}), "transports: %v, want [perf, ringbuf]", p.Transports)
-	refuse(p.Workload != "execve", "workload: %q, want execve", p.Workload)
-	attach := append([]bpf.Attach{bpf.AttachAuto}, bpf.AttachOrder()...)
-	refuse(!slices.Contains(attach, bpf.Attach(p.Attach)), "attach: %q, want one of %v", p.Attach, attach)
-	refuse(p.Events < 1 || p.Events > maxEvents, "events: %d, want 1 to %d", p.Events, maxEvents)
-	refuse(p.Producers < 1, "producers: %d, want at least 1", p.Producers)
-	refuse(p.Producers > 0 && p.Events%p.Producers != 0, "events: %d cannot be shared equally by %d producers", p.Events, p.Producers)
-	refuse(p.RateHz < 0, "rate_hz: %g, want 0 or more", p.RateHz)
-	refuse(p.PayloadBytes < bpf.EventBytes || p.PayloadBytes > maxPayloadBytes, "payload_bytes: %d, want %d to %d", p.PayloadBytes, bpf.EventBytes, maxPayloadBytes)
-	refuse(p.ReaderStallMS < 0, "reader_stall_ms: %d, want 0 or more", p.ReaderStallMS)
-	refuse(p.Blocks < 1 || p.Blocks > maxBlocks, "blocks: %d, want 1 to %d", p.Blocks, maxBlocks)
-	refuse((p.RingBytesTotal == 0) == (p.RingBytesEach == 0), "ring_bytes_total, ring_bytes_each: want exactly one of them")
-	for key, size := range map[string]int{"ring_bytes_total": p.RingBytesTotal, "ring_bytes_each": p.RingBytesEach} {
-		if size != 0 {
-			err := transport.CheckRingBytes(size)
-			refuse(err != nil || size > maxRingBytes, "%s: %d, want a power of two from 4096 to %d", key, size, maxRingBytes)
+	if !planName.MatchString(p.Name) {
+		refuse("name", fmt.Errorf("%q, want letters, digits, dots, dashes and underscores", p.Name))
+	}
+	refuse("attach", oneOf("", p.Attach, append([]string{string(bpf.AttachAuto)}, names(bpf.AttachOrder())...)))
+	if p.Blocks < 1 || p.Blocks > maxBlocks {
+		refuse("blocks", fmt.Errorf("%d, want 1 to %d", p.Blocks, maxBlocks))
+	}
+	if p.Scenarios != nil && len(p.Scenarios) == 0 {
+		refuse("scenarios", errors.New("an empty list: nothing would be measured"))
+	}
+	for _, r := range p.Axes.check() {
+		refuse(r.key, r.err)
+	}
+	seen := map[string]bool{}
+	for i := range p.Scenarios {
+		s, at := &p.Scenarios[i], fmt.Sprintf("scenarios[%d].", i)
+		if !planName.MatchString(s.Name) {
+			refuse(at+"name", fmt.Errorf("%q, want letters, digits, dots, dashes and underscores", s.Name))
 		}
+		if seen[s.Name] {
+			refuse(at+"name", fmt.Errorf("%q is there twice", s.Name))
+		}
+		seen[s.Name] = true
+		for _, r := range s.Axes.check() {
+			refuse(at+r.key, r.err)
+		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	for _, s := range p.scenarios() {
+		if s.Events == nil {
+			refuse("events", errors.New("how many of them?"))
+		}
+		if s.RingBytesTotal == nil && s.RingBytesEach == nil {
+			refuse("ring_bytes_total", errors.New("want it, or ring_bytes_each, or both"))
+		}
+	}
+	if n := p.trials(); n > maxTrials {
+		errs = append(errs, fmt.Errorf("%d trials on each kernel, at most %d", n, maxTrials))
 	}
 	return errors.Join(errs...)
 }
 
-// Cell is the plan's cell for a transport on a machine of cpus CPUs.
-//
-// It is an error if the rings would be too small for one event, or if one loss
-// would wedge the perf buffer: a later event then needs room for itself and a
-// 24-byte PERF_RECORD_LOST, which a ring that small never has, so every output
-// fails for ever.
-func (p *Plan) Cell(kind bpf.Transport, cpus int) (record.Cell, error) {
-	rings := transport.Rings(kind, cpus)
-	each, equal := p.RingBytesEach, "each"
-	if each == 0 {
-		equal = "total"
-		each = floorPowerOfTwo(p.RingBytesTotal / rings)
+// line is where in the text a key is, as "line 3: ", or nothing.
+func (p *Plan) line(key string) (text string) {
+	defer func() { _ = recover() }() // see decode
+	if p.text == nil {
+		return ""
 	}
-	cell := record.Cell{
-		Transport:      string(kind),
-		Policy:         transport.DefaultPolicy(kind),
-		Attach:         p.Attach,
-		Workload:       p.Workload,
-		Events:         p.Events,
-		RateHz:         p.RateHz,
-		PayloadBytes:   p.PayloadBytes,
-		RingBytes:      each,
-		RingBytesTotal: each * rings,
-		Batch:          1, Equal: equal, Placement: "apart",
-		Producers:     p.Producers,
-		ReaderStallMS: p.ReaderStallMS,
+	file, err := parser.ParseBytes(p.text, 0)
+	if err != nil {
+		return ""
 	}
-	if err := transport.CheckRingBytes(each); err != nil {
-		return cell, fmt.Errorf("%s on %d CPUs: %w", kind, cpus, err)
+	at, err := yaml.PathString("$." + key)
+	if err != nil {
+		return ""
 	}
-	n := p.PayloadBytes
-	if transport.Capacity(kind, each, n) < 1 {
-		return cell, fmt.Errorf("%s: an event of %d bytes takes %d in a ring of %d: %d-1 < %d",
-			kind, n, transport.FootprintBytes(kind, n), each, each, transport.FootprintBytes(kind, n))
+	var node ast.Node
+	if node, err = at.FilterFile(file); err != nil || node == nil {
+		return ""
 	}
-	if need := transport.FootprintBytes(kind, n) + transport.LostRecordBytes; kind == bpf.Perf && need > each-1 {
-		return cell, fmt.Errorf("perf: after one loss an event of %d bytes needs %d in a ring of %d, and is refused for ever: %d > %d-1",
-			n, need, each, need, each)
-	}
-	return cell, nil
+	return fmt.Sprintf("line %d: ", node.GetToken().Position.Line)
 }
 
-func floorPowerOfTwo(n int) int {
-	size := 1
-	for size*2 <= n {
-		size *= 2
+// scenarios are those of the plan with everything filled in. That of a plan
+// without any has no name.
+func (p *Plan) scenarios() []Scenario {
+	base := p.Axes.over(defaults())
+	if len(p.Scenarios) == 0 {
+		return []Scenario{{Axes: base}}
 	}
-	return size
-}
-
-// Orders of a block: perf is A, ringbuf is B. Both average out a drift of the
-// machine that is linear in time.
-var orders = []string{"ABBA", "BAAB"}
-
-// Trials is what the plan wants of one kernel, in the order of execution, with
-// everything set that is known before: identity, cell and place.
-func (p *Plan) Trials(kernel string, cpus int) ([]record.Trial, error) {
-	byLetter := map[rune]record.Cell{}
-	for letter, kind := range map[rune]bpf.Transport{'A': bpf.Perf, 'B': bpf.Ringbuf} {
-		cell, err := p.Cell(kind, cpus)
-		if err != nil {
-			return nil, fmt.Errorf("plan %s: %w", p.Name, err)
-		}
-		byLetter[letter] = cell
+	all := slices.Clone(p.Scenarios)
+	for i := range all {
+		all[i].Axes = all[i].Axes.over(base)
 	}
-	first := rand.New(rand.NewPCG(p.Seed, 0)).IntN(2)
-	var trials []record.Trial
-	for block := range p.Blocks {
-		order := orders[(first+block)%2]
-		for position, letter := range order {
-			cell := byLetter[letter]
-			trials = append(trials, record.Trial{
-				Schema: record.Schema,
-				ID:     fmt.Sprintf("%s/%s/%s/block%d.%d", kernel, p.Name, cell.Transport, block, position),
-				Cell:   cell,
-				Trial:  record.Place{Side: string(letter), Plan: p.Name, Trials: p.Blocks * len(orders[0]), Block: block, Position: position, Order: order, Seed: p.Seed},
-			})
-		}
-	}
-	return trials, nil
+	return all
 }

@@ -1,12 +1,14 @@
 package plan
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestShippedPlansLoad(t *testing.T) {
@@ -56,7 +58,7 @@ func TestTextIsAPlan(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	if again.Events != p.Events || again.Seed != p.Seed || again.RingBytesTotal != p.RingBytesTotal {
+	if !slices.Equal(again.Events, p.Events) || again.Seed != p.Seed || !slices.Equal(again.RingBytesTotal, p.RingBytesTotal) {
 		t.Errorf("%+v became %+v", p, again)
 	}
 }
@@ -64,24 +66,36 @@ func TestTextIsAPlan(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	const good = "name: x\nevents: 100\nring_bytes_total: 65536\n"
 	for name, test := range map[string]struct{ text, want string }{
-		"unknown key":     {good + "program: 5\n", "program"},
-		"twice":           {good + "events: 5\n", "events"},
-		"no name":         {"events: 1\nring_bytes_total: 65536\n", "name"},
-		"name of words":   {strings.Replace(good, "name: x", "name: my plan", 1), "name"},
-		"no programs":     {"name: x\nring_bytes_total: 65536\n", "events: 0"},
-		"text for number": {strings.Replace(good, "100", "many", 1), "many"},
-		"both sizes":      {good + "ring_bytes_each: 4096\n", "exactly one"},
-		"no size":         {"name: x\nevents: 1\n", "exactly one"},
-		"odd size":        {strings.Replace(good, "65536", "65535", 1), "power of two"},
-		"attach":          {good + "attach: hook\n", "tracepoint"},
-		"transports":      {good + "transports: [perf]\n", "transports"},
-		"workload":        {good + "workload: storm\n", "execve"},
-		"payload":         {good + "payload_bytes: 65517\n", "payload_bytes"},
-		"producers":       {good + "producers: 3\n", "shared equally"},
-		"negative rate":   {good + "rate_hz: -1\n", "rate_hz"},
-		"blocks":          {good + "blocks: -1\n", "blocks"},
-		"not YAML":        {"{", ""},
-		"a list":          {"- a\n", ""},
+		"unknown key":      {good + "event: 5\n", "did you mean events?"},
+		"line of a key":    {good + "event: 5\n", "[4:1]"},
+		"twice":            {good + "events: 5\n", "events"},
+		"no name":          {"events: 1\nring_bytes_total: 65536\n", "name"},
+		"name of words":    {strings.Replace(good, "name: x", "name: my plan", 1), "line 1: name"},
+		"no events":        {"name: x\nring_bytes_total: 65536\n", "events"},
+		"text for number":  {strings.Replace(good, "100", "many", 1), "many"},
+		"no size":          {"name: x\nevents: 1\n", "ring_bytes_each"},
+		"odd size":         {strings.Replace(good, "65536", "65535", 1), "line 3: ring_bytes_total: 65535, want a power of two"},
+		"attach":           {good + "attach: tracepiont\n", "line 4: attach: \"tracepiont\", want one of auto, tracepoint, kprobe, fentry, raw-tracepoint (did you mean tracepoint?)"},
+		"transport":        {good + "pairs: [[perf, ringbuff]]\n", "did you mean ringbuf?"},
+		"one side":         {good + "pairs: [[perf]]\n", "want two"},
+		"policy":           {good + "pairs: [[perf/adaptive, ringbuf]]\n", "every, wakeup_events=N, watermark=N, timer"},
+		"policy by name":   {good + "pairs: [[perf, ringbuf/adaptve]]\n", "did you mean adaptive?"},
+		"policy without N": {good + "pairs: [[perf, ringbuf/batch]]\n", "batch=N"},
+		"workload":         {good + "workload: strom\n", "did you mean storm?"},
+		"payload":          {good + "payload_bytes: [64, 65517]\n", "payload_bytes: 65517"},
+		"empty list":       {good + "payload_bytes: []\n", "nothing would be measured"},
+		"empty pairs":      {good + "pairs: []\n", "nothing would be measured"},
+		"no scenario":      {good + "scenarios: []\n", "nothing would be measured"},
+		"negative rate":    {good + "rate_hz: -1\n", "rate_hz"},
+		"blocks":           {good + "blocks: -1\n", "line 4: blocks"},
+		"sweep":            {good + "sweep: {from_hz: 2, to_hz: 1, steps: 5}\n", "line 4: sweep"},
+		"key of a sweep":   {good + "sweep: {from: 2}\n", "from"},
+		"scenario twice":   {good + "scenarios: [{name: a}, {name: a}]\n", "there twice"},
+		"in a scenario":    {good + "scenarios:\n  - name: a\n    placement: hott\n", "line 6: scenarios[0].placement: \"hott\", want one of apart, hot, same, back-to-back (did you mean hot?)"},
+		"too many": {good + "blocks: 1000\npayload_bytes: [64, 65, 66, 67, 68, 69]\nproducers: [1, 2, 3, 4, 5]\n",
+			"120000 trials on each kernel, at most 100000"},
+		"not YAML": {"{", ""},
+		"a list":   {"- a\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(test.text))
@@ -89,6 +103,109 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("got %v, want something about %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestImpossibleCells: what no machine could do is refused before one boots, with
+// the formula that forbids it.
+func TestImpossibleCells(t *testing.T) {
+	const storm = "name: x\nevents: 100\nring_bytes_each: 4096\nworkload: storm\n"
+	for name, test := range map[string]struct{ text, want string }{
+		"too large":           {storm + "payload_bytes: 4096\n", "4096-1 < 4112"},
+		"wedge":               {storm + "payload_bytes: 4060\n", "4096 > 4096-1"},
+		"too small":           {"name: x\nevents: 100\nring_bytes_each: 4096\npayload_bytes: 63\n", "64 at least"},
+		"batch of programs":   {"name: x\nevents: 100\nring_bytes_each: 4096\nbatch: 2\n", "one event"},
+		"no batch each":       {storm + "producers: 2\nbatch: 100\n", "100 x 2 = 200"},
+		"late wake-up":        {storm + "pairs: [[perf, ringbuf/batch=57]]\n", "57 > 56"},
+		"late watermark":      {storm + "pairs: [[perf/watermark=4096, ringbuf]]\n", "full before it wakes"},
+		"nobody looks":        {storm + "pairs: [[perf/timer, ringbuf]]\n", "flush_ms"},
+		"back to back, paced": {storm + "placement: back-to-back\nrate_hz: 5\n", "no rate"},
+		"back to back, batch": {storm + "placement: back-to-back\nbatch: 60\n", "holds 51"},
+		"little of the total": {"name: x\nevents: 100\nring_bytes_total: 4096\n", "power of two"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(t, test.text).Setups(2)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want something about %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestSetups: lists are multiplied, scenarios inherit and change.
+func TestSetups(t *testing.T) {
+	p := parse(t, `
+name: x
+events: [100, 200]
+payload_bytes: [64, 128]
+ring_bytes_total: 65536
+ring_bytes_each: 4096
+scenarios:
+  - name: a
+  - name: b
+    events: 7
+    producers: 2
+    ring_bytes_each: [4096, 8192, 16384]
+`)
+	setups, err := p.Setups(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, s := range setups {
+		count[s.Scenario]++
+		if s.Cells[0].PayloadBytes != s.Cells[1].PayloadBytes || s.Cells[0].Transport != "perf" || s.Cells[1].Policy != "adaptive" {
+			t.Errorf("set-up %+v", s)
+		}
+		if s.Scenario == "b" && s.Cells[0].Events != 6 {
+			t.Errorf("%d events of 2 producers", s.Cells[0].Events)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"a": 2 * 2 * 2, "b": 2 * 3}, count); diff != "" {
+		t.Errorf("set-ups (-want +got):\n%s", diff)
+	}
+	trials, err := p.Trials("6.1", 2)
+	if err != nil || len(trials) != 4*len(setups) || trials[0].Trial.Trials != len(trials) {
+		t.Errorf("%d trials of %d, %v", len(trials), trials[0].Trial.Trials, err)
+	}
+}
+
+func TestSet(t *testing.T) {
+	p := parse(t, "name: x\nevents: 100\nring_bytes_total: 65536\nscenarios: [{name: a, payload_bytes: 99}]\n")
+	for _, good := range []string{"payload_bytes=64,128", "blocks=3", "pairs=[[perf, ringbuf/every]]", "sweep={from_hz: 10, to_hz: 100, steps: 3}"} {
+		if err := p.Set(good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	setups, err := p.Setups(2)
+	if err != nil || len(setups) != 2 || setups[1].Cells[1].PayloadBytes != 128 || setups[0].Cells[1].Policy != "every" || p.Blocks != 3 || setups[0].Sweep == nil {
+		t.Errorf("%+v, %v", setups, err)
+	}
+	for bad, want := range map[string]string{"payload=64": "payload_bytes", "payload_bytes": "KEY=VALUE", "blocks=many": "many", "events=0": "events: 0", "payload_bytes=": ""} {
+		if err := p.Set(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// TestBisection: it finds a knee between the rates, and both ends.
+func TestBisection(t *testing.T) {
+	for _, knee := range []float64{5, 10, 250, 999, 1000, 5000} {
+		b := NewBisection(&Sweep{FromHz: 10, ToHz: 1000, Steps: 12})
+		for range 12 {
+			rate := b.Next()
+			if rate < 10 || rate > 1000 {
+				t.Errorf("knee %g: a step of %g", knee, rate)
+			}
+			b.Saw(rate, rate > knee)
+		}
+		low, high := b.kept, b.lost
+		if knee >= 10 && low > knee || high != 0 && high <= knee {
+			t.Errorf("knee %g: between %g and %g", knee, low, high)
+		}
+		if knee > 10 && knee < 1000 && high/low > 1.01 {
+			t.Errorf("knee %g: only known to be between %g and %g", knee, low, high)
+		}
 	}
 }
 
@@ -105,9 +222,8 @@ func parse(t *testing.T, text string) *Plan {
 // ever are refused, and the ones beside them are not.
 func TestCellRefusesTheWedge(t *testing.T) {
 	for payload, ok := range map[int]bool{4052: true, 4053: false, 4076: false, 4077: false} {
-		p := parse(t, "name: x\nevents: 1\nring_bytes_each: 4096\n")
-		p.PayloadBytes = payload
-		_, err := p.Cell(bpf.Perf, 2)
+		p := parse(t, fmt.Sprintf("name: x\nevents: 1\nring_bytes_each: 4096\npayload_bytes: %d\n", payload))
+		_, err := p.Setups(2)
 		if (err == nil) != ok {
 			t.Errorf("payload %d: %v", payload, err)
 		}
@@ -117,17 +233,17 @@ func TestCellRefusesTheWedge(t *testing.T) {
 func TestCellSharesTheTotal(t *testing.T) {
 	p := parse(t, "name: x\nevents: 1\nring_bytes_total: 65536\n")
 	for cpus, each := range map[int]int{1: 65536, 2: 32768, 3: 16384, 8: 8192} {
-		cell, err := p.Cell(bpf.Perf, cpus)
-		if err != nil || cell.RingBytes != each || cell.RingBytesTotal != each*cpus {
-			t.Errorf("%d CPUs: %d bytes each, %d in all, %v", cpus, cell.RingBytes, cell.RingBytesTotal, err)
+		setups, err := p.Setups(cpus)
+		if err != nil {
+			t.Fatal(err)
+		}
+		perf, ring := setups[0].Cells[0], setups[0].Cells[1]
+		if perf.RingBytes != each || perf.RingBytesTotal != each*cpus || ring.RingBytes != 65536 {
+			t.Errorf("%d CPUs: %d bytes each, %d in all, ring buffer %d", cpus, perf.RingBytes, perf.RingBytesTotal, ring.RingBytes)
 		}
 	}
-	if _, err := p.Cell(bpf.Perf, 32); err == nil {
+	if _, err := p.Setups(32); err == nil {
 		t.Error("rings of less than a page accepted")
-	}
-	cell, err := p.Cell(bpf.Ringbuf, 8)
-	if err != nil || cell.RingBytes != 65536 {
-		t.Errorf("ring buffer of %d bytes, %v", cell.RingBytes, err)
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 	"github.com/ringtwin/ringtwin/harness/trial"
 )
 
+// warmUpEvents are enough to have done everything once.
+const warmUpEvents = 200
+
 // comparePrograms is how many programs the comparison starts.
 const comparePrograms = 60
 
@@ -76,14 +79,41 @@ func (r *Run) Do(ctx context.Context) error {
 		return r.recordAll(trials, facts.Status, facts.Reason)
 	}
 	errs := []error{differ}
-	for block := range slices.Chunk(trials, len(trials)/r.Plan.Blocks) {
-		err := r.block(ctx, block, same)
+	sweeps, err := r.sweeps()
+	if err != nil {
+		return err
+	}
+	for len(trials) > 0 {
+		n := blockLen(trials)
+		err := r.block(ctx, trials[:n], same, sweeps[trials[0].Trial.Setup])
 		errs = append(errs, err)
 		if errors.Is(err, ErrStore) {
 			break
 		}
+		trials = trials[n:]
 	}
 	return errors.Join(errs...)
+}
+
+// sweeps are those of the set-ups that have one, by their numbers.
+func (r *Run) sweeps() (map[int]*plan.Sweep, error) {
+	setups, err := r.Plan.Setups(r.Machine.CPUs)
+	sweeps := map[int]*plan.Sweep{}
+	for i, s := range setups {
+		sweeps[i] = s.Sweep
+	}
+	return sweeps, err
+}
+
+// blockLen is how many trials, from the first on, are of one set-up in one block:
+// they share a boot.
+func blockLen(trials []record.Trial) int {
+	first := trials[0].Trial
+	n := slices.IndexFunc(trials, func(t record.Trial) bool { return t.Trial.Setup != first.Setup || t.Trial.Block != first.Block })
+	if n < 0 {
+		return len(trials)
+	}
+	return n
 }
 
 // known fills in what a trial's record says of where it ran.
@@ -121,8 +151,8 @@ func (r *Run) look(ctx context.Context, cell record.Cell) (facts Facts, same rec
 
 // block measures the trials of a block on a fresh kernel. If that fails, the
 // rest of the block is recorded with the reason.
-func (r *Run) block(ctx context.Context, trials []record.Trial, same record.Invariant) error {
-	done, err := r.measureBlock(ctx, trials, same)
+func (r *Run) block(ctx context.Context, trials []record.Trial, same record.Invariant, sweep *plan.Sweep) error {
+	done, err := r.measureBlock(ctx, trials, same, sweep)
 	if err == nil || done == len(trials) || errors.Is(err, ErrStore) {
 		return err
 	}
@@ -131,7 +161,7 @@ func (r *Run) block(ctx context.Context, trials []record.Trial, same record.Inva
 }
 
 // measureBlock returns how many of the trials were recorded.
-func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same record.Invariant) (done int, err error) {
+func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same record.Invariant, sweep *plan.Sweep) (done int, err error) {
 	conn, err := r.Fresh(ctx)
 	if err != nil {
 		return 0, err
@@ -140,11 +170,21 @@ func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same reco
 	if err := r.warmUp(ctx, conn, trials); err != nil {
 		return 0, err
 	}
+	sides := map[string]*plan.Bisection{}
 	for i := range trials {
 		t := &trials[i]
-		r.phase(fmt.Sprintf("block %d of %d, trial %d of %d, %s", t.Trial.Block+1, r.Plan.Blocks, i+1, len(trials), t.Cell.Transport))
+		r.phase(progress(t, r.Plan.Blocks, i+1, len(trials)))
+		if sweep != nil {
+			if sides[t.Trial.Side] == nil {
+				sides[t.Trial.Side] = plan.NewBisection(sweep)
+			}
+			t.Cell.RateHz = sides[t.Trial.Side].Next()
+		}
 		if err := r.measure(ctx, conn, t); err != nil {
 			return i, err
+		}
+		if sweep != nil && t.Counts != nil {
+			sides[t.Trial.Side].Saw(t.Cell.RateHz, t.Counts.FailedTotal()+t.Counts.Misses > 0)
 		}
 		if t.Counts != nil {
 			settle(t, same)
@@ -159,6 +199,15 @@ func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same reco
 		}
 	}
 	return len(trials), nil
+}
+
+// progress says which trial is measured.
+func progress(t *record.Trial, blocks, i, n int) string {
+	text := fmt.Sprintf("block %d of %d, trial %d of %d, %s", t.Trial.Block+1, blocks, i, n, t.Cell.Transport)
+	if t.Trial.Scenario != "" {
+		text = t.Trial.Scenario + ", " + text
+	}
+	return text
 }
 
 func (r *Run) phase(name string) {
@@ -188,7 +237,7 @@ func (r *Run) record(t *record.Trial) error {
 // becomes a line in the ledger of every trial of this boot: if the twins do not
 // agree about the same programs, no comparison of theirs means anything.
 func (r *Run) compare(ctx context.Context, conn Conn, cell record.Cell) (record.Invariant, error) {
-	cell.Events, cell.Producers, cell.RateHz = comparePrograms, 1, 0
+	cell = record.Cell{Attach: cell.Attach, Workload: string(bpf.Execve), Events: comparePrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, bpf.EventBytes)}
 	line := record.Invariant{Invariant: "both twins deliver the same programs, all of them"}
 	got, err := ask[trial.Comparison](ctx, conn, Request{Compare: &cell}, r.Timeout)
 	if err != nil {
@@ -233,12 +282,14 @@ func Differ(c trial.Comparison) error {
 func (r *Run) warmUp(ctx context.Context, conn Conn, trials []record.Trial) error {
 	seen := map[string]bool{}
 	for _, t := range trials {
-		if seen[t.Cell.Transport] {
+		if seen[t.Trial.Side] {
 			continue
 		}
-		seen[t.Cell.Transport] = true
+		seen[t.Trial.Side] = true
 		r.phase("warm-up, " + t.Cell.Transport)
-		t.Cell.ReaderStallMS = 0
+		t.Cell.ReaderStallMS, t.Cell.RateHz = 0, 0
+		share := t.Cell.Batch * t.Cell.Producers
+		t.Cell.Events = min(t.Cell.Events, max(warmUpEvents/share, 1)*share)
 		if err := r.measure(ctx, conn, &t); err != nil {
 			return err
 		}
@@ -285,8 +336,12 @@ func runTime(cell *record.Cell) time.Duration {
 	if cell.RateHz > 0 {
 		d += time.Duration(float64(cell.Events) / cell.RateHz * float64(time.Second))
 	}
-	// 20 ms a program is ten times what an emulated machine takes.
-	return d + time.Duration(cell.Events)*20*time.Millisecond
+	// Ten times what an emulated machine takes.
+	each := 20 * time.Millisecond
+	if cell.Workload == string(bpf.Storm) {
+		each = 2 * time.Millisecond
+	}
+	return d + time.Duration(cell.Events)*(each+time.Duration(cell.ReaderDelayNS))
 }
 
 // ask sends a request that has one answer.

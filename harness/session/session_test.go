@@ -47,7 +47,7 @@ func small(t *testing.T) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Events, p.Blocks = 20, 1
+	p.Events, p.Blocks = []int{20}, 1
 	return p
 }
 

@@ -94,8 +94,8 @@ func (p Policy) Check(kind bpf.Transport, ringBytes, eventBytes int) error {
 
 // Wakeup is what the program of a ring buffer says of each event.
 //
-// The program asks for the bytes that wait after it has reserved its own record,
-// but before it outputs one: hence one record less.
+// The program asks for the bytes that wait before its own record does: hence one
+// record less.
 func (p Policy) Wakeup(kind bpf.Transport, eventBytes int) (wakeup bpf.Wakeup, bytes int) {
 	switch p.Kind {
 	case Every:
@@ -103,11 +103,7 @@ func (p Policy) Wakeup(kind bpf.Transport, eventBytes int) (wakeup bpf.Wakeup, b
 	case Timer:
 		return bpf.WakeupNever, 0
 	case Batch:
-		n := p.N
-		if kind == bpf.RingbufOutput {
-			n--
-		}
-		return bpf.WakeupBatch, n * FootprintBytes(kind, eventBytes)
+		return bpf.WakeupBatch, (p.N - 1) * FootprintBytes(kind, eventBytes)
 	}
 	return bpf.WakeupAdaptive, 0
 }

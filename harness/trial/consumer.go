@@ -36,6 +36,8 @@ type consumer struct {
 	latency                   *hdrhistogram.Histogram
 	negative                  int64
 
+	called            atomic.Int64 // calls of trigger
+	beginNS, endNS    int64        // of reading, CLOCK_MONOTONIC
 	cpuNS             int64
 	voluntary, forced int64 // context switches
 	stopped           chan struct{}
@@ -50,6 +52,11 @@ type consumerOptions struct {
 	most        int // events to make room for
 	cpu         int // to be pinned to; -1: none
 	delay       time.Duration
+	// trigger is called before the first read and whenever a batch has been read,
+	// calls times in all: the reader is the producer too. nil: it is not.
+	trigger func(call int)
+	calls   int
+	batch   int
 }
 
 func newConsumer(reader transport.Reader, opts consumerOptions) *consumer {
@@ -98,6 +105,8 @@ func (c *consumer) run(stall time.Duration) error {
 	if err != nil {
 		return err
 	}
+	c.beginNS = nanotime()
+	c.pull()
 	if err := c.read(); err != nil {
 		return err
 	}
@@ -151,7 +160,22 @@ func (c *consumer) take(sample *transport.Sample) {
 		c.negative += observe(c.latency, now-int64(event.TimeNS))
 	}
 	c.arrived.Store(int64(len(c.events)))
+	if c.trigger != nil && len(c.events)%c.batch == 0 {
+		c.pull()
+	}
 	for until := now + int64(c.delay); c.delay > 0 && nanotime() < until; {
+	}
+}
+
+// pull causes the next batch, or notes that all have been read.
+func (c *consumer) pull() {
+	if c.trigger == nil {
+		return
+	}
+	c.endNS = nanotime()
+	if n := int(c.called.Load()); n < c.calls {
+		c.called.Add(1)
+		c.trigger(n)
 	}
 }
 
@@ -208,6 +232,8 @@ func latencies(h *hdrhistogram.Histogram, negative, lost int64) (*record.Latency
 
 // usage is what the calling thread used since it started.
 type usage struct {
+	called            atomic.Int64 // calls of trigger
+	beginNS, endNS    int64        // of reading, CLOCK_MONOTONIC
 	cpuNS             int64
 	voluntary, forced int64
 }

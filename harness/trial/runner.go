@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/workload"
@@ -102,11 +103,6 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	defer func() { err = errors.Join(err, reader.Close(), twin.Close()) }()
 	producers, consumerCPU := r.placement(&cell)
 	options := loadOptions(cell, producers)
-	load, err := workload.New(ctx, options)
-	if err != nil {
-		return nil, fmt.Errorf("start workload: %w", err)
-	}
-	defer func() { err = errors.Join(err, load.Close()) }()
 
 	kind := bpf.Transport(cell.Transport)
 	c := newConsumer(reader, consumerOptions{
@@ -117,15 +113,19 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 		cpu:         consumerCPU,
 		delay:       time.Duration(cell.ReaderDelayNS),
 	})
+	load, err := newLoad(ctx, cell, options, c)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, load.Close()) }()
 	out := &record.Trial{}
 	// Collect what set-up left behind, then not again before the trial is over.
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 
 	stall := time.Duration(cell.ReaderStallMS) * time.Millisecond
-	c.start(stall)
 	begun := time.Now()
-	truth, err := r.load(twin, load)
+	truth, err := r.load(twin, load, func() { c.start(stall) })
 	if err == nil {
 		err = settle(twin, c, begun.Add(stall))
 	}
@@ -139,6 +139,9 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 		return nil, err
 	}
 
+	if p, ok := load.(*pulled); ok {
+		truth = p.truth()
+	}
 	counts, err := tally(twin, reader, c, cell, truth)
 	if err != nil {
 		return nil, err
@@ -165,6 +168,58 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	return out, nil
 }
 
+// load is what causes the events of a trial.
+type load interface {
+	Run() (workload.Truth, error)
+	Close() error
+}
+
+// newLoad starts the producers of the cell, or makes the reader the producer.
+func newLoad(ctx context.Context, cell record.Cell, options workload.Options, c *consumer) (load, error) {
+	if cell.Placement == plan.BackToBack {
+		c.batch, c.calls = cell.Batch, options.Count
+		c.trigger = func(call int) { workload.Call(options, call) }
+		return &pulled{ctx, c}, nil
+	}
+	load, err := workload.New(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("start workload: %w", err)
+	}
+	return load, nil
+}
+
+// pulled is the load that the reader itself makes.
+type pulled struct {
+	ctx context.Context
+	c   *consumer
+}
+
+// stuck is how long a reader that is the producer too may read nothing: nobody
+// would wake it any more.
+const stuck = time.Second
+
+// Run waits until the reader has read all that it caused.
+func (p *pulled) Run() (workload.Truth, error) {
+	last, since := int64(-1), time.Now()
+	for all := int64(p.c.calls * p.c.batch); p.c.arrived.Load() < all && p.ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		if now := p.c.arrived.Load(); now != last {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) > stuck {
+			break
+		}
+	}
+	return p.truth(), p.ctx.Err()
+}
+
+// truth is complete once the reader has stopped.
+func (p *pulled) truth() workload.Truth {
+	return workload.Truth{Calls: int(p.c.called.Load()), BeginNS: uint64(p.c.beginNS), EndNS: uint64(max(p.c.endNS, p.c.beginNS))}
+}
+
+// Close has nothing to end.
+func (p *pulled) Close() error { return nil }
+
 // loadOptions are those of the cell's workload.
 func loadOptions(cell record.Cell, cpus []int) workload.Options {
 	return workload.Options{
@@ -184,7 +239,7 @@ const mostControls = 20_000
 // empty program attached. Of a storm that is paced, and of an execve, most of it
 // would be something else: 0.
 func (r *Runner) control(ctx context.Context, cell record.Cell) (perTrigger float64, err error) {
-	if cell.Workload != string(bpf.Storm) || cell.RateHz != 0 {
+	if cell.Workload != string(bpf.Storm) || cell.RateHz != 0 || cell.Placement == plan.BackToBack {
 		return 0, nil
 	}
 	empty, err := bpf.LoadEmpty(bpf.Attach(cell.Attach))
@@ -200,7 +255,7 @@ func (r *Runner) control(ctx context.Context, cell record.Cell) (perTrigger floa
 		return 0, fmt.Errorf("start control: %w", err)
 	}
 	defer func() { err = errors.Join(err, load.Close()) }()
-	truth, err := r.load(empty, load)
+	truth, err := r.load(empty, load, nil)
 	return ratio(float64(truth.CPUNS), float64(truth.Triggers())), err
 }
 
@@ -244,9 +299,14 @@ func nextTokens() uint64 {
 	return trials.Add(1) * tokensPerTrial
 }
 
-// load runs the workload while the twin is attached.
-func (r *Runner) load(twin *bpf.Twin, load *workload.Workload) (workload.Truth, error) {
-	if err := twin.Attach(); err != nil {
+// load runs the workload while the twin is attached; ready, if there is one, once
+// it is.
+func (r *Runner) load(twin *bpf.Twin, load load, ready func()) (workload.Truth, error) {
+	err := twin.Attach()
+	if ready != nil {
+		ready() // in any case: who waits for the reader must find one
+	}
+	if err != nil {
 		return workload.Truth{}, err
 	}
 	truth, err := load.Run()
@@ -303,7 +363,7 @@ func (r *Runner) lostTail(ctx context.Context, cell record.Cell, twin *bpf.Twin,
 	defer func() { err = errors.Join(err, load.Close()) }()
 	// A batch may fill the ring once more, so nobody reads before it is over: in
 	// each ring are then the lost, and behind them what fitted.
-	_, err = r.load(twin, load)
+	_, err = r.load(twin, load, nil)
 	if err := errors.Join(err, reader.Flush()); err != nil {
 		return 0, err
 	}

@@ -87,6 +87,12 @@ func (t *Truth) IntendedCall(o Options, token uint32) uint64 {
 	return pace.BeginNS + uint64(i%o.Count)*pace.PeriodNS
 }
 
+// Call makes one call of a storm, in the calling thread.
+func Call(o Options, call int) {
+	argument := uintptr(Mark())<<32 | uintptr(uint32(o.FirstToken)+uint32(call))
+	_, _, _ = unix.RawSyscall(unix.SYS_GETPGID, argument, 0, 0)
+}
+
 // Workload is one whose producers are ready to start.
 type Workload struct {
 	producers []*producer

@@ -3,6 +3,9 @@ package kernel
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -38,4 +41,23 @@ func parseConfig(text []byte) Config {
 		}
 	}
 	return c
+}
+
+// RunningConfig is that of the running kernel, as it itself or the folders where
+// distributions put it say. What nobody says stays empty.
+func RunningConfig(release string) Config {
+	if file, err := os.Open("/proc/config.gz"); err == nil {
+		defer file.Close()
+		if unpacked, err := gzip.NewReader(file); err == nil {
+			if text, err := io.ReadAll(unpacked); err == nil {
+				return parseConfig(text)
+			}
+		}
+	}
+	for _, path := range []string{"/boot/config-" + release, "/lib/modules/" + release + "/config"} {
+		if text, err := os.ReadFile(path); err == nil {
+			return parseConfig(text)
+		}
+	}
+	return Config{}
 }

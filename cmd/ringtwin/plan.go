@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/ringtwin/ringtwin/harness/plan"
+)
+
+// planChoice is the flags that say what is measured.
+type planChoice struct {
+	Plan   string   `default:"quick" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
+	Set    []string `sep:"none" help:"Change an axis of the plan, in all its scenarios: payload_bytes=64,4096 or pairs=[[perf/every,ringbuf/batch=64]]. Repeatable." placeholder:"KEY=VALUE"`
+	Attach string   `help:"Where to hook in: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
+	Blocks int      `help:"Blocks of four trials. Default: the plan's." placeholder:"N"`
+}
+
+// load reads the plan and changes it as the flags say.
+func (c *planChoice) load() (*plan.Plan, error) {
+	p, err := plan.Load(c.Plan)
+	if err != nil {
+		return nil, err
+	}
+	set := c.Set
+	if c.Attach != "" {
+		set = append(set, "attach="+c.Attach)
+	}
+	if c.Blocks != 0 {
+		set = append(set, "blocks="+strconv.Itoa(c.Blocks))
+	}
+	for _, assignment := range set {
+		if err := p.Set(assignment); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}

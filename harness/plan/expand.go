@@ -1,0 +1,228 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/transport"
+)
+
+// Setup is one pair of cells to compare.
+type Setup struct {
+	Scenario string
+	Cells    [2]record.Cell // A and B
+	Sweep    *Sweep
+}
+
+// point is a set-up before it is known how many CPUs there are.
+type point struct {
+	pair  Pair
+	cell  record.Cell // what both sides share
+	bytes int         // of the rings
+	sweep *Sweep
+}
+
+// trials is how many there are on one kernel.
+func (p *Plan) trials() int {
+	n := 0
+	for _, s := range p.scenarios() {
+		each := len(orders[0])
+		rates := len(s.RateHz)
+		if s.Sweep != nil {
+			each, rates = 2*s.Sweep.Steps, 1
+		}
+		product := 1
+		for _, length := range []int{
+			len(s.Pairs), len(s.Workload), len(s.Events), len(s.Batch), rates, len(s.PayloadBytes),
+			len(s.RingBytesTotal) + len(s.RingBytesEach), len(s.Producers), len(s.Placement), len(s.FlushMS),
+			len(s.ReaderStallMS), len(s.ReaderDelayNS), p.Blocks, each,
+		} {
+			product = min(product*length, math.MaxInt32) // it is refused long before
+		}
+		n += product
+	}
+	return n
+}
+
+// points multiplies the axes; the last of them changes fastest.
+func (s *Scenario) points() []point {
+	rates := s.RateHz
+	if s.Sweep != nil {
+		rates = list[float64]{0}
+	}
+	points := []point{{sweep: s.Sweep}}
+	points = times(points, s.Workload, func(p *point, v string) { p.cell.Workload = v })
+	points = times(points, s.PayloadBytes, func(p *point, v int) { p.cell.PayloadBytes = v })
+	points = times(points, s.Events, func(p *point, v int) { p.cell.Events = v })
+	points = times(points, s.Batch, func(p *point, v int) { p.cell.Batch = v })
+	points = times(points, rates, func(p *point, v float64) { p.cell.RateHz = v })
+	points = times(points, s.Producers, func(p *point, v int) { p.cell.Producers = v })
+	points = times(points, s.Placement, func(p *point, v string) { p.cell.Placement = v })
+	points = times(points, s.FlushMS, func(p *point, v int) { p.cell.FlushMS = v })
+	points = times(points, s.ReaderStallMS, func(p *point, v int) { p.cell.ReaderStallMS = v })
+	points = times(points, s.ReaderDelayNS, func(p *point, v int) { p.cell.ReaderDelayNS = v })
+	var sized []point
+	sized = append(sized, times(points, s.RingBytesTotal, func(p *point, v int) { p.cell.Equal, p.bytes = EqualTotal, v })...)
+	sized = append(sized, times(points, s.RingBytesEach, func(p *point, v int) { p.cell.Equal, p.bytes = EqualEach, v })...)
+	return times(sized, s.Pairs, func(p *point, v Pair) { p.pair = v })
+}
+
+// times is each point with each value.
+func times[T any](points []point, values []T, set func(*point, T)) []point {
+	all := make([]point, 0, len(points)*len(values))
+	for _, p := range points {
+		for _, v := range values {
+			set(&p, v)
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// What both transports have the same of.
+const (
+	EqualTotal = "total" // bytes of all rings together
+	EqualEach  = "each"  // bytes of each ring
+)
+
+// Setups are all of the plan on a machine of cpus CPUs, in order. It is an error
+// if a cell could not be: the formula that forbids it is in it.
+func (p *Plan) Setups(cpus int) ([]Setup, error) {
+	var all []Setup
+	for _, s := range p.scenarios() {
+		for _, at := range s.points() {
+			setup := Setup{Scenario: s.Name, Sweep: at.sweep}
+			for i, side := range at.pair {
+				cell, err := at.cellOf(side, p.Attach, cpus)
+				if err != nil {
+					name := p.Name
+					if s.Name != "" {
+						name += ", scenario " + s.Name
+					}
+					return nil, fmt.Errorf("plan %s: %s on %s: %w", name, side, plural(cpus, "CPU"), err)
+				}
+				setup.Cells[i] = cell
+			}
+			all = append(all, setup)
+		}
+	}
+	return all, nil
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// cellOf is one side of the point on a machine of cpus CPUs.
+//
+// It is an error if the rings would be too small for one event, or if one loss
+// would wedge the perf buffer: a later event then needs room for itself and a
+// 24-byte PERF_RECORD_LOST, which a ring that small never has, so every output
+// fails for ever.
+func (at *point) cellOf(side Side, attach string, cpus int) (record.Cell, error) {
+	kind, cell := side.Transport, at.cell
+	rings := transport.Rings(kind, cpus)
+	each := at.bytes
+	if cell.Equal == EqualTotal {
+		each = floorPowerOfTwo(at.bytes / rings)
+	}
+	cell.Transport, cell.Policy, cell.Attach = string(kind), side.Policy.String(), attach
+	cell.RingBytes, cell.RingBytesTotal = each, each*rings
+	share := cell.Batch * cell.Producers
+	cell.Events -= cell.Events % share
+	n := cell.PayloadBytes
+	footprint := transport.FootprintBytes(kind, n)
+	least := bpf.LeastBytes(bpf.Workload(cell.Workload))
+	switch need := footprint + transport.LostRecordBytes; {
+	case cell.Events == 0:
+		return cell, fmt.Errorf("%d events are not one batch for each producer: %d x %d = %d", at.cell.Events, cell.Batch, cell.Producers, share)
+	case n < least:
+		return cell, fmt.Errorf("events of %d bytes, one of %s has %d at least", n, cell.Workload, least)
+	case cell.Workload != string(bpf.Storm) && cell.Batch > 1:
+		return cell, fmt.Errorf("batch of %d: an %s is one event", cell.Batch, cell.Workload)
+	case cell.Workload != string(bpf.Storm) && cell.Placement == BackToBack:
+		return cell, fmt.Errorf("%s: only a storm has a trigger that the reader can pull", BackToBack)
+	case transport.CheckRingBytes(each) != nil:
+		return cell, transport.CheckRingBytes(each)
+	case transport.Capacity(kind, each, n) < 1:
+		return cell, fmt.Errorf("an event of %d bytes takes %d in a ring of %d: %d-1 < %d", n, footprint, each, each, footprint)
+	case kind == bpf.Perf && need > each-1:
+		return cell, fmt.Errorf("after one loss an event of %d bytes needs %d in a ring of %d, and is refused for ever: %d > %d-1", n, need, each, need, each)
+	case cell.Placement == BackToBack && transport.Capacity(kind, each, n) < cell.Batch:
+		return cell, fmt.Errorf("%s: a batch of %d does not fit: a ring of %d bytes holds %d events of %d", BackToBack, cell.Batch, each, transport.Capacity(kind, each, n), n)
+	case cell.Placement == BackToBack && (cell.RateHz != 0 || at.sweep != nil || cell.Producers != 1):
+		return cell, fmt.Errorf("%s: the reader is the only producer, and has no rate", BackToBack)
+	}
+	if err := side.Policy.Check(kind, each, n); err != nil {
+		return cell, err
+	}
+	if side.Policy.Kind == transport.Timer && cell.FlushMS == 0 {
+		return cell, fmt.Errorf("%s: nobody would ever read: want flush_ms above 0", side.Policy)
+	}
+	return cell, nil
+}
+
+func floorPowerOfTwo(n int) int {
+	size := 1
+	for size*2 <= n {
+		size *= 2
+	}
+	return size
+}
+
+// Orders of a block. Both average out a drift of the machine that is linear in
+// time.
+var orders = []string{"ABBA", "BAAB"}
+
+// Trials is what the plan wants of one kernel, in the order of execution, with
+// everything set that is known before: identity, cell and place. The trials of a
+// set-up in a block follow each other.
+func (p *Plan) Trials(kernel string, cpus int) ([]record.Trial, error) {
+	setups, err := p.Setups(cpus)
+	if err != nil {
+		return nil, err
+	}
+	first := rand.New(rand.NewPCG(p.Seed, 0)).IntN(2)
+	total := p.trials()
+	trials := make([]record.Trial, 0, total)
+	for block := range p.Blocks {
+		for i := range setups {
+			setup := &setups[i]
+			order := orders[(first+block)%2]
+			if setup.Sweep != nil {
+				order = order[:2] // AB or BA, at each step
+			}
+			positions := len(order)
+			if setup.Sweep != nil {
+				positions *= setup.Sweep.Steps
+			}
+			for position := range positions {
+				side := order[position%len(order)]
+				t := record.Trial{
+					Schema: record.Schema,
+					Cell:   setup.Cells[side-'A'],
+					Trial: record.Place{
+						Plan: p.Name, Setup: i, Scenario: setup.Scenario, Side: string(side), Trials: total,
+						Block: block, Position: position, Order: order, Seed: p.Seed,
+					},
+				}
+				t.ID = fmt.Sprintf("%s/%s", kernel, p.Name)
+				if len(setups) > 1 {
+					t.ID += fmt.Sprintf("/setup%d", i)
+				}
+				t.ID += fmt.Sprintf("/%s/block%d.%d", t.Cell.Transport, block, position)
+				if setup.Sweep != nil {
+					t.Trial.Step = position/len(order) + 1
+				}
+				trials = append(trials, t)
+			}
+		}
+	}
+	return trials, nil
+}

@@ -1,0 +1,39 @@
+package plan
+
+import "math"
+
+// Bisection looks for the highest rate without loss, of one side.
+type Bisection struct {
+	from, to float64
+	step     int
+	// kept is the highest rate that lost nothing, lost the lowest that did; 0:
+	// none yet.
+	kept, lost float64
+}
+
+// NewBisection starts a sweep.
+func NewBisection(s *Sweep) *Bisection { return &Bisection{from: s.FromHz, to: s.ToHz} }
+
+// Next is the rate of the next step, in events a second: first the highest, then
+// the lowest, then the middle of what is left, by ratio. When nothing is left to
+// find out, it is the end that decided.
+func (b *Bisection) Next() float64 {
+	b.step++
+	switch {
+	case b.step == 1 || b.kept >= b.to:
+		return b.to
+	case b.step == 2 || b.lost <= b.from:
+		return b.from
+	}
+	return math.Sqrt(b.kept * b.lost)
+}
+
+// Saw tells what came of a rate.
+func (b *Bisection) Saw(rateHz float64, lost bool) {
+	switch {
+	case lost && (b.lost == 0 || rateHz < b.lost):
+		b.lost = rateHz
+	case !lost && rateHz > b.kept && (b.lost == 0 || rateHz < b.lost):
+		b.kept = rateHz
+	}
+}
