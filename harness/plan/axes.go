@@ -39,6 +39,8 @@ type Axes struct {
 	// ReaderDelayNS how long it works on each event.
 	ReaderStallMS list[int] `yaml:"reader_stall_ms,omitempty"`
 	ReaderDelayNS list[int] `yaml:"reader_delay_ns,omitempty"`
+	// Fault is injected into both sides, as selftest does: drop=N, work=N, ...
+	Fault list[string] `yaml:"fault,omitempty"`
 	// Sweep looks for the highest rate without loss, instead of rate_hz.
 	Sweep *Sweep `yaml:"sweep,omitempty"`
 }
@@ -166,6 +168,7 @@ func (a Axes) over(base Axes) Axes {
 	inherit(&a.FlushMS, base.FlushMS)
 	inherit(&a.ReaderStallMS, base.ReaderStallMS)
 	inherit(&a.ReaderDelayNS, base.ReaderDelayNS)
+	inherit(&a.Fault, base.Fault)
 	return a
 }
 
@@ -191,6 +194,7 @@ func defaults() Axes {
 		FlushMS:       list[int]{0},
 		ReaderStallMS: list[int]{0},
 		ReaderDelayNS: list[int]{0},
+		Fault:         list[string]{""},
 	}
 }
 
@@ -277,6 +281,10 @@ func (a *Axes) check() []refusal {
 				refuse(key, fmt.Errorf("%d, want a power of two from 4096 to %d", size, maxRingBytes))
 			}
 		}
+	}
+	for _, fault := range a.Fault {
+		_, err := transport.ParseFault(fault)
+		refuse("fault", err)
 	}
 	if s := a.Sweep; s != nil && !(s.FromHz > 0 && s.FromHz < s.ToHz && s.ToHz <= 1e9 && s.Steps >= 3 && s.Steps <= 30) {
 		refuse("sweep", fmt.Errorf("from %g to %g Hz in %d steps, want rates above 0, the first below the second, and 3 to 30 steps", s.FromHz, s.ToHz, s.Steps))

@@ -38,7 +38,7 @@ func (p *Plan) trials() int {
 		for _, length := range []int{
 			len(s.Pairs), len(s.Workload), len(s.Events), len(s.Batch), rates, len(s.PayloadBytes),
 			len(s.RingBytesTotal) + len(s.RingBytesEach), len(s.Producers), len(s.Placement), len(s.FlushMS),
-			len(s.ReaderStallMS), len(s.ReaderDelayNS), p.Blocks, each,
+			len(s.ReaderStallMS), len(s.ReaderDelayNS), len(s.Fault), p.Blocks, each,
 		} {
 			product = min(product*length, math.MaxInt32) // it is refused long before
 		}
@@ -64,6 +64,7 @@ func (s *Scenario) points() []point {
 	points = times(points, s.FlushMS, func(p *point, v int) { p.cell.FlushMS = v })
 	points = times(points, s.ReaderStallMS, func(p *point, v int) { p.cell.ReaderStallMS = v })
 	points = times(points, s.ReaderDelayNS, func(p *point, v int) { p.cell.ReaderDelayNS = v })
+	points = times(points, s.Fault, func(p *point, v string) { p.cell.Fault = v })
 	var sized []point
 	sized = append(sized, times(points, s.RingBytesTotal, func(p *point, v int) { p.cell.Equal, p.bytes = EqualTotal, v })...)
 	sized = append(sized, times(points, s.RingBytesEach, func(p *point, v int) { p.cell.Equal, p.bytes = EqualEach, v })...)

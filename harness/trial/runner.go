@@ -109,7 +109,7 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 		workload:    bpf.Workload(cell.Workload),
 		eventBytes:  cell.PayloadBytes,
 		sampleBytes: transport.SampleBytes(kind, cell.PayloadBytes),
-		most:        cell.Events,
+		most:        room(cell),
 		cpu:         consumerCPU,
 		delay:       time.Duration(cell.ReaderDelayNS),
 	})
@@ -166,6 +166,14 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 		return nil, err
 	}
 	return out, nil
+}
+
+// room is how many events may arrive: with a fault some of them twice.
+func room(cell record.Cell) int {
+	if cell.Fault != "" {
+		return 2 * cell.Events
+	}
+	return cell.Events
 }
 
 // load is what causes the events of a trial.
@@ -266,6 +274,10 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	fault, err := transport.ParseFault(cell.Fault)
+	if err != nil {
+		return nil, nil, err
+	}
 	wakeup, wakeupBytes := policy.Wakeup(kind, cell.PayloadBytes)
 	twin, err := bpf.Load(bpf.Options{
 		Transport:   kind,
@@ -276,6 +288,7 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 		Batch:       cell.Batch,
 		Wakeup:      wakeup,
 		WakeupBytes: wakeupBytes,
+		ExtraWork:   fault.ExtraWork(),
 		Mark:        workload.Mark(),
 	})
 	if err != nil {
@@ -292,7 +305,7 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, twin.Close())
 	}
-	return twin, reader, nil
+	return twin, fault.Inject(reader), nil
 }
 
 func nextTokens() uint64 {
