@@ -22,27 +22,35 @@ func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 
 // overview has a line a kernel, and the ratios as columns.
 func overview(b *strings.Builder, comparisons []verdict.Comparison) {
-	b.WriteString("Ratios are ring buffer to perf buffer: below 1 the ring buffer takes less.\n\n| kernel | plan | machine | trials | perf delivered | ring delivered |")
+	b.WriteString("Ratios are B to A: below 1 B takes less.\n\n| kernel | plan | machine | A | B | trials | A delivered | B delivered |")
 	for _, m := range verdict.Metrics() {
 		fmt.Fprintf(b, " %s |", m.Name)
 	}
-	b.WriteString("\n|" + strings.Repeat(" --- |", 6+len(verdict.Metrics())) + "\n")
+	b.WriteString("\n|" + strings.Repeat(" --- |", 8+len(verdict.Metrics())) + "\n")
 	for i := range comparisons {
 		c := &comparisons[i]
 		name := c.Kernel.Release
 		if name == "" {
 			name = c.Kernel.Want
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |", cell(name), cell(c.Plan), cell(c.Machine.Accel), cell(statusLine(c)), delivered(c.PerfTotal), delivered(c.RingbufTotal))
-		for j := range verdict.Metrics() {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s |", cell(name), cell(setupName(c)), cell(c.Machine.Accel), cell(c.LabelA), cell(c.LabelB), cell(statusLine(c)), delivered(c.TotalA), delivered(c.TotalB))
+		for _, m := range verdict.Metrics() {
 			text := "-"
-			if len(c.Rows) > 0 {
-				text = ratio(&c.Rows[j])
+			if row := c.Row(m.Slug); row != nil {
+				text = ratio(row)
 			}
 			fmt.Fprintf(b, " %s |", text)
 		}
 		b.WriteString("\n")
 	}
+}
+
+// setupName is the plan with what tells its set-ups apart.
+func setupName(c *verdict.Comparison) string {
+	if c.Scenario == "" {
+		return c.Plan
+	}
+	return fmt.Sprintf("%s, %s (%d)", c.Plan, c.Scenario, c.Setup)
 }
 
 func section(b *strings.Builder, c *verdict.Comparison) {
@@ -51,9 +59,9 @@ func section(b *strings.Builder, c *verdict.Comparison) {
 		for _, line := range setupLines(c) {
 			fmt.Fprintf(b, "%s.\n", cell(line))
 		}
-		fmt.Fprintf(b, "\n| | perf buffer | ring buffer | ring/perf | noise | verdict |\n| --- | --- | --- | --- | --- | --- |\n")
+		fmt.Fprintf(b, "\n| | A: %s | B: %s | B/A | noise | verdict |\n| --- | --- | --- | --- | --- | --- |\n", cell(c.LabelA), cell(c.LabelB))
 		for _, l := range lines(c) {
-			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", cell(l.name), cell(l.perf), cell(l.ringbuf), l.ratio, l.noise, l.verdict)
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", cell(l.name), cell(l.a), cell(l.b), l.ratio, l.noise, l.verdict)
 		}
 	}
 	for _, note := range notes(c) {

@@ -9,33 +9,58 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
 // line is one row of a comparison as text.
-type line struct{ name, perf, ringbuf, ratio, noise, verdict string }
+type line struct{ name, a, b, ratio, noise, verdict string }
 
 // lines is the comparison as both the terminal and Markdown show it.
 func lines(c *verdict.Comparison) []line {
 	all := []line{
-		{name: "delivered of emitted", perf: delivered(c.PerfTotal), ringbuf: delivered(c.RingbufTotal)},
-		{name: "lost", perf: lost(c.PerfTotal), ringbuf: lost(c.RingbufTotal)},
-		{name: "left in the rings", perf: fmt.Sprint(c.PerfTotal.Residual), ringbuf: fmt.Sprint(c.RingbufTotal.Residual)},
+		{name: "delivered of emitted", a: delivered(c.TotalA), b: delivered(c.TotalB)},
+		{name: "lost", a: lost(c.TotalA), b: lost(c.TotalB)},
+		{name: "left in the rings", a: fmt.Sprint(c.TotalA.Residual), b: fmt.Sprint(c.TotalB.Residual)},
 	}
-	if c.PerfTotal.Lost()+c.RingbufTotal.Lost() > 0 {
+	if c.TotalA.Lost()+c.TotalB.Lost() > 0 {
 		all = append(all, line{
 			name: "lost, and no reader was told",
-			perf: fmt.Sprint(c.PerfTotal.LostTail + c.PerfTotal.Misses), ringbuf: fmt.Sprint(c.RingbufTotal.Lost()),
+			a:    fmt.Sprint(untold(&c.A, c.TotalA)), b: fmt.Sprint(untold(&c.B, c.TotalB)),
 		})
+	}
+	if c.KneeA != nil && c.KneeB != nil {
+		all = append(all, line{name: "highest rate without loss", a: knee(c.KneeA), b: knee(c.KneeB)})
 	}
 	for _, row := range c.Rows {
 		all = append(all, line{
-			row.Metric.Name, value(row.Metric.Unit, row.Perf), value(row.Metric.Unit, row.Ringbuf), ratio(&row), noise(&row), answer(&row),
+			row.Metric.Name, value(row.Metric.Unit, row.A), value(row.Metric.Unit, row.B), ratio(&row), noise(&row), answer(c, &row),
 		})
 	}
 	return all
+}
+
+// untold is what no reader was told of: a ring buffer tells of nothing.
+func untold(cell *record.Cell, t verdict.Total) uint64 {
+	if bpf.Transport(cell.Transport).IsRingbuf() {
+		return t.Lost()
+	}
+	return t.LostTail + t.Misses
+}
+
+// knee is the highest rate without loss, and the lowest above it that lost.
+func knee(k *verdict.Knee) string {
+	switch {
+	case k.Kept == 0:
+		return fmt.Sprintf("below %.0f/s", k.Lost)
+	case k.Lost == 0:
+		return fmt.Sprintf("above %.0f/s", k.Kept)
+	}
+	return fmt.Sprintf("%.0f to %.0f/s", k.Kept, k.Lost)
 }
 
 func delivered(t verdict.Total) string { return fmt.Sprintf("%d of %d", t.Delivered, t.Emitted) }
@@ -71,9 +96,18 @@ func noise(row *verdict.Row) string {
 }
 
 // answer is the verdict, and what would decide it.
-func answer(row *verdict.Row) string {
+func answer(c *verdict.Comparison, row *verdict.Row) string {
 	text := string(row.Verdict)
-	if row.More > 0 {
+	switch row.Verdict {
+	case verdict.ABetter:
+		text = c.LabelA + " better"
+	case verdict.BBetter:
+		text = c.LabelB + " better"
+	}
+	switch {
+	case row.More > 0 && row.MoreTime > 0:
+		text += fmt.Sprintf(" (%d blocks may decide: %s more)", row.More, duration(row.MoreTime))
+	case row.More > 0:
 		text += fmt.Sprintf(" (%d blocks may decide)", row.More)
 	}
 	return text
@@ -153,20 +187,62 @@ func machineLine(c *verdict.Comparison) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
+// duration is a time as one plans with it.
+func duration(d time.Duration) string {
+	if d < 90*time.Second {
+		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()))
+	}
+	return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes()))
+}
+
 // setupLines say what was run, and with what.
 func setupLines(c *verdict.Comparison) []string {
-	p, r := c.Perf, c.Ringbuf
+	a, b := &c.A, &c.B
 	rate := "as fast as possible"
-	if p.RateHz > 0 {
-		rate = fmt.Sprintf("at %g Hz", p.RateHz)
+	if a.RateHz > 0 {
+		rate = fmt.Sprintf("at %g Hz", a.RateHz)
 	}
-	load := fmt.Sprintf("plan %s: %d program starts a trial by %s, %s", c.Plan, p.Events, plural(p.Producers, "producer"), rate)
-	if p.ReaderStallMS > 0 {
-		load += fmt.Sprintf("; the reader sleeps for the first %d ms", p.ReaderStallMS)
+	if c.KneeA != nil {
+		rate = "at rates that each side chose by what it lost"
 	}
-	size := func(bytes int) string { return value("bytes", float64(bytes)) }
-	events := fmt.Sprintf("attached by %s; events of %d bytes; rings: perf %d x %s, ring buffer %s",
-		p.Attach, p.PayloadBytes, p.RingBytesTotal/max(p.RingBytes, 1), size(p.RingBytes), size(r.RingBytes))
+	what := fmt.Sprintf("%d program starts a trial", a.Events)
+	if a.Workload == string(bpf.Storm) {
+		what = fmt.Sprintf("storm of %d events a trial", a.Events)
+		if a.Batch > 1 {
+			what += fmt.Sprintf(", %d a call", a.Batch)
+		}
+	}
+	load := fmt.Sprintf("plan %s: %s by %s, %s", c.Plan, what, plural(a.Producers, "producer"), rate)
+	if c.Scenario != "" {
+		load = fmt.Sprintf("plan %s, scenario %s: %s by %s, %s", c.Plan, c.Scenario, what, plural(a.Producers, "producer"), rate)
+	}
+	switch a.Placement {
+	case plan.Hot:
+		load += ", all on one CPU"
+	case plan.Same:
+		load += ", on the reader's CPU"
+	case plan.BackToBack:
+		load += ", by the reader itself once it has read a batch"
+	}
+	if a.ReaderStallMS > 0 {
+		load += fmt.Sprintf("; the reader sleeps for the first %d ms", a.ReaderStallMS)
+	}
+	if a.ReaderDelayNS > 0 {
+		load += fmt.Sprintf("; the reader works %s on each event", value("ns", float64(a.ReaderDelayNS)))
+	}
+	rings := func(c *record.Cell) string {
+		n := c.RingBytesTotal / max(c.RingBytes, 1)
+		text := value("bytes", float64(c.RingBytes))
+		if n > 1 || bpf.Transport(c.Transport) == bpf.Perf {
+			text = fmt.Sprintf("%d x %s", n, text)
+		}
+		return fmt.Sprintf("%s %s", c.Transport, text)
+	}
+	events := fmt.Sprintf("attached by %s; events of %d bytes; rings: %s, %s; who wakes the reader: %s, %s",
+		a.Attach, a.PayloadBytes, rings(a), rings(b), a.Policy, b.Policy)
+	if a.FlushMS > 0 {
+		events += fmt.Sprintf("; it looks every %d ms", a.FlushMS)
+	}
 	return []string{load, events}
 }
 
@@ -184,7 +260,15 @@ func measuredLine(comparisons []verdict.Comparison) string {
 		measured += comparisons[i].Measured()
 		planned += comparisons[i].Planned
 	}
-	return fmt.Sprintf("%d of %d trials measured, on %s", measured, planned, plural(len(comparisons), "kernel"))
+	kernels := map[string]bool{}
+	for i := range comparisons {
+		kernels[comparisons[i].Kernel.Want+" "+comparisons[i].Kernel.SHA256] = true
+	}
+	text := fmt.Sprintf("%d of %d trials measured, on %s", measured, planned, plural(len(kernels), "kernel"))
+	if len(comparisons) > len(kernels) {
+		text += fmt.Sprintf(", in %s", plural(len(comparisons), "set-up"))
+	}
+	return text
 }
 
 // emulated is shown wherever times of an emulated machine are.
@@ -200,12 +284,12 @@ func notes(c *verdict.Comparison) []string {
 		all = append(all, emulated)
 	}
 	if len(c.Rows) > 0 {
-		all = append(all, "ring/perf: median over blocks of the ratio in each; (from to) its blocks, [from, to] its 95 % interval; noise: a transport against itself")
+		all = append(all, "B/A: median over blocks of the ratio in each; (from to) its blocks, [from, to] its 95 % interval; noise: a transport against itself")
 	}
-	if c.PerfTotal.Delivered < c.PerfTotal.Emitted || c.RingbufTotal.Delivered < c.RingbufTotal.Emitted {
+	if c.TotalA.Delivered < c.TotalA.Emitted || c.TotalB.Delivered < c.TotalB.Emitted {
 		all = append(all, "latencies are of delivered events: a lost one has none")
 	}
-	if c.PerfTotal.Misses+c.RingbufTotal.Misses > 0 {
+	if c.TotalA.Misses+c.TotalB.Misses > 0 {
 		all = append(all, "skipped: the kernel did not run the twin, because a run of it was under way on that CPU")
 	}
 	return all

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"math"
+	"slices"
 
 	"github.com/ringtwin/ringtwin/harness/record"
 )
@@ -11,12 +12,12 @@ type Verdict string
 
 // The verdicts. What matters is the margin of the metric.
 const (
-	PerfBetter    Verdict = "perf better"
-	RingbufBetter Verdict = "ringbuf better"
-	Equivalent    Verdict = "equivalent"   // the interval lies inside the margin, and holds no difference
-	Trivial       Verdict = "trivial"      // a real difference, inside the margin
-	Inconclusive  Verdict = "inconclusive" // more blocks may decide
-	NoVerdict     Verdict = "invalid"      // there is no ratio
+	ABetter      Verdict = "A better"
+	BBetter      Verdict = "B better"
+	Equivalent   Verdict = "equivalent"   // the interval lies inside the margin, and holds no difference
+	Trivial      Verdict = "trivial"      // a real difference, inside the margin
+	Inconclusive Verdict = "inconclusive" // more blocks may decide
+	NoVerdict    Verdict = "invalid"      // there is no ratio
 )
 
 // alpha is the probability of a false alarm that a comparison bears, over all its
@@ -24,14 +25,18 @@ const (
 const alpha = 1 - confidence
 
 // compareMetrics compares all metrics of the trials of one set-up.
-func compareMetrics(perf, ringbuf []*record.Trial) []Row {
+func compareMetrics(a, b []*record.Trial) []Row {
+	pairs := pairUp(a, b)
 	var rows []Row
 	var ps []float64
 	for _, m := range Metrics() {
-		row := compareMetric(m, perf, ringbuf)
+		row := compareMetric(m, a, b, pairs)
+		if math.IsNaN(row.A) && math.IsNaN(row.B) {
+			continue // neither side has it
+		}
 		rows, ps = append(rows, row), append(ps, row.P)
 	}
-	virtual := perf[0].Machine.Clock == "virtual"
+	virtual := a[0].Machine.Clock == record.Virtual
 	for i, p := range holm(ps) {
 		rows[i].P = p
 		rows[i].decide(virtual)
@@ -39,24 +44,64 @@ func compareMetrics(perf, ringbuf []*record.Trial) []Row {
 	return rows
 }
 
-func compareMetric(m Metric, perf, ringbuf []*record.Trial) Row {
-	row := Row{Metric: m, Perf: median(values(m, perf)), Ringbuf: median(values(m, ringbuf))}
+// together is what both sides have of one block.
+type together struct{ a, b []*record.Trial }
+
+// pairUp groups the trials by block, in the order in which blocks come. Trials of
+// different runs, or kernels, pair by the number of the block alone.
+func pairUp(a, b []*record.Trial) []together {
+	one := block{run: a[0].Trial.Run}
+	same := func(t *record.Trial) bool {
+		return t.Trial.Run == b[0].Trial.Run && t.Kernel == b[0].Kernel
+	}
+	paired := slices.ContainsFunc(a, same) // else no run has both sides
+	var order []block
+	groups := map[block]*together{}
+	add := func(t *record.Trial, b bool) {
+		id := blockOf(t)
+		if !paired {
+			id.run = one.run
+		}
+		if groups[id] == nil {
+			groups[id] = &together{}
+			order = append(order, id)
+		}
+		if b {
+			groups[id].b = append(groups[id].b, t)
+		} else {
+			groups[id].a = append(groups[id].a, t)
+		}
+	}
+	for _, t := range a {
+		add(t, false)
+	}
+	for _, t := range b {
+		add(t, true)
+	}
+	all := make([]together, 0, len(order))
+	for _, id := range order {
+		all = append(all, *groups[id])
+	}
+	return all
+}
+
+func compareMetric(m Metric, allA, allB []*record.Trial, blocks []together) Row {
+	row := Row{Metric: m, A: median(values(m, allA)), B: median(values(m, allB))}
 	row.Ratio, row.Low, row.High, row.P, row.Floor = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
 	var pairs, aa []pair
-	for _, id := range blocks(perf, ringbuf) {
-		in := func(t *record.Trial) bool { return blockOf(t) == id }
-		a, b := values(m, filter(perf, in)), values(m, filter(ringbuf, in))
+	for _, block := range blocks {
+		a, b := values(m, block.a), values(m, block.b)
 		for _, same := range [][]float64{a, b} {
 			if len(same) == 2 {
 				aa = append(aa, pair{same[:1], same[1:]})
 			}
 		}
-		if len(a) > 0 && len(b) > 0 { // else one transport was not measured there
+		if len(a) > 0 && len(b) > 0 { // else one side was not measured there
 			pairs = append(pairs, pair{a, b})
 		}
 	}
 	row.Blocks = len(pairs)
-	seed := perf[0].Trial.Seed
+	seed := allA[0].Trial.Seed
 	if e, ok := compare(pairs, seed); ok {
 		row.Ratio, row.Low, row.High = math.Exp(e.log), math.Exp(e.low), math.Exp(e.high)
 		if !m.Exact { // chance has no part in the others
@@ -88,9 +133,9 @@ func (r *Row) decide(virtual bool) {
 	case inside(r.Low) && inside(r.High):
 		r.Verdict = Equivalent
 	case real && !inside(r.Ratio):
-		r.Verdict = PerfBetter
+		r.Verdict = ABetter
 		if (r.Ratio < 1) == (r.Metric.Better == Lower) {
-			r.Verdict = RingbufBetter
+			r.Verdict = BBetter
 		}
 	default:
 		r.Verdict = Inconclusive

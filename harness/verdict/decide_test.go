@@ -15,18 +15,18 @@ func TestDecide(t *testing.T) {
 		virtual bool
 		want    Verdict
 	}{
-		"far below":                {Row{Metric: lower, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, RingbufBetter},
-		"far below, for a rate":    {Row{Metric: higher, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, PerfBetter},
-		"far above":                {Row{Metric: lower, Ratio: 1.5, Low: 1.2, High: 1.6, P: 0.01, Interval: true}, false, PerfBetter},
+		"far below":                {Row{Metric: lower, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, BBetter},
+		"far below, for a rate":    {Row{Metric: higher, Ratio: 0.5, Low: 0.4, High: 0.6, P: 0.01, Interval: true}, false, ABetter},
+		"far above":                {Row{Metric: lower, Ratio: 1.5, Low: 1.2, High: 1.6, P: 0.01, Interval: true}, false, ABetter},
 		"inside":                   {Row{Metric: lower, Ratio: 1.01, Low: 0.95, High: 1.05, P: 0.5, Interval: true}, false, Equivalent},
 		"inside, and real":         {Row{Metric: lower, Ratio: 1.03, Low: 1.02, High: 1.05, P: 0.01, Interval: true}, false, Trivial},
 		"wide":                     {Row{Metric: lower, Ratio: 0.7, Low: 0.4, High: 1.3, P: 0.3, Interval: true}, false, Inconclusive},
 		"p too large":              {Row{Metric: lower, Ratio: 0.7, Low: 0.6, High: 0.8, P: 0.06, Interval: true}, false, Inconclusive},
 		"few blocks":               {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, Inconclusive},
-		"few blocks, exact":        {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, RingbufBetter},
-		"exact, and enough blocks": {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN(), Interval: true}, false, RingbufBetter},
+		"few blocks, exact":        {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, false, BBetter},
+		"exact, and enough blocks": {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN(), Interval: true}, false, BBetter},
 		"exact, and it varies":     {Row{Metric: exact, Ratio: 0.5, Low: 0.5, High: 0.51, P: math.NaN(), Interval: true}, false, Inconclusive},
-		"one block, virtual":       {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, true, RingbufBetter},
+		"one block, virtual":       {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.5, P: math.NaN()}, true, BBetter},
 		"equal, virtual":           {Row{Metric: lower, Ratio: 1, Low: 1, High: 1, P: math.NaN()}, true, Equivalent},
 		"virtual, blocks differ":   {Row{Metric: lower, Ratio: 0.5, Low: 0.5, High: 0.51, P: math.NaN()}, true, Inconclusive},
 		"no ratio":                 {Row{Metric: lower, Ratio: math.NaN()}, false, NoVerdict},
@@ -41,7 +41,7 @@ func TestDecide(t *testing.T) {
 // against itself beside it.
 func TestVerdictOfBlocks(t *testing.T) {
 	var all []record.Trial
-	for block := range 8 {
+	for block := range minBlocks {
 		ns := int64(1000 + 500*block) // a machine that gets slower
 		for _, x := range []struct {
 			transport string
@@ -52,7 +52,7 @@ func TestVerdictOfBlocks(t *testing.T) {
 	}
 	c := Compare(all)[0]
 	r := row(t, c, "latency p50")
-	if r.Verdict != RingbufBetter || !r.Interval || r.P > 0.05 || r.Floor <= 0 || r.Floor > 0.02 || r.More != 0 {
+	if r.Verdict != BBetter || !r.Interval || r.P > 0.05 || r.Floor <= 0 || r.Floor > 0.02 || r.More != 0 {
 		t.Errorf("%+v", r)
 	}
 	if r := row(t, c, "memory of the rings"); r.Verdict != Equivalent || r.Floor != 0 {
@@ -90,7 +90,7 @@ func TestMinBlocksCanDecide(t *testing.T) {
 		}
 	}
 	for _, r := range Compare(all)[0].Rows {
-		if r.Verdict != RingbufBetter && r.Verdict != NoVerdict {
+		if r.Verdict != BBetter && r.Verdict != NoVerdict {
 			t.Errorf("%s: %s, p %g", r.Metric.Name, r.Verdict, r.P)
 		}
 	}

@@ -33,9 +33,9 @@ type estimate struct {
 	blocks int
 }
 
-// minBlocks is the fewest blocks that can decide: 2 of 2^8 signs, times the six
-// metrics that Holm adjusts for, are below 0.05.
-const minBlocks = 8
+// minBlocks is the fewest blocks that can decide: 2 of 2^9 signs, times the twelve
+// metrics that Holm adjusts for at most, are below 0.05.
+const minBlocks = 9
 
 // compare estimates the ratio of what is paired. A block that has nothing of a
 // side, or a figure of 0, has no ratio: with one of those, there is no estimate.

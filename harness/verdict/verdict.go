@@ -1,5 +1,5 @@
-// Package verdict compares the trials of the two transports: for each metric
-// the median of either, and their ratio paired by block.
+// Package verdict compares trials of two sides, A and B: for each metric the median
+// of either, and their ratio paired by block.
 //
 // It computes and shows nothing. Only trials whose ledger balances enter a
 // figure; the others are counted by status.
@@ -8,57 +8,10 @@ package verdict
 import (
 	"math"
 	"slices"
+	"time"
 
-	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 )
-
-// Direction says which way a metric is better.
-type Direction string
-
-// The directions.
-const (
-	Lower  Direction = "lower"
-	Higher Direction = "higher"
-)
-
-// Metric is one figure of a trial.
-type Metric struct {
-	Name   string
-	Unit   string // ns, bytes, events, 1 (a plain number)
-	Better Direction
-	Of     func(*record.Trial) float64
-	// Clock metrics are wall-clock times: under emulation they compare within
-	// one run and mean nothing outside of it.
-	Clock bool
-	// Exact metrics do not vary: one block decides.
-	Exact bool
-	// Margin is the relative difference that does not matter to a user.
-	Margin float64
-}
-
-// Metrics are all that are compared, in the order in which they are shown.
-func Metrics() []Metric {
-	latency := func(of func(*record.Latency) int64) func(*record.Trial) float64 {
-		return func(t *record.Trial) float64 { return float64(of(t.Latency)) }
-	}
-	return []Metric{
-		{Name: "latency p50", Unit: "ns", Better: Lower, Clock: true, Margin: 0.10, Of: latency(func(l *record.Latency) int64 { return l.P50 })},
-		{Name: "latency p99", Unit: "ns", Better: Lower, Clock: true, Margin: 0.20, Of: latency(func(l *record.Latency) int64 { return l.P99 })},
-		{Name: "latency max", Unit: "ns", Better: Lower, Clock: true, Margin: 0.50, Of: latency(func(l *record.Latency) int64 { return l.Max })},
-		{Name: "producer, per event", Unit: "ns", Better: Lower, Clock: true, Margin: 0.05, Of: func(t *record.Trial) float64 { return t.Cost.ProducerNSPerEvent }},
-		{Name: "consumer CPU, per event", Unit: "ns", Better: Lower, Clock: true, Margin: 0.05, Of: func(t *record.Trial) float64 { return t.Cost.ConsumerCPUNSPerEvent }},
-		{Name: "wake-ups, per event", Unit: "1", Better: Lower, Margin: 0.05, Of: wakeupsPerEvent},
-		{Name: "memory of the rings", Unit: "bytes", Better: Lower, Exact: true, Margin: 0.02, Of: func(t *record.Trial) float64 { return float64(t.Memory.LockedBytes + t.Memory.MapBytes) }},
-	}
-}
-
-func wakeupsPerEvent(t *record.Trial) float64 {
-	if t.Counts.Delivered == 0 {
-		return math.NaN()
-	}
-	return float64(t.Cost.Wakeups) / float64(t.Counts.Delivered)
-}
 
 // Total is what became of the events of one transport, over all trials.
 type Total struct {
@@ -81,9 +34,9 @@ func (t Total) Lost() uint64 {
 
 // Row compares one metric.
 type Row struct {
-	Metric        Metric
-	Perf, Ringbuf float64 // medians over trials
-	// Ratio is ringbuf to perf, the median over blocks of the ratio of the
+	Metric Metric
+	A, B   float64 // medians over trials
+	// Ratio is B to A, the median over blocks of the ratio of the
 	// medians in each. Low and High are the ends of its 95 % interval, or where
 	// Interval is false the lowest and the highest block. All are NaN where a
 	// block has a figure of 0. A block in which only one transport was measured
@@ -98,9 +51,10 @@ type Row struct {
 	// its first trial of a block against its second. NaN where it is not known.
 	Floor   float64
 	Verdict Verdict
-	// More is how many blocks in all may decide what is inconclusive; 0: it
-	// cannot be said.
-	More int
+	// More is how many blocks in all may decide what is inconclusive, and MoreTime
+	// how long that many take; 0: it cannot be said.
+	More     int
+	MoreTime time.Duration
 }
 
 // Comparison is what is known of one set-up on one kernel.
@@ -108,8 +62,11 @@ type Comparison struct {
 	Plan    string
 	Kernel  record.Kernel
 	Machine record.Machine
-	Perf    record.Cell
-	Ringbuf record.Cell
+	// Setup and Scenario are those of the plan; LabelA and LabelB name the sides.
+	Setup          int
+	Scenario       string
+	LabelA, LabelB string
+	A, B           record.Cell
 
 	Planned  int // trials, those that left no record included
 	Statuses map[record.Status]int
@@ -120,8 +77,13 @@ type Comparison struct {
 	// trial that is ok they all hold.
 	Invariants int
 
-	PerfTotal, RingbufTotal Total
-	Rows                    []Row // empty unless both transports have trials
+	TotalA, TotalB Total
+	KneeA, KneeB   *Knee // nil without a sweep
+	Rows           []Row // empty unless both sides have trials; without what neither has
+	// BlockTime is how long a block takes; 0: unknown.
+	BlockTime time.Duration
+
+	trialsA, trialsB []*record.Trial
 }
 
 // Reason is why trials are not ok.
@@ -134,6 +96,16 @@ type Reason struct {
 // Measured is the number of trials that are ok.
 func (c *Comparison) Measured() int { return c.Statuses[record.OK] }
 
+// Row is that of a metric, or nil.
+func (c *Comparison) Row(slug string) *Row {
+	for i := range c.Rows {
+		if c.Rows[i].Metric.Slug == slug {
+			return &c.Rows[i]
+		}
+	}
+	return nil
+}
+
 // setup is what must be equal for trials to be compared: all but the transport
 // and what belongs to it, and which trial it is.
 type setup struct {
@@ -142,6 +114,8 @@ type setup struct {
 	clock, version     string
 	cpus               int
 	memoryBytes        int64
+	number             int
+	scenario           string
 	cell               record.Cell
 }
 
@@ -150,8 +124,12 @@ func setupOf(t *record.Trial) setup {
 		want: t.Kernel.Want, sha256: t.Kernel.SHA256, plan: t.Trial.Plan,
 		backend: t.Machine.Backend, accel: t.Machine.Accel, clock: t.Machine.Clock, version: t.Machine.Version,
 		cpus: t.Machine.CPUs, memoryBytes: t.Machine.MemoryBytes, cell: t.Cell,
+		number: t.Trial.Setup, scenario: t.Trial.Scenario,
 	}
 	s.cell.Transport, s.cell.Policy, s.cell.RingBytes, s.cell.RingBytesTotal = "", "", 0, 0
+	if t.Trial.Step > 0 {
+		s.cell.RateHz = 0 // each side chose its own
+	}
 	if t.Status != record.OK {
 		s.cell.Attach = "" // which is not known before a kernel was probed
 	}
@@ -184,53 +162,127 @@ func Compare(trials []record.Trial) []Comparison {
 	}
 	comparisons := make([]Comparison, 0, len(order))
 	for _, key := range order {
-		comparisons = append(comparisons, compareKernel(groups[key]))
+		comparisons = append(comparisons, compareSetup(groups[key]))
 	}
+	addMissing(comparisons, trials)
 	return comparisons
 }
 
-func compareKernel(trials []*record.Trial) Comparison {
-	c := Comparison{Planned: planned(trials), Statuses: map[record.Status]int{}}
-	byTransport := map[string][]*record.Trial{}
+func compareSetup(trials []*record.Trial) Comparison {
+	c := Comparison{Planned: len(trials), Statuses: map[record.Status]int{}}
+	var a, b []*record.Trial
 	for _, t := range trials {
 		c.Plan, c.Kernel, c.Machine = t.Trial.Plan, t.Kernel, t.Machine
+		c.Setup, c.Scenario = t.Trial.Setup, t.Trial.Scenario
 		c.Statuses[t.Status]++
-		switch bpf.Transport(t.Cell.Transport) {
-		case bpf.Perf:
-			c.Perf = t.Cell
-		case bpf.Ringbuf:
-			c.Ringbuf = t.Cell
+		cell, side := &c.A, &a
+		if t.Trial.Side == "B" {
+			cell, side = &c.B, &b
 		}
+		*cell = t.Cell
 		if t.Status != record.OK {
 			c.addReason(t)
 			continue
 		}
-		if c.Invariants == 0 || len(t.Ledger) < c.Invariants {
-			c.Invariants = len(t.Ledger)
-		}
-		byTransport[t.Cell.Transport] = append(byTransport[t.Cell.Transport], t)
+		*side = append(*side, t)
 	}
-	perf, ringbuf := byTransport[string(bpf.Perf)], byTransport[string(bpf.Ringbuf)]
-	c.PerfTotal, c.RingbufTotal = total(perf), total(ringbuf)
-	if len(perf) > 0 && len(ringbuf) > 0 {
-		c.Rows = compareMetrics(perf, ringbuf)
-	}
+	c.LabelA, c.LabelB = labels(&c.A, &c.B)
+	c.fill(a, b)
 	return c
 }
 
-// planned is how many trials the plans of all runs wanted: a run that was killed
-// leaves fewer records.
-func planned(trials []*record.Trial) int {
-	wanted, have := map[string]int{}, map[string]int{}
+// labels name two cells by what they differ in: their transports, or else their
+// policies, or else nothing.
+func labels(a, b *record.Cell) (string, string) {
+	switch {
+	case a.Transport != b.Transport:
+		return a.Transport, b.Transport
+	case a.Policy != b.Policy:
+		return a.Transport + "/" + a.Policy, b.Transport + "/" + b.Policy
+	}
+	return a.Transport + " A", b.Transport + " B"
+}
+
+// fill compares the trials that are ok.
+func (c *Comparison) fill(a, b []*record.Trial) {
+	c.trialsA, c.trialsB = a, b
+	for _, t := range slices.Concat(a, b) {
+		if c.Invariants == 0 || len(t.Ledger) < c.Invariants {
+			c.Invariants = len(t.Ledger)
+		}
+	}
+	c.TotalA, c.TotalB = total(a), total(b)
+	c.KneeA, c.KneeB = kneeOf(a), kneeOf(b)
+	c.BlockTime = blockTime(slices.Concat(a, b))
+	if len(a) == 0 || len(b) == 0 {
+		return
+	}
+	c.Rows = compareMetrics(a, b)
+	for i := range c.Rows {
+		r := &c.Rows[i]
+		r.MoreTime = time.Duration(max(r.More-r.Blocks, 0)) * c.BlockTime
+	}
+}
+
+// Trials are those of either side that are ok.
+func (c *Comparison) Trials() (a, b []*record.Trial) { return c.trialsA, c.trialsB }
+
+// blockTime is the median over blocks of the time from the first trial's start to
+// the end of the last, as the host saw it.
+func blockTime(trials []*record.Trial) time.Duration {
+	type span struct{ from, to time.Time }
+	spans := map[block]*span{}
 	for _, t := range trials {
-		wanted[t.Trial.Run] = max(wanted[t.Trial.Run], t.Trial.Trials)
-		have[t.Trial.Run]++
+		at, err := time.Parse(time.RFC3339Nano, t.Trial.Started)
+		if err != nil || t.Rate == nil {
+			return 0
+		}
+		end := at.Add(time.Duration(t.Rate.DurationNS))
+		s := spans[blockOf(t)]
+		if s == nil {
+			s = &span{at, end}
+			spans[blockOf(t)] = s
+		}
+		if at.Before(s.from) {
+			s.from = at
+		}
+		if end.After(s.to) {
+			s.to = end
+		}
 	}
-	n := 0
-	for run, count := range have {
-		n += max(count, wanted[run])
+	var took []float64
+	for _, s := range spans {
+		took = append(took, float64(s.to.Sub(s.from)))
 	}
-	return n
+	if len(took) == 0 {
+		return 0
+	}
+	return time.Duration(median(took))
+}
+
+// addMissing counts what a plan wanted and no record is of: a run that was killed
+// leaves fewer. It counts for the last set-up of the run on that kernel.
+func addMissing(comparisons []Comparison, trials []record.Trial) {
+	type onKernel struct{ run, plan, want, sha256 string }
+	of := func(t *record.Trial) onKernel {
+		return onKernel{t.Trial.Run, t.Trial.Plan, t.Kernel.Want, t.Kernel.SHA256}
+	}
+	wanted, have := map[onKernel]int{}, map[onKernel]int{}
+	for i := range trials {
+		t := &trials[i]
+		wanted[of(t)] = max(wanted[of(t)], t.Trial.Trials)
+		have[of(t)]++
+	}
+	for run, n := range wanted {
+		missing := n - have[run]
+		for i := len(comparisons) - 1; i >= 0 && missing > 0; i-- {
+			c := &comparisons[i]
+			if c.Plan == run.plan && c.Kernel.Want == run.want && c.Kernel.SHA256 == run.sha256 {
+				c.Planned += missing
+				missing = 0
+			}
+		}
+	}
 }
 
 func (c *Comparison) addReason(t *record.Trial) {
@@ -246,8 +298,9 @@ func (c *Comparison) addReason(t *record.Trial) {
 func total(trials []*record.Trial) Total {
 	t := Total{Trials: len(trials), Failed: map[string]uint64{}}
 	for _, trial := range trials {
-		t.Emitted += trial.Counts.Started
-		t.Misses += trial.Counts.Misses
+		batch := uint64(max(trial.Cell.Batch, 1))
+		t.Emitted += trial.Counts.Started * batch
+		t.Misses += trial.Counts.Misses * batch
 		t.Delivered += trial.Counts.Delivered
 		t.Residual += trial.Counts.Residual
 		t.LostTail += trial.Counts.LostTail
