@@ -56,7 +56,7 @@ func (r *runCmd) Run(e *env) error {
 	show := newBoard(e.stderr)
 	defer show.end()
 	run := session.Run{
-		Fresh:   func(context.Context) (session.Conn, error) { return nativeConn{}, nil },
+		Fresh: func(context.Context) (session.Conn, error) { return nativeConn{}, nil }, SameBoot: true,
 		Plan:    p,
 		Kernel:  of,
 		Machine: have,

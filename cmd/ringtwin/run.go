@@ -23,14 +23,16 @@ const (
 
 // cli is the command line.
 type cli struct {
-	Vmtest  vmtestCmd  `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
-	Run     runCmd     `cmd:"" help:"Measure a plan on this kernel, without a VM."`
-	Exec    execCmd    `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
-	Kernels kernelsCmd `cmd:"" help:"List, fetch, lock and prune kernels."`
-	Hello   helloCmd   `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
-	Doctor  doctorCmd  `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
-	Report  reportCmd  `cmd:"" help:"Show result files again, several as one."`
-	Guest   guestCmd   `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
+	Vmtest   vmtestCmd   `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
+	Run      runCmd      `cmd:"" help:"Measure a plan on this kernel, without a VM."`
+	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
+	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
+	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
+	Selftest selftestCmd `cmd:"" help:"Inject known faults into measurements on this kernel, and see each of them reported."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
+	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`
+	Compare  compareCmd  `cmd:"" help:"Compare two result files, or two slices of some, and hold B against gates."`
+	Guest    guestCmd    `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
 // env is what every command gets.

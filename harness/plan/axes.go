@@ -121,7 +121,7 @@ func (s *Side) UnmarshalYAML(unmarshal func(any) error) error {
 func ParseSide(text string) (Side, error) {
 	name, policy, hasPolicy := strings.Cut(text, "/")
 	kind := bpf.Transport(name)
-	if err := oneOf("transport", name, names(bpf.Transports())); err != nil {
+	if err := OneOf("transport", name, names(bpf.Transports())); err != nil {
 		return Side{}, err
 	}
 	if !hasPolicy {
@@ -251,7 +251,7 @@ func (a *Axes) check() []refusal {
 			refuse(key, errors.New("an empty list: nothing would be measured"))
 		}
 		for _, v := range values {
-			refuse(key, oneOf("", v, valid))
+			refuse(key, OneOf("", v, valid))
 		}
 	}
 	words("workload", a.Workload, []string{string(bpf.Execve), string(bpf.Storm)})

@@ -8,8 +8,8 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// oneOf refuses what is not among the valid, and names what may have been meant.
-func oneOf(what, got string, valid []string) error {
+// OneOf refuses what is not among the valid, and names what may have been meant.
+func OneOf(what, got string, valid []string) error {
 	if slices.Contains(valid, got) {
 		return nil
 	}

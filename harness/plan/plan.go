@@ -93,7 +93,7 @@ func (p *Plan) Set(assignment string) error {
 	if !ok {
 		return fmt.Errorf("%q: want KEY=VALUE, or KEY=VALUE,VALUE", assignment)
 	}
-	if err := oneOf("key", key, keys(reflect.TypeFor[Plan]())); err != nil {
+	if err := OneOf("key", key, keys(reflect.TypeFor[Plan]())); err != nil {
 		return err
 	}
 	if strings.Contains(value, ",") && !strings.HasPrefix(value, "[") && !strings.HasPrefix(value, "{") {
@@ -168,7 +168,7 @@ func (p *Plan) Check() error {
 	if !planName.MatchString(p.Name) {
 		refuse("name", fmt.Errorf("%q, want letters, digits, dots, dashes and underscores", p.Name))
 	}
-	refuse("attach", oneOf("", p.Attach, append([]string{string(bpf.AttachAuto)}, names(bpf.AttachOrder())...)))
+	refuse("attach", OneOf("", p.Attach, append([]string{string(bpf.AttachAuto)}, names(bpf.AttachOrder())...)))
 	if p.Blocks < 1 || p.Blocks > maxBlocks {
 		refuse("blocks", fmt.Errorf("%d, want 1 to %d", p.Blocks, maxBlocks))
 	}

@@ -89,6 +89,7 @@ func TestReadTellsBadLines(t *testing.T) {
 		"unknown field": strings.Replace(line, `"schema"`, `"later":1,"schema"`, 1),
 		"wrong type":    strings.Replace(line, `"started":9223372036854775808`, `"started":-1`, 1),
 		"a number":      "3",
+		"a second time": line + " ",
 		"too long":      `{"schema":"` + strings.Repeat("x", maxLine) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {

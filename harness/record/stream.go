@@ -34,61 +34,83 @@ func Write(w io.Writer, t *Trial) error {
 	return err
 }
 
-// Read returns all records that r holds. A line that is no record is left out
-// and is a [LineError] in the joined error, beside which the rest is returned.
+// Read returns all records that r holds. A line that is no record, or one that was
+// there before, is left out and is a [LineError] in the joined error, beside which
+// the rest is returned.
 func Read(r io.Reader) ([]Trial, error) {
 	var trials []Trial
+	err := Each(r, func(t *Trial) { trials = append(trials, *t) })
+	return trials, err
+}
+
+// Each is [Read] that hands the records over one by one: what take does not keep
+// of them takes no memory.
+func Each(r io.Reader, take func(*Trial)) error {
 	var errs []error
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 0, 64<<10), maxLine)
 	line := 0
+	type place struct{ run, id string }
+	seen := map[place]int{}
 	for scanner.Scan() {
 		line++
 		if len(bytes.TrimSpace(scanner.Bytes())) == 0 {
 			continue
 		}
 		t, err := decode(scanner.Bytes())
+		if at := seen[place{t.Trial.Run, t.ID}]; err == nil && at > 0 && t.ID != "" {
+			err = fmt.Errorf("trial %s of run %q is in line %d already", t.ID, t.Trial.Run, at)
+		}
 		if err != nil {
 			errs = append(errs, &LineError{Line: line, Err: err})
 			continue
 		}
-		trials = append(trials, t)
+		seen[place{t.Trial.Run, t.ID}] = line
+		take(&t)
 	}
 	if err := scanner.Err(); err != nil {
 		errs = append(errs, &LineError{Line: line + 1, Err: err})
 	}
-	return trials, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 func decode(line []byte) (Trial, error) {
+	var t Trial
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&t)
+	if err == nil && t.Schema == Schema {
+		return t, nil
+	}
+	// A record of another version has other fields: say that first.
 	var head struct {
 		Schema string `json:"schema"`
 	}
-	if err := json.Unmarshal(line, &head); err != nil {
-		return Trial{}, err
+	if other := json.Unmarshal(line, &head); other != nil {
+		return Trial{}, other
 	}
 	if head.Schema != Schema {
 		return Trial{}, fmt.Errorf("schema %q, want %q", head.Schema, Schema)
 	}
-	var t Trial
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&t); err != nil {
-		return Trial{}, err
-	}
-	return t, nil
+	return Trial{}, err
 }
 
 // ReadFile is [Read] on a file; errors name it.
 func ReadFile(path string) ([]Trial, error) {
+	var trials []Trial
+	err := EachOfFile(path, func(t *Trial) { trials = append(trials, *t) })
+	return trials, err
+}
+
+// EachOfFile is [Each] on a file; errors name it.
+func EachOfFile(path string, take func(*Trial)) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer file.Close()
-	trials, err := Read(file)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
+	if err := Each(file, take); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return trials, err
+	return nil
 }

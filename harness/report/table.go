@@ -183,8 +183,11 @@ func kernelLine(c *verdict.Comparison) string {
 
 func machineLine(c *verdict.Comparison) string {
 	m := c.Machine
-	text := fmt.Sprintf("%s %s, %s, %d CPUs, %d MiB", m.Backend, m.Version, m.Accel, m.CPUs, m.MemoryBytes>>20)
-	return strings.Join(strings.Fields(text), " ")
+	text := fmt.Sprintf("%s, %s, %s, %d MiB", strings.TrimSpace(m.Backend+" "+m.Version), m.Accel, plural(m.CPUs, "CPU"), m.MemoryBytes>>20)
+	if m.Clock == record.Virtual {
+		text += ", virtual time"
+	}
+	return text
 }
 
 // duration is a time as one plans with it.

@@ -35,10 +35,13 @@ type Conn interface {
 type Run struct {
 	// Fresh starts the kernel anew: each block is measured in a boot of its
 	// own, so that blocks are independent, and a crash costs one block.
-	Fresh   func(context.Context) (Conn, error)
-	Plan    *plan.Plan
-	Kernel  record.Kernel
-	Machine record.Machine
+	Fresh func(context.Context) (Conn, error)
+	// SameBoot says that Fresh starts nothing: set-ups warm up in the first block
+	// alone.
+	SameBoot bool
+	Plan     *plan.Plan
+	Kernel   record.Kernel
+	Machine  record.Machine
 	// Timeout of one request, beyond the time that the plan itself asks for.
 	Timeout time.Duration
 	// Phase is told what begins, in a few words. It may be nil.
@@ -167,8 +170,10 @@ func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same reco
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if err := r.warmUp(ctx, conn, trials); err != nil {
-		return 0, err
+	if !r.SameBoot || trials[0].Trial.Block == 0 {
+		if err := r.warmUp(ctx, conn, trials); err != nil {
+			return 0, err
+		}
 	}
 	sides := map[string]*plan.Bisection{}
 	for i := range trials {
