@@ -31,7 +31,7 @@ func compareMetrics(perf, ringbuf []*record.Trial) []Row {
 		row := compareMetric(m, perf, ringbuf)
 		rows, ps = append(rows, row), append(ps, row.P)
 	}
-	virtual := perf[0].Machine.Clock == "virtual"
+	virtual := perf[0].Machine.Clock == record.Virtual
 	for i, p := range holm(ps) {
 		rows[i].P = p
 		rows[i].decide(virtual)
