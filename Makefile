@@ -5,7 +5,7 @@ KERNEL ?= 6.1
 PLAN   ?= quick
 # What makes the machines: qemu, or vng for virtme-ng.
 VM     ?= qemu
-# What time is: wall, or virtual.
+# What time is: wall, or virtual, which counts instructions.
 CLOCK  ?= wall
 SEED   ?= 1
 RUNS   ?= 20
