@@ -5,6 +5,8 @@ KERNEL ?= 6.1
 PLAN   ?= quick
 # What makes the machines: qemu, or vng for virtme-ng.
 VM     ?= qemu
+# What time is: wall, or virtual, which counts instructions.
+CLOCK  ?= wall
 SEED   ?= 1
 RUNS   ?= 20
 ONLY   ?=
@@ -20,7 +22,7 @@ build:
 
 vmtest: build
 	@scripts/setup.sh vmtest $(VM:qemu=)
-	bin/ringtwin vmtest $(KERNEL) --plan $(PLAN) --vm $(VM) $(ARGS)
+	bin/ringtwin vmtest $(KERNEL) --plan $(PLAN) --vm $(VM) --clock $(CLOCK) $(ARGS)
 
 # One after the other: under load, emulated machines go wrong now and then.
 test:

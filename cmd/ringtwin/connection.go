@@ -63,8 +63,13 @@ func (c *connection) Close() error {
 	if lookErr := c.look(); lookErr != nil {
 		err = errors.Join(err, lookErr)
 	}
+	return errors.Join(err, c.uncharged())
+}
+
+// uncharged is a complaint that no trial was charged with, or nil.
+func (c *connection) uncharged() error {
 	if c.worst != nil && !c.charged {
-		err = errors.Join(err, c.worst)
+		return c.worst
 	}
-	return err
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
@@ -165,7 +166,7 @@ func (k *kernelJob) fetch(ctx context.Context) error {
 func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
 	of := record.Kernel{Want: k.ref.Name}
 	have := record.Machine{
-		Backend: k.VM, Version: k.by.version, Accel: string(machine.TCG), Clock: "wall",
+		Backend: k.VM, Version: k.by.version, Accel: string(machine.TCG), Clock: k.Clock,
 		CPUs: k.CPUs, MemoryBytes: int64(k.Memory) << 20, Warm: !k.Cold,
 	}
 	why := fetched // nothing can be measured
@@ -180,14 +181,19 @@ func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
 		if err := k.configure(); err != nil {
 			return err
 		}
-		have.Accel, have.CPUModel, have.Command = string(k.cfg.Accel), k.cfg.CPUModel(), k.cfg.Command()
+		have.Accel, have.CPUModel, have.Command, have.CPUs = string(k.cfg.Accel), k.cfg.CPUModel(), k.command(), k.cfg.CPUs
 		fresh = k.fresh
+		if k.cfg.Virtual {
+			fresh = k.freshVirtual
+		}
 	}
 	measured := 0
 	run := session.Run{
 		Fresh: fresh, Plan: k.plan, Kernel: of, Machine: have, Timeout: k.cfg.Limits.Request,
-		Phase: k.phase, Why: k.why,
-		Check: func(conn session.Conn, t *record.Trial) error { return conn.(*connection).check(t) },
+		Seeds: k.Seeds, Phase: k.phase, Why: k.why,
+		Check: func(conn session.Conn, t *record.Trial) error {
+			return conn.(interface{ check(*record.Trial) error }).check(t)
+		},
 		Record: func(t *record.Trial) error {
 			if t.Status == record.OK {
 				measured++
@@ -220,8 +226,21 @@ func (k *kernelJob) configure() error {
 	if k.by.vng != nil {
 		k.cfg.VNG, k.cfg.Limits = k.by.vng, k.cfg.Limits.ForVNG()
 	}
+	if k.Clock == record.Virtual {
+		k.cfg.Virtual, k.cfg.Seed, k.cfg.Limits = true, k.plan.Seed, k.cfg.Limits.ForVirtual()
+	}
 	k.cfg.Limits = k.cfg.Limits.With(k.BootTimeout, k.RequestTimeout)
 	return nil
+}
+
+// command is what repeats the machine, with names in place of folders: those
+// differ from run to run and from host to host.
+func (k *kernelJob) command() string {
+	out, err := filepath.Abs(k.out.path)
+	if err != nil {
+		out = k.out.path
+	}
+	return strings.NewReplacer(out, "$OUT", k.cache, "$RINGTWIN_CACHE").Replace(k.cfg.Command())
 }
 
 // fresh starts a machine that nothing was done on: made of the saved one, or

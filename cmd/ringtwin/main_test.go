@@ -83,6 +83,8 @@ func runScripts(t *testing.T, dir string) {
 			"exits":      exits,
 			"balance":    balance,
 			"agree":      agree,
+			"same":       same,
+			"nowarm":     noWarm,
 			"halfkernel": halfKernel,
 			"mirror":     func(ts *testscript.TestScript, neg bool, args []string) { served = mirror(t, ts, args) },
 			"unmirror":   func(*testscript.TestScript, bool, []string) { served.Close() },
@@ -108,6 +110,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d", args[1], got, want)
 	}
+}
+
+// nowarm has the script use the kernels that are there, and no saved machine.
+func noWarm(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: nowarm")
+	}
+	old, err := os.ReadDir(ts.Getenv("RINGTWIN_CACHE"))
+	ts.Check(err)
+	cache := ts.MkAbs("nowarm")
+	ts.Check(os.Mkdir(cache, 0o755))
+	for _, entry := range old {
+		if entry.Name() != "warm" {
+			ts.Check(os.Symlink(filepath.Join(ts.Getenv("RINGTWIN_CACHE"), entry.Name()), filepath.Join(cache, entry.Name())))
+		}
+	}
+	ts.Setenv("RINGTWIN_CACHE", cache)
 }
 
 // halfkernel FILE VERSION writes the first half of a kernel's image.

@@ -80,6 +80,9 @@ func latest(base, run string) error {
 // be called from several goroutines.
 func (o *outDir) add(t *record.Trial) error {
 	t.Trial.Run = filepath.Base(o.path)
+	if t.Machine.Clock == record.Virtual {
+		t.Trial.Run = record.Virtual // any other run of it is this one
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.trials = append(o.trials, *t)

@@ -3,9 +3,12 @@ package main
 import (
 	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -75,6 +78,33 @@ func agree(ts *testscript.TestScript, neg bool, args []string) {
 	a, b := read(args[0]), read(args[1])
 	if len(a) != 2 || !maps.Equal(a, b) {
 		ts.Fatalf("%s has %+v, %s has %+v", args[0], a, args[1], b)
+	}
+}
+
+// same FILE FILE: the first has the records of the second, but for when they were
+// measured, and none else of its kernels.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: same results.jsonl results.jsonl")
+	}
+	read := func(path string) []record.Trial {
+		trials, err := record.ReadFile(ts.MkAbs(path))
+		ts.Check(err)
+		for i := range trials {
+			trials[i].Trial.Started = ""
+		}
+		slices.SortFunc(trials, func(a, b record.Trial) int { return strings.Compare(a.ID, b.ID) })
+		return trials
+	}
+	all, want := read(args[0]), read(args[1])
+	kernels := map[string]bool{}
+	for _, t := range want {
+		kernels[t.Kernel.Want] = true
+	}
+	all = slices.DeleteFunc(all, func(t record.Trial) bool { return !kernels[t.Kernel.Want] })
+	diff := cmp.Diff(want, all)
+	if (diff == "") == neg {
+		ts.Fatalf("difference of %s and %s:\n%s", args[0], args[1], diff)
 	}
 }
 

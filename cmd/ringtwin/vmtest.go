@@ -26,7 +26,9 @@ type vmtestCmd struct {
 
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p."`
 	Accel          string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	CPUs           int           `name:"cpus" default:"2" help:"Virtual CPUs."`
+	Clock          string        `default:"wall" enum:"wall,virtual" help:"What time is: the host's, or virtual, one nanosecond an instruction, where the same command gives the same results."`
+	Seeds          int           `default:"1" help:"In virtual time: measure the plan's blocks again with so many seeds in a row, each another phase of every trial against the kernel's timers." placeholder:"N"`
+	CPUs           int           `name:"cpus" help:"CPUs of a machine. Default: 2, and 1 in virtual time." placeholder:"N"`
 	Memory         int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
 	Allow          string        `help:"File of complaints on the console that are let pass: PATTERN # reason." placeholder:"FILE"`
 	Append         string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
@@ -37,7 +39,14 @@ type vmtestCmd struct {
 
 // Run boots every kernel and measures the plan on it.
 func (v *vmtestCmd) Run(e *env) error {
+	if err := v.checkClock(); err != nil {
+		return usageError{err}
+	}
 	p, err := v.load()
+	if err == nil {
+		p.Blocks *= v.Seeds
+		err = p.Check()
+	}
 	if err != nil {
 		return usageError{err}
 	}

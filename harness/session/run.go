@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -42,6 +43,9 @@ type Run struct {
 	Plan     *plan.Plan
 	Kernel   record.Kernel
 	Machine  record.Machine
+	// Seeds is how many seeds share the plan's blocks, if more than one: each has
+	// as many in a row, and the first is the plan's.
+	Seeds int
 	// Timeout of one request, beyond the time that the plan itself asks for.
 	Timeout time.Duration
 	// Phase is told what begins, in a few words. It may be nil.
@@ -71,6 +75,10 @@ func (r *Run) Do(ctx context.Context) error {
 	trials, err := r.Plan.Trials(r.Kernel.Want, r.Machine.CPUs)
 	if err != nil {
 		return err
+	}
+	for i := range trials {
+		place := &trials[i].Trial
+		place.Seed += uint64(place.Block * max(r.Seeds, 1) / r.Plan.Blocks)
 	}
 	facts, same, differ := r.look(ctx, trials[0].Cell)
 	if differ != nil && !errors.Is(differ, ErrDiffer) {
@@ -170,7 +178,8 @@ func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same reco
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if !r.SameBoot || trials[0].Trial.Block == 0 {
+	// In virtual time each request is served by a machine of its own.
+	if !r.virtual() && (!r.SameBoot || trials[0].Trial.Block == 0) {
 		if err := r.warmUp(ctx, conn, trials); err != nil {
 			return 0, err
 		}
@@ -307,7 +316,12 @@ func (r *Run) measure(ctx context.Context, conn Conn, t *record.Trial) error {
 	// The host's clock: that of a machine that is made of a saved one stood
 	// still since then.
 	t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
-	got, err := ask[Measured](ctx, conn, Request{Trial: &t.Cell}, r.Timeout+runTime(&t.Cell))
+	request, runs := Request{Trial: &t.Cell}, 1
+	if r.virtual() {
+		request.WarmUps, request.PhaseNS = 1, phase(&t.Trial)
+		runs++
+	}
+	got, err := ask[Measured](ctx, conn, request, r.Timeout+time.Duration(runs)*runTime(&t.Cell))
 	if err != nil {
 		return fmt.Errorf("trial %s: %w", t.ID, err)
 	}
@@ -317,8 +331,35 @@ func (r *Run) measure(ctx context.Context, conn Conn, t *record.Trial) error {
 	}
 	from := got.Trial
 	t.Counts, t.Latency, t.Intended, t.Cost, t.Rate, t.Memory = from.Counts, from.Latency, from.Intended, from.Cost, from.Rate, from.Memory
+	if r.virtual() {
+		instructions(t.Cost)
+	}
 	t.Ledger = ledger.Check(&t.Cell, t.Counts)
 	return nil
+}
+
+// virtual reports whether one instruction is one nanosecond.
+// instructions says in virtual time, where each takes a nanosecond, what the cost
+// in time is: of the producer above the control, or where there is none in the
+// program alone, the two clock readings of the kernel's statistics included.
+func instructions(c *record.Cost) {
+	c.InstructionsPerEvent = c.ProducerCPUNSPerEvent
+	if c.ControlNSPerTrigger == 0 {
+		c.InstructionsPerEvent = c.ProducerNSPerEvent
+	}
+	c.ConsumerInstructionsPerEvent = c.ConsumerCPUNSPerEvent
+}
+
+func (r *Run) virtual() bool { return r.Machine.Clock == record.Virtual }
+
+// maxPhase is more than a tick of any kernel, and less than what would be waited
+// for in vain.
+const maxPhase = 10 * time.Millisecond
+
+// phase is how long a trial waits first: a function of the plan alone.
+func phase(place *record.Place) int64 {
+	random := rand.New(rand.NewPCG(place.Seed, uint64(place.Block)<<32|uint64(place.Position)))
+	return random.Int64N(int64(maxPhase))
 }
 
 // broken names the invariants that do not hold.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/ringtwin/ringtwin/bpf"
@@ -27,6 +28,11 @@ type Request struct {
 	Compare *record.Cell `json:"compare,omitempty"`
 	// Trial measures a cell once.
 	Trial *record.Cell `json:"trial,omitempty"`
+	// WarmUps is how often the trial runs before, and is forgotten.
+	WarmUps int `json:"warm_ups,omitempty"`
+	// PhaseNS is how long to wait before the trial: where time is virtual, two
+	// trials differ in nothing else.
+	PhaseNS int64 `json:"phase_ns,omitempty"`
 }
 
 // Facts answer a probe.
@@ -69,7 +75,7 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 		}
 		return send(comparison)
 	case r.Trial != nil:
-		measured, err := runner.Run(ctx, *r.Trial)
+		measured, err := measureOnce(ctx, runner, r)
 		if err != nil {
 			status, reason := classify(err)
 			return send(Measured{Status: status, Reason: reason})
@@ -77,6 +83,18 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 		return send(Measured{Status: record.OK, Trial: measured})
 	}
 	return errors.New("request asks for nothing")
+}
+
+func measureOnce(ctx context.Context, runner *trial.Runner, r Request) (*record.Trial, error) {
+	for range r.WarmUps {
+		cell := *r.Trial
+		cell.ReaderStallMS = 0
+		if _, err := runner.Run(ctx, cell); err != nil {
+			return nil, err
+		}
+	}
+	time.Sleep(time.Duration(r.PhaseNS))
+	return runner.Run(ctx, *r.Trial)
 }
 
 func probe(want bpf.Attach) Facts {

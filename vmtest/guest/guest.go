@@ -31,6 +31,9 @@ type Handler func(ctx context.Context, request json.RawMessage, send func(any) e
 type Ready struct {
 	Release string `json:"release"` // of uname(2)
 	CPUs    int    `json:"cpus"`    // online
+	// StopTicks is by how much the clock went on while the machine stopped, to be
+	// saved, in virtual time.
+	StopTicks uint64 `json:"stop_ticks,omitempty"`
 }
 
 // IsInit reports whether this process is the init of a machine made for it.
@@ -58,6 +61,9 @@ func run(handler Handler) error {
 	if err != nil {
 		return err
 	}
+	if isVirtual() {
+		return serveVirtual(port, handler)
+	}
 	return serve(port, handler)
 }
 
@@ -79,10 +85,14 @@ func serve(port io.ReadWriter, handler Handler) error {
 	if err != nil {
 		return err
 	}
-	out, in := wire.NewWriter(port), wire.NewReader(port)
-	if err := out.Write(wire.Ready, ready); err != nil {
+	if err := wire.NewWriter(port).Write(wire.Ready, ready); err != nil {
 		return err
 	}
+	return serveFrames(port, handler, ready)
+}
+
+func serveFrames(port io.ReadWriter, handler Handler, ready Ready) error {
+	out, in := wire.NewWriter(port), wire.NewReader(port)
 	for {
 		frame, err := in.Read()
 		var garbage *wire.GarbageError

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -77,9 +78,17 @@ func measure(path string) (entry, error) {
 		}
 		info, err := d.Info()
 		if err == nil && info.Mode().IsRegular() {
-			e.bytes += info.Size()
+			e.bytes += allocated(info)
 		}
 		return err
 	})
 	return e, err
+}
+
+// allocated is what a file takes: one with holes takes less than its size.
+func allocated(info fs.FileInfo) int64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return min(info.Size(), stat.Blocks*512)
+	}
+	return info.Size()
 }

@@ -28,10 +28,17 @@ type Config struct {
 	// Limits are those of the accelerator by default.
 	Limits Limits
 
+	// Virtual time: see virtual.go. Seed is that of the guest's entropy.
+	Virtual bool
+	Seed    uint64
+
 	// VNG has virtme-ng make the machine; there is no initramfs of ours then.
 	VNG *VNG
 
-	consoleFD int    // of the socket that the console ends in, as QEMU sees it
+	request []byte // frames that a machine in virtual time is given
+	// consoleFD is that of the socket that the console ends in, as QEMU sees it; in
+	// virtual time, of the pipe that control ends in.
+	consoleFD int
 	portDir   string // of the sockets of a machine that virtme-ng makes
 }
 
@@ -82,19 +89,36 @@ func (c Config) options() []option {
 			args:   append(c.console(), "-serial", "chardev:console"),
 			kernel: []string{"console=ttyS0", "sysrq_always_enabled"},
 		},
-		// Second: control, over QEMU's standard input and output, so that
-		// nothing is left in the file system and the end of QEMU is an EOF.
-		{args: []string{"-chardev", "stdio,id=control,signal=off", "-serial", "chardev:control"}},
+		// Second: control.
+		{args: append(c.control(), "-serial", "chardev:control")},
 	}
 }
 
 // console is where the first serial port ends, and the log of what comes there.
+//
+// In virtual time that is the log itself, and the standard input what is typed: a
+// socket is full after some hundred characters that nobody has read yet; then the
+// port tries again later, which takes time that depends on the host.
+// serial_xmit in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/hw/char/serial.c
 func (c Config) console() []string {
 	log := escape(c.Console)
-	if c.consoleFD == 0 {
+	switch {
+	case c.consoleFD == 0:
 		return []string{"-chardev", "file,id=console,append=on,path=" + log}
+	case c.Virtual:
+		return []string{"-chardev", "stdio,id=console,signal=off"}
 	}
 	return []string{"-chardev", fmt.Sprintf("socket,id=console,fd=%d,logfile=%s,logappend=on", c.consoleFD, log)}
+}
+
+// control is where the second ends: at QEMU's standard input and output, so that
+// nothing is left in the file system and the end of QEMU is an EOF. In virtual
+// time it is a pipe, for nothing is said there to a guest.
+func (c Config) control() []string {
+	if c.Virtual && c.consoleFD != 0 {
+		return []string{"-chardev", fmt.Sprintf("file,id=control,append=on,path=/dev/fd/%d", c.consoleFD)}
+	}
+	return []string{"-chardev", "stdio,id=control,signal=off"}
 }
 
 // accelerator: emulation runs all CPUs in one thread. With a thread each, a
@@ -104,7 +128,11 @@ func (c Config) accelerator() option {
 	if c.Accel == KVM {
 		return option{args: []string{"-accel", "kvm", "-cpu", "host"}}
 	}
-	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}}
+	tcg := option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}}
+	if c.Virtual {
+		return c.virtual(tcg)
+	}
+	return tcg
 }
 
 // CPUModel is what -cpu asks for.

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"bytes"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +39,36 @@ func TestEmulationIsSingleThreaded(t *testing.T) {
 	args = Config{Accel: KVM, CPUs: 4, MemoryMiB: 256}.Defaults().Args()
 	if got := strings.Join(args, " "); !strings.Contains(got, "-accel kvm -cpu host -smp 4 -m 256M") {
 		t.Error(got)
+	}
+}
+
+// TestVirtualArgs: by hand and for a save's name, nothing is of this process.
+func TestVirtualArgs(t *testing.T) {
+	args := strings.Join(Config{Virtual: true, CPUs: 1, Seed: 7}.Defaults().Args(), " ")
+	for _, want := range []string{"-smp 1", "sleep=off,rr=record", "-seed 7", "panic=pause", "ringtwin.virtual"} {
+		if !strings.Contains(args, want) {
+			t.Errorf("no %s in %s", want, args)
+		}
+	}
+	if strings.Contains(args, "/dev/fd") {
+		t.Error(args)
+	}
+}
+
+func TestCopySparse(t *testing.T) {
+	data := make([]byte, 300<<10)
+	data[0], data[200<<10], data[len(data)-1] = 1, 2, 3
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := copySparse(file, bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file.Name())
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes of %d, %v", len(got), len(data), err)
 	}
 }
 

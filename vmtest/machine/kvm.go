@@ -16,7 +16,8 @@ import (
 // the console, which takes it a fraction of a second.
 const kvmFirstOutput = 4 * time.Second
 
-// Version is what QEMU says of itself: "7.2.22".
+// Version is what QEMU says of itself, with the package that it is of:
+// "7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)".
 func Version(ctx context.Context, qemu string) (string, error) {
 	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
 	if err != nil {
@@ -24,8 +25,7 @@ func Version(ctx context.Context, qemu string) (string, error) {
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	_, version, _ := strings.Cut(line, "version ")
-	version, _, _ = strings.Cut(version, " ")
-	return version, nil
+	return strings.TrimSpace(version), nil
 }
 
 // probeResult is kept: it holds for a boot of the host and a version of QEMU.

@@ -40,6 +40,13 @@ func (l Limits) ForVNG() Limits {
 	return l
 }
 
+// ForVirtual returns the limits of machines in virtual time: until they are saved
+// they need 11 s of CPU, for they wait until the kernel has settled.
+func (l Limits) ForVirtual() Limits {
+	l.Boot *= 4
+	return l
+}
+
 // With returns the limits with these, where they are not zero.
 func (l Limits) With(boot, request time.Duration) Limits {
 	if boot > 0 {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os/exec"
 	"time"
 
@@ -35,6 +34,9 @@ type Machine struct {
 	ends
 	out *wire.Writer
 
+	// Of a machine in virtual time.
+	files virtualFiles
+
 	// Of a machine that virtme-ng makes.
 	ports *ports
 	leash io.Closer
@@ -46,8 +48,8 @@ type ends struct {
 	control io.Reader
 	// monitor is QEMU's.
 	monitor *qmp
-	// keyboard types on the console; what comes back is in the log already.
-	keyboard net.Conn
+	// keyboard types on the console.
+	keyboard io.WriteCloser
 }
 
 type received struct {
@@ -57,6 +59,9 @@ type received struct {
 
 // AwaitReady waits until the guest has booted, or goes on where it was saved.
 func (m *Machine) AwaitReady(ctx context.Context) (guest.Ready, error) {
+	if m.cfg.Virtual {
+		return m.runVirtual(ctx)
+	}
 	var ready guest.Ready
 	deadline := time.Now().Add(m.cfg.Limits.Boot)
 	if m.warm {
@@ -70,6 +75,10 @@ func (m *Machine) AwaitReady(ctx context.Context) (guest.Ready, error) {
 			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w: %w", m.gone(), err))
 		}
 	}
+	return m.takeReady(ctx, deadline)
+}
+
+func (m *Machine) takeReady(ctx context.Context, deadline time.Time) (ready guest.Ready, err error) {
 	frame, err := m.next(ctx, time.After(time.Until(deadline)))
 	if errors.Is(err, errTimeout) {
 		err = m.interrogate(err)
@@ -107,7 +116,9 @@ func (m *Machine) Exec(ctx context.Context, c guest.Command, timeout time.Durati
 }
 
 func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout time.Duration, take func(json.RawMessage) error) error {
-	if err := m.out.Write(kind, request); err != nil {
+	if m.cfg.Virtual {
+		// It was given when the machine was started.
+	} else if err := m.out.Write(kind, request); err != nil {
 		return m.failure(Lost, fmt.Errorf("%w: %w", m.gone(), err))
 	}
 	deadline := time.After(timeout)

@@ -161,6 +161,11 @@ func (q *qmp) save(file *os.File) error {
 
 // awaitRunning returns when a machine that is made of a saved one runs.
 func (q *qmp) awaitRunning(ctx context.Context, deadline time.Time) error {
+	return q.awaitStatus(ctx, deadline, "running")
+}
+
+// awaitStatus returns when the machine is in that state.
+func (q *qmp) awaitStatus(ctx context.Context, deadline time.Time, want string) error {
 	q.timeout = min(q.timeout, time.Until(deadline))
 	for {
 		text, err := q.execute("query-status", nil)
@@ -168,13 +173,13 @@ func (q *qmp) awaitRunning(ctx context.Context, deadline time.Time) error {
 			return err
 		}
 		var status struct {
-			Running bool `json:"running"`
+			Status string `json:"status"`
 		}
 		if err := json.Unmarshal(text, &status); err != nil {
 			return fmt.Errorf("read state of machine: %w", err)
 		}
 		switch {
-		case status.Running:
+		case status.Status == want:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -182,5 +187,27 @@ func (q *qmp) awaitRunning(ctx context.Context, deadline time.Time) error {
 			return errTimeout
 		}
 		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// awaitEvent returns when QEMU has told of the event, without asking for it. No
+// command may be under way.
+func (q *qmp) awaitEvent(ctx context.Context, name string, deadline time.Time) error {
+	if err := q.conn.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = q.conn.SetReadDeadline(time.Now()) })()
+	for {
+		var r reply
+		switch err := q.decoder.Decode(&r); {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return errTimeout
+		case err != nil:
+			return fmt.Errorf("wait for %s: %w", name, err)
+		case r.Event == name:
+			return nil
+		}
 	}
 }

@@ -50,7 +50,9 @@ func start(cfg Config, state *os.File) (*Machine, error) {
 const (
 	monitorFD = 3
 	consoleFD = 4
-	stateFD   = 5
+	stateFD   = 5 // of a saved machine; in virtual time, the memory
+	requestFD = 6 // these two in virtual time alone
+	devicesFD = 7
 )
 
 func (m *Machine) startQEMU(state *os.File) (err error) {
@@ -65,36 +67,50 @@ func (m *Machine) startQEMU(state *os.File) (err error) {
 	if err != nil {
 		return err
 	}
-	keyboard, theirKeyboard, err := socketpair("console")
-	if err != nil {
-		return errors.Join(err, theirs.Close(), monitor.Close())
-	}
-	defer func() {
-		_, _ = theirs.Close(), theirKeyboard.Close()
-		if err != nil {
-			_, _ = monitor.Close(), keyboard.Close()
-		}
-	}()
-	files := []*os.File{theirs, theirKeyboard}
-	if state != nil {
-		args = append(args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
-		files = append(files, state)
-	}
+	defer theirs.Close()
 	m.cmd = exec.Command(path, args[1:]...)
-	m.cmd.ExtraFiles = files
-	in, err := m.cmd.StdinPipe()
-	if err != nil {
-		return err
+	m.cmd.ExtraFiles = []*os.File{theirs}
+	e := ends{monitor: monitor}
+	plug := m.plug
+	if cfg.Virtual {
+		plug = m.plugVirtual
 	}
-	stdout, err := m.cmd.StdoutPipe()
+	theirConsole, err := plug(&e, state)
 	if err != nil {
-		return err
+		return errors.Join(err, monitor.Close())
 	}
-	m.connect(ends{in: in, control: stdout, monitor: monitor, keyboard: keyboard})
+	defer theirConsole.Close()
+	m.connect(e)
 	if err := m.startLocked(func() error { return nil }); err != nil {
-		return fmt.Errorf("start QEMU: %w", err)
+		return errors.Join(fmt.Errorf("start QEMU: %w", err), monitor.Close(), e.keyboard.Close(), m.files.Close())
 	}
 	return nil
+}
+
+// plug makes the ends of console and control, and gives theirs and the state to
+// QEMU. The file is to be closed when QEMU has it.
+func (m *Machine) plug(e *ends, state *os.File) (*os.File, error) {
+	if state != nil {
+		m.cmd.Args = append(m.cmd.Args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
+	}
+	keyboard, theirs, err := socketpair("console")
+	if err != nil {
+		return nil, err
+	}
+	m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, theirs)
+	if state != nil {
+		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, state)
+	}
+	e.keyboard = keyboard
+	if e.in, err = m.cmd.StdinPipe(); err == nil {
+		e.control, err = m.cmd.StdoutPipe()
+	}
+	if err != nil {
+		return nil, errors.Join(err, keyboard.Close(), theirs.Close())
+	}
+	// Read, or QEMU would hold the console back: what comes is in the log already.
+	go func() { _, _ = io.Copy(io.Discard, keyboard) }()
+	return theirs, nil
 }
 
 // waitDelay is for what a process left behind that was started by QEMU or
@@ -126,6 +142,7 @@ func (m *Machine) startLocked(connect func() error) error {
 		if m.ports != nil {
 			_, _ = m.leash.Close(), m.ports.Close()
 		}
+		_ = m.files.Close()
 		close(m.ended)
 	}()
 	return <-started
@@ -134,8 +151,6 @@ func (m *Machine) startLocked(connect func() error) error {
 // connect makes the ends valid, once.
 func (m *Machine) connect(e ends) {
 	m.ends, m.out = e, wire.NewWriter(e.in)
-	// Read, or QEMU would hold the console back.
-	go func() { _, _ = io.Copy(io.Discard, e.keyboard) }()
 	close(m.connected)
 }
 

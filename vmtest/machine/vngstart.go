@@ -3,6 +3,7 @@ package machine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -70,6 +71,8 @@ func (p *ports) accept(monitorTimeout time.Duration) (ends, error) {
 		conns[name] = conn
 	}
 	control := conns[controlPort]
+	// Read, or QEMU would hold the console back: what comes is in the log already.
+	go func() { _, _ = io.Copy(io.Discard, conns[consolePort]) }()
 	return ends{in: control, control: control, monitor: qmpOn(conns[monitorPort], monitorTimeout), keyboard: conns[consolePort]}, nil
 }
 

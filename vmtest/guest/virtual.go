@@ -1,0 +1,118 @@
+package guest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/wire"
+	"golang.org/x/sys/unix"
+)
+
+// VirtualWord on the kernel's command line says that time is virtual: nothing
+// may come from the host then, for it would come at another instant each time.
+const VirtualWord = "ringtwin.virtual"
+
+// VirtualStart is the instant of CLOCK_MONOTONIC at which the guest stops its
+// machine. Until then it sleeps, and boot-time threads of the kernel settle.
+const VirtualStart = 120 * time.Second
+
+// RequestItem is the name of the request in QEMU's firmware configuration.
+const RequestItem = "opt/ringtwin/request"
+
+// serveVirtual stops the machine, which the host then saves, and does what the
+// firmware configuration of one made of it says, once.
+func serveVirtual(port io.ReadWriter, handler Handler) error {
+	ready, err := describe()
+	if err != nil {
+		return err
+	}
+	if err := wire.NewWriter(port).Write(wire.Ready, ready); err != nil {
+		return err
+	}
+	at := unix.NsecToTimespec(VirtualStart.Nanoseconds())
+	for {
+		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("sleep until the start: %w", err)
+		}
+	}
+	text, err := stopAndRead(&ready)
+	if err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	return serveFrames(struct {
+		io.Reader
+		io.Writer
+	}{bytes.NewReader(text), port}, handler, ready)
+}
+
+func isVirtual() bool {
+	line, err := os.ReadFile("/proc/cmdline")
+	return err == nil && strings.Contains(string(line), VirtualWord)
+}
+
+// The port of QEMU's panic device, which stops the machine at the very
+// instruction: a guest that panics resets its machine instead, for the kernel's
+// driver of that device is a module.
+// https://www.qemu.org/docs/master/specs/pvpanic.html
+const (
+	panicPort = 0x505
+	panicked  = 1
+)
+
+// Ports and keys of the firmware configuration:
+// https://www.qemu.org/docs/master/specs/fw_cfg.html
+const (
+	selectorPort = 0x510
+	dataPort     = 0x511
+	directoryKey = 0x19
+	entryBytes   = 64
+)
+
+// maxRequestBytes bounds what is read a byte at a time.
+const maxRequestBytes = 1 << 20
+
+// stopAndRead stops the machine and, when it goes on, reads the item. Reading a
+// port takes no time that depends on the host, and interrupts nobody.
+func stopAndRead(ready *Ready) ([]byte, error) {
+	runtime.LockOSThread() // the permission is the thread's
+	defer runtime.UnlockOSThread()
+	if _, _, errno := unix.Syscall(unix.SYS_IOPL, 3, 0, 0); errno != 0 {
+		return nil, fmt.Errorf("iopl: %w", errno)
+	}
+	ready.StopTicks = outb(panicPort, panicked)
+	outw(selectorPort, directoryKey)
+	count := binary.BigEndian.Uint32(read(4))
+	for range min(count, 1000) {
+		entry := read(entryBytes)
+		name, _, _ := bytes.Cut(entry[8:], []byte{0})
+		if string(name) != RequestItem {
+			continue
+		}
+		size := binary.BigEndian.Uint32(entry)
+		if size > maxRequestBytes {
+			return nil, fmt.Errorf("%d bytes, at most %d", size, maxRequestBytes)
+		}
+		outw(selectorPort, binary.BigEndian.Uint16(entry[4:]))
+		return read(int(size)), nil
+	}
+	return nil, errors.New("QEMU has none")
+}
+
+func read(n int) []byte {
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = inb(dataPort)
+	}
+	return data
+}

@@ -1,0 +1,285 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/whole"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
+	"golang.org/x/sys/unix"
+)
+
+// In virtual time one instruction of the guest is one nanosecond, and idle time
+// takes none: QEMU's icount. What the guest does then depends on its state alone,
+// if nothing happens at an instant that the host chooses:
+//
+//   - No byte comes on a serial port. What the guest is to do it reads from QEMU's
+//     firmware configuration, which is there from the start.
+//   - QEMU's main loop moves the clock of an idle guest on to its next timer. It
+//     must not do so before the guest's last instructions are counted, and nothing
+//     keeps it from that: icount_start_warp_timer does not wait for
+//     icount_process_data, in the thread of the CPU. On a busy host it comes too
+//     early in every boot. Unless QEMU records: then the CPU has the replay mutex
+//     from icount_prepare_for_run to icount_process_data, and the main loop wants
+//     it. The record itself nobody needs.
+//   - The guest itself says when it is to be saved: it stops the machine, and does
+//     not go on before a machine is made of the saved one.
+//
+// While QEMU records, its thread that saves a machine as other machines are saved
+// fails in replay_save_clock. So what is saved is the file that is the guest's
+// memory and, in the main loop, the state of the devices. A machine that is made
+// of it has that memory as a private mapping, which takes no time.
+//
+// https://www.qemu.org/docs/master/devel/tcg-icount.html
+// https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/softmmu/icount.c
+// https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/accel/tcg/tcg-accel-ops-icount.c
+// https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/replay/replay-time.c
+
+// virtual adds what makes the time of an emulated machine virtual.
+func (c Config) virtual(tcg option) option {
+	tcg.args = append(tcg.args,
+		"-icount", "shift=0,sleep=off,rr=record,rrfile=/dev/null",
+		"-seed", fmt.Sprint(c.Seed), "-rtc", "base=2024-01-01,clock=vm",
+		"-device", "pvpanic", "-action", "panic=pause")
+	tcg.kernel = append(tcg.kernel, guest.VirtualWord)
+	return tcg
+}
+
+// virtualFiles are what a machine in virtual time has beside its monitor: the
+// request, its memory, the state of its devices, the console's log, and the end
+// that control is read from.
+type virtualFiles struct{ request, memory, devices, log, control *os.File }
+
+// files of a machine that is to be booted or, with a state, to be made of it.
+func (c Config) virtualFiles(state *os.File) (f virtualFiles, err error) {
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+		}
+	}()
+	if f.request, err = inMemory("request", bytes.NewReader(c.request)); err != nil {
+		return f, err
+	}
+	var devices io.Reader = bytes.NewReader(nil)
+	if state != nil {
+		f.memory, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", state.Fd()), os.O_RDWR, 0)
+		devices = io.NewSectionReader(state, c.memoryBytes(), math.MaxInt64-c.memoryBytes())
+	} else if f.memory, err = inMemory("memory", bytes.NewReader(nil)); err == nil {
+		err = f.memory.Truncate(c.memoryBytes())
+	}
+	if err != nil {
+		return f, fmt.Errorf("open memory of machine: %w", err)
+	}
+	f.devices, err = inMemory("devices", devices)
+	return f, err
+}
+
+func (f virtualFiles) Close() error {
+	var errs []error
+	for _, file := range []*os.File{f.request, f.memory, f.devices, f.log, f.control} {
+		if file != nil {
+			errs = append(errs, file.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// controlBytes is what QEMU may write before any of it is read.
+const controlBytes = 1 << 20
+
+// plugVirtual is plug for a machine in virtual time, which is not to run before it
+// is told to. Nothing can be written to its control.
+func (m *Machine) plugVirtual(e *ends, state *os.File) (_ *os.File, err error) {
+	if m.files, err = m.cfg.virtualFiles(state); err != nil {
+		return nil, err
+	}
+	control, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, m.files.Close())
+	}
+	_, _ = unix.FcntlInt(theirs.Fd(), unix.F_SETPIPE_SZ, controlBytes) // or the 64 KiB that there are
+	m.files.control = control
+	if m.files.log, err = os.OpenFile(m.cfg.Console, os.O_WRONLY|os.O_APPEND, 0); err == nil {
+		e.keyboard, err = m.cmd.StdinPipe()
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.files.Close(), theirs.Close())
+	}
+	m.cmd.Stdout = m.files.log
+	read, in := io.Pipe()
+	_ = read.Close()
+	e.in, e.control = in, control
+	m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, theirs, m.files.memory, m.files.request, m.files.devices)
+	args, share := []string{"-S"}, "on"
+	if state != nil {
+		// What xen-save-devices-state writes does not begin with a configuration.
+		args, share = append(args, "-incoming", fmt.Sprintf("fd:%d", devicesFD), "-global", "migration.send-configuration=off"), "off"
+	}
+	m.cmd.Args = append(append(m.cmd.Args, args...),
+		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", guest.RequestItem, requestFD),
+		"-object", fmt.Sprintf("memory-backend-file,id=memory,size=%dM,mem-path=/dev/fd/%d,share=%s", m.cfg.MemoryMiB, stateFD, share),
+		"-machine", "memory-backend=memory")
+	return theirs, nil
+}
+
+func (c Config) memoryBytes() int64 { return int64(c.MemoryMiB) << 20 }
+
+// inMemory is a file without a name that holds what is read.
+func inMemory(name string, from io.Reader) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", name, err)
+	}
+	file := os.NewFile(uintptr(fd), name)
+	_, err = io.Copy(file, from)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make %s: %w", name, err), file.Close())
+	}
+	return file, nil
+}
+
+// runVirtual starts a machine, which does not run yet. It returns when a booted
+// one has stopped itself, and when one that is made of a saved one runs.
+func (m *Machine) runVirtual(ctx context.Context) (ready guest.Ready, err error) {
+	if m.warm {
+		if err := m.monitor.awaitStatus(ctx, time.Now().Add(m.cfg.Limits.Restore), "paused"); err != nil {
+			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w", err))
+		}
+	}
+	if _, err := m.monitor.execute("cont", nil); err != nil {
+		return ready, m.failure(BootFailed, fmt.Errorf("start: %w", err))
+	}
+	if m.warm {
+		return ready, nil // it said so before it was saved
+	}
+	deadline := time.Now().Add(m.cfg.Limits.Boot)
+	if ready, err = m.takeReady(ctx, deadline); err != nil {
+		return ready, err
+	}
+	if err := m.monitor.awaitEvent(ctx, "STOP", deadline); err != nil {
+		return ready, m.failure(BootFailed, fmt.Errorf("settle: %w", err))
+	}
+	return ready, nil
+}
+
+// saveVirtual writes a machine that has stopped itself to the file.
+func (m *Machine) saveVirtual(state *os.File) error {
+	// Whatever makes the machine. The command to load is not used: it ends QEMU 7.2,
+	// and what is saved is what comes in as any machine does.
+	// https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
+	name := map[string]any{"filename": fmt.Sprintf("/dev/fd/%d", devicesFD)}
+	if _, err := m.monitor.execute("xen-save-devices-state", name); err != nil {
+		return err
+	}
+	size := m.cfg.memoryBytes()
+	if err := state.Truncate(size); err != nil {
+		return err
+	}
+	if err := copySparse(state, io.NewSectionReader(m.files.memory, 0, size)); err != nil {
+		return fmt.Errorf("save memory: %w", err)
+	}
+	if _, err := io.Copy(io.NewOffsetWriter(state, size), io.NewSectionReader(m.files.devices, 0, size)); err != nil {
+		return fmt.Errorf("save devices: %w", err)
+	}
+	return nil
+}
+
+// copySparse leaves holes where there are zeros.
+func copySparse(to io.WriterAt, from io.ReaderAt) error {
+	buf, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
+	for at := int64(0); ; at += int64(len(buf)) {
+		n, err := from.ReadAt(buf, at)
+		if n > 0 && !bytes.Equal(buf[:n], zeros[:n]) {
+			if _, err := to.WriteAt(buf[:n], at); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// StartVirtual makes a fresh machine in virtual time that serves one request: the
+// next call of [Machine.Do] takes the answers, and what it is given as a request
+// is not sent.
+func (w *Warm) StartVirtual(console string, request any) (*Machine, error) {
+	return w.startVirtual(console, wire.Request, request)
+}
+
+func (w *Warm) startVirtual(console string, kind wire.Kind, request any) (*Machine, error) {
+	var frame bytes.Buffer
+	if err := wire.NewWriter(&frame).Write(kind, request); err != nil {
+		return nil, err
+	}
+	other := *w
+	other.cfg.request = frame.Bytes()
+	return other.Start(console)
+}
+
+// maxSaves is how many machines are saved before two of them are the same.
+const maxSaves = 8
+
+// saveAgreed saves machines until two that were booted on their own are the same.
+// Nearly all are. Between the stop of the CPU, which is idle then, and that of the
+// machine, QEMU moves the clock on to the next timer, and on a busy host now and
+// then to another.
+//
+// icount_start_warp_timer in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/softmmu/icount.c
+func saveAgreed(ctx context.Context, folder string, cfg Config, version string) (*Warm, error) {
+	seen := map[string]bool{}
+	for range maxSaves {
+		w, err := saveWarm(ctx, folder, cfg, version)
+		if err != nil {
+			return nil, err
+		}
+		is, err := w.identity(ctx)
+		if err == nil && seen[is] {
+			return w, w.agree()
+		}
+		seen[is] = true
+		if err := errors.Join(err, w.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("save machine: of %d boots in virtual time no two are the same", maxSaves)
+}
+
+// identity names what two saved machines have in common if they will do the same:
+// the memory, and when the guest goes on. The state of the devices has the host's
+// clock in it.
+func (w *Warm) identity(ctx context.Context) (string, error) {
+	memory, err := sum(io.NewSectionReader(w.state, 0, w.cfg.memoryBytes()))
+	if err != nil {
+		return "", err
+	}
+	m, err := w.startVirtual(w.cfg.Console, wire.Ping, struct{}{})
+	if err != nil {
+		return "", err
+	}
+	defer m.Kill()
+	if _, err := m.AwaitReady(ctx); err != nil {
+		return "", err
+	}
+	ready, err := m.takeReady(ctx, time.Now().Add(m.cfg.Limits.Restore))
+	return fmt.Sprint(memory, ready.StopTicks), err
+}
+
+// agreedFile says that another boot gave the very same machine.
+const agreedFile = "agreed"
+
+func (w *Warm) agree() error { return whole.Write(filepath.Join(w.dir, agreedFile), nil) }
