@@ -64,7 +64,7 @@ func (s *selftestCmd) Run(e *env) error {
 	missed := 0
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "transport\tfault\tinjected\trecovered\tfound")
-	err = selftest.Run(e.ctx, measure, attach, false, func(r selftest.Result) {
+	err = selftest.Run(e.ctx, measure, attach, func(r selftest.Result) {
 		if !r.Found {
 			missed++
 		}

@@ -23,13 +23,13 @@ func TestEveryFaultIsFound(t *testing.T) {
 	}
 	defer r.Close()
 	results := 0
-	err = Run(t.Context(), r.Run, attach, false, func(result Result) {
+	err = Run(t.Context(), r.Run, attach, func(result Result) {
 		results++
 		if !result.Found {
 			t.Errorf("%+v", result)
 		}
 	})
-	if err != nil || results != 6*len(bpf.Transports()) {
+	if err != nil || results != 7*len(bpf.Transports()) {
 		t.Errorf("%d results, %v", results, err)
 	}
 }
@@ -51,7 +51,7 @@ func TestWhatIsNotInjectedIsNotFound(t *testing.T) {
 		cell.Fault = ""
 		return r.Run(ctx, cell)
 	}
-	err = Run(t.Context(), blind, attach, false, func(result Result) {
+	err = Run(t.Context(), blind, attach, func(result Result) {
 		if result.Found != (result.Fault == "none") {
 			t.Errorf("%+v", result)
 		}
