@@ -34,11 +34,13 @@ func (c *compareCmd) Run(e *env) error {
 		return usageError{err}
 	}
 	files := make([][]*record.Trial, len(c.Files))
+	words := map[string]string{}
 	var bad []error
 	for i, path := range c.Files {
 		bad = append(bad, record.EachOfFile(path, func(t *record.Trial) {
-			lean(t)
-			files[i] = append(files[i], t)
+			own := *t // t is the reader's
+			lean(&own, words)
+			files[i] = append(files[i], &own)
 		}))
 	}
 	labelA, labelB := a.String(), b.String()
@@ -128,8 +130,22 @@ func slice(text string) (verdict.Slice, error) {
 // holding is as long as any ledger; what its lines say is not compared.
 var holding = make([]record.Invariant, 64)
 
-// lean forgets what a comparison does not look at, which is most of a record.
-func lean(t *record.Trial) {
+// lean forgets what a comparison does not look at, which is most of a record, and
+// keeps equal words once.
+func lean(t *record.Trial, words map[string]string) {
+	k, m, c, p := &t.Kernel, &t.Machine, &t.Cell, &t.Trial
+	for _, word := range []*string{
+		&t.Schema, &k.Want, &k.Release, &k.Source, &k.Package, &k.SHA256, &k.Config.Preempt,
+		&m.Backend, &m.Accel, &m.Clock, &m.CPUModel, &m.Version, &m.Command,
+		&c.Transport, &c.Policy, &c.Attach, &c.Workload, &c.Equal, &c.Placement,
+		&p.Run, &p.Plan, &p.Scenario, &p.Side, &p.Order,
+	} {
+		if known, ok := words[*word]; ok {
+			*word = known
+		} else {
+			words[*word] = *word
+		}
+	}
 	for _, l := range []*record.Latency{t.Latency, t.Intended} {
 		if l != nil {
 			l.HDR = ""

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"slices"
+	"sync"
 )
 
 // maxLine bounds one record: a thousand times what one takes.
@@ -43,35 +46,73 @@ func Read(r io.Reader) ([]Trial, error) {
 	return trials, err
 }
 
-// Each is [Read] that hands the records over one by one: what take does not keep
-// of them takes no memory.
+// Each is [Read] that hands the records over one by one, in order: what take does
+// not keep of them takes no memory, and the record itself is not its to keep.
+// Lines are decoded on all cores.
 func Each(r io.Reader, take func(*Trial)) error {
 	var errs []error
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 0, 64<<10), maxLine)
-	line := 0
 	type place struct{ run, id string }
 	seen := map[place]int{}
+	line := 0
+	batch := make([]decoded, 0, batchLines)
+	flush := func() {
+		decodeAll(batch)
+		for i := range batch {
+			d := &batch[i]
+			at := place{d.trial.Trial.Run, d.trial.ID}
+			if before := seen[at]; d.err == nil && before > 0 && at.id != "" {
+				d.err = fmt.Errorf("trial %s of run %q is in line %d already", at.id, at.run, before)
+			}
+			if d.err != nil {
+				errs = append(errs, &LineError{Line: d.line, Err: d.err})
+				continue
+			}
+			seen[at] = d.line
+			take(&d.trial)
+		}
+		batch = batch[:0]
+	}
 	for scanner.Scan() {
 		line++
 		if len(bytes.TrimSpace(scanner.Bytes())) == 0 {
 			continue
 		}
-		t, err := decode(scanner.Bytes())
-		if at := seen[place{t.Trial.Run, t.ID}]; err == nil && at > 0 && t.ID != "" {
-			err = fmt.Errorf("trial %s of run %q is in line %d already", t.ID, t.Trial.Run, at)
+		batch = append(batch, decoded{line: line, text: bytes.Clone(scanner.Bytes())})
+		if len(batch) == batchLines {
+			flush()
 		}
-		if err != nil {
-			errs = append(errs, &LineError{Line: line, Err: err})
-			continue
-		}
-		seen[place{t.Trial.Run, t.ID}] = line
-		take(&t)
 	}
+	flush()
 	if err := scanner.Err(); err != nil {
 		errs = append(errs, &LineError{Line: line + 1, Err: err})
 	}
 	return errors.Join(errs...)
+}
+
+// batchLines are decoded together: some megabytes.
+const batchLines = 512
+
+// decoded is a line and what is in it.
+type decoded struct {
+	line  int
+	text  []byte
+	trial Trial
+	err   error
+}
+
+func decodeAll(batch []decoded) {
+	var wg sync.WaitGroup
+	share := (len(batch) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	for part := range slices.Chunk(batch, max(share, 1)) {
+		wg.Go(func() {
+			for i := range part {
+				part[i].trial, part[i].err = decode(part[i].text)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func decode(line []byte) (Trial, error) {

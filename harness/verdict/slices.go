@@ -3,9 +3,12 @@ package verdict
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/ringtwin/ringtwin/harness/record"
 )
@@ -20,23 +23,23 @@ var keys = []struct {
 	{"kernel", func(t *record.Trial) string { return t.Kernel.Want }, []string{"release"}},
 	{"release", func(t *record.Trial) string { return t.Kernel.Release }, []string{"kernel"}},
 	{"plan", func(t *record.Trial) string { return t.Trial.Plan }, nil},
-	{"scenario", func(t *record.Trial) string { return t.Trial.Scenario }, []string{"setup"}},
-	{"setup", func(t *record.Trial) string { return strconv.Itoa(t.Trial.Setup) }, []string{"scenario"}},
-	{"transport", func(t *record.Trial) string { return t.Cell.Transport }, []string{"policy", "flush", "ring", "side", "setup"}},
-	{"policy", func(t *record.Trial) string { return t.Cell.Policy }, []string{"flush", "setup", "side"}},
-	{"flush", func(t *record.Trial) string { return strconv.Itoa(t.Cell.FlushMS) }, []string{"setup"}},
-	{"workload", func(t *record.Trial) string { return t.Cell.Workload }, []string{"setup", "payload", "events", "batch"}},
+	{"scenario", func(t *record.Trial) string { return t.Trial.Scenario }, nil},
+	{"setup", func(t *record.Trial) string { return strconv.Itoa(t.Trial.Setup) }, nil},
+	{"transport", func(t *record.Trial) string { return t.Cell.Transport }, []string{"policy", "flush", "ring", "side"}},
+	{"policy", func(t *record.Trial) string { return t.Cell.Policy }, []string{"flush", "side"}},
+	{"flush", func(t *record.Trial) string { return strconv.Itoa(t.Cell.FlushMS) }, nil},
+	{"workload", func(t *record.Trial) string { return t.Cell.Workload }, []string{"payload", "events", "batch"}},
 	{"attach", func(t *record.Trial) string { return t.Cell.Attach }, nil},
-	{"events", func(t *record.Trial) string { return strconv.Itoa(t.Cell.Events) }, []string{"setup"}},
-	{"batch", func(t *record.Trial) string { return strconv.Itoa(t.Cell.Batch) }, []string{"setup", "events"}},
-	{"rate", rateOf, []string{"setup"}},
-	{"payload", func(t *record.Trial) string { return strconv.Itoa(t.Cell.PayloadBytes) }, []string{"setup"}},
-	{"ring", func(t *record.Trial) string { return strconv.Itoa(t.Cell.RingBytes) }, []string{"setup"}},
-	{"equal", func(t *record.Trial) string { return t.Cell.Equal }, []string{"setup", "ring"}},
-	{"producers", func(t *record.Trial) string { return strconv.Itoa(t.Cell.Producers) }, []string{"setup", "events"}},
-	{"placement", func(t *record.Trial) string { return t.Cell.Placement }, []string{"setup"}},
-	{"stall", func(t *record.Trial) string { return strconv.Itoa(t.Cell.ReaderStallMS) }, []string{"setup"}},
-	{"delay", func(t *record.Trial) string { return strconv.Itoa(t.Cell.ReaderDelayNS) }, []string{"setup"}},
+	{"events", func(t *record.Trial) string { return strconv.Itoa(t.Cell.Events) }, nil},
+	{"batch", func(t *record.Trial) string { return strconv.Itoa(t.Cell.Batch) }, []string{"events"}},
+	{"rate", rateOf, nil},
+	{"payload", func(t *record.Trial) string { return strconv.Itoa(t.Cell.PayloadBytes) }, nil},
+	{"ring", func(t *record.Trial) string { return strconv.Itoa(t.Cell.RingBytes) }, nil},
+	{"equal", func(t *record.Trial) string { return t.Cell.Equal }, []string{"ring"}},
+	{"producers", func(t *record.Trial) string { return strconv.Itoa(t.Cell.Producers) }, []string{"events"}},
+	{"placement", func(t *record.Trial) string { return t.Cell.Placement }, nil},
+	{"stall", func(t *record.Trial) string { return strconv.Itoa(t.Cell.ReaderStallMS) }, nil},
+	{"delay", func(t *record.Trial) string { return strconv.Itoa(t.Cell.ReaderDelayNS) }, nil},
 	{"side", func(t *record.Trial) string { return t.Trial.Side }, []string{"transport", "policy", "ring"}},
 	{"cpus", func(t *record.Trial) string { return strconv.Itoa(t.Machine.CPUs) }, []string{"ring"}},
 }
@@ -113,7 +116,37 @@ func CompareSlices(a, b []*record.Trial, by []string, labelA, labelB string) (al
 			}
 		}
 	}
-	type sides struct{ a, b []*record.Trial }
+	// What is compared may be in one set-up of the plan, or in two of them.
+	both, unpaired := pairSides(a, b, without)
+	if len(both) == 0 && len(by) > 0 {
+		without["setup"], without["scenario"] = true, true
+		both, unpaired = pairSides(a, b, without)
+	}
+	for _, g := range both {
+		if err := comparable(&g.a[0].Machine, &g.b[0].Machine); err != nil {
+			return nil, 0, fmt.Errorf("%s, and %s: %w", g.a[0].ID, g.b[0].ID, err)
+		}
+	}
+	all = make([]Comparison, len(both))
+	var wg sync.WaitGroup
+	next := atomic.Int64{}
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(both); i = int(next.Add(1)) - 1 {
+				all[i] = compareSides(both[i].a, both[i].b, labelA, labelB)
+			}
+		})
+	}
+	wg.Wait()
+	return all, unpaired, nil
+}
+
+// sides are trials to be compared.
+type sides struct{ a, b []*record.Trial }
+
+// pairSides groups trials that are equal in all but some keys, and counts those of
+// groups that have one side only.
+func pairSides(a, b []*record.Trial, without map[string]bool) (both []*sides, unpaired int) {
 	var order []string
 	groups := map[string]*sides{}
 	for i, trials := range [][]*record.Trial{a, b} {
@@ -136,12 +169,9 @@ func CompareSlices(a, b []*record.Trial, by []string, labelA, labelB string) (al
 			unpaired += len(g.a) + len(g.b)
 			continue
 		}
-		if err := comparable(&g.a[0].Machine, &g.b[0].Machine); err != nil {
-			return nil, 0, fmt.Errorf("%s, and %s: %w", g.a[0].ID, g.b[0].ID, err)
-		}
-		all = append(all, compareSides(g.a, g.b, labelA, labelB))
+		both = append(both, g)
 	}
-	return all, unpaired, nil
+	return both, unpaired
 }
 
 // comparable refuses two machines whose figures have nothing to do with each other.

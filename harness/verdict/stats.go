@@ -61,6 +61,7 @@ func compare(pairs []pair, seed uint64) (estimate, bool) {
 // Efron and Tibshirani, An Introduction to the Bootstrap, section 13.3.
 func bootstrap(pairs []pair, seed uint64) (low, high float64) {
 	random := rand.New(rand.NewPCG(seed, 1))
+	var a, b []float64
 	draw := func(v []float64, into []float64) []float64 {
 		into = into[:0]
 		for range v {
@@ -68,19 +69,55 @@ func bootstrap(pairs []pair, seed uint64) (low, high float64) {
 		}
 		return into
 	}
-	var a, b []float64
+	// Of blocks with few trials each outcome is known in advance: logarithms cost
+	// more than all else here.
+	tables := make([][]float64, len(pairs))
+	for i, p := range pairs {
+		tables[i] = p.outcomes()
+	}
 	logs := make([]float64, len(pairs))
 	medians := make([]float64, resamples)
 	for i := range medians {
 		for j := range logs {
-			p := pairs[random.IntN(len(pairs))]
-			a, b = draw(p.a, a), draw(p.b, b)
+			n := random.IntN(len(pairs))
+			if table := tables[n]; table != nil {
+				logs[j] = table[random.IntN(len(table))]
+				continue
+			}
+			a, b = draw(pairs[n].a, a), draw(pairs[n].b, b)
 			logs[j] = pair{a, b}.logRatio()
 		}
-		medians[i] = median(logs)
+		medians[i] = medianOf(logs)
 	}
 	slices.Sort(medians)
 	return quantile(medians, (1-confidence)/2), quantile(medians, (1+confidence)/2)
+}
+
+// outcomes are the log-ratios of all resamples of a block of at most two trials a
+// side, each as often as it comes; nil of a larger one.
+func (p pair) outcomes() []float64 {
+	if len(p.a) > 2 || len(p.b) > 2 {
+		return nil
+	}
+	medians := func(v []float64) []float64 {
+		var all []float64
+		for _, x := range v {
+			for _, y := range v {
+				all = append(all, (x+y)/2)
+			}
+		}
+		if len(v) == 1 {
+			return v
+		}
+		return all
+	}
+	var all []float64
+	for _, b := range medians(p.b) {
+		for _, a := range medians(p.a) {
+			all = append(all, math.Log(b/a))
+		}
+	}
+	return all
 }
 
 // exactBlocks is up to how many blocks all signs are tried.
@@ -166,7 +203,11 @@ func median(v []float64) float64 {
 	case 2:
 		return (v[0] + v[1]) / 2
 	}
-	v = slices.Clone(v)
+	return medianOf(slices.Clone(v))
+}
+
+// medianOf sorts v.
+func medianOf(v []float64) float64 {
 	slices.Sort(v)
 	n := len(v)
 	return (v[(n-1)/2] + v[n/2]) / 2
