@@ -117,7 +117,7 @@ func slice(text string) (verdict.Slice, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		key, value, ok := strings.Cut(part, "=")
 		if !ok {
-			return nil, fmt.Errorf("%q: want KEY=VALUE,...", text)
+			return nil, fmt.Errorf("%q: want KEY=VALUE, or several with commas", text)
 		}
 		if err := plan.OneOf("key", key, verdict.Keys()); err != nil {
 			return nil, err

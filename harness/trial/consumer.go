@@ -232,8 +232,6 @@ func latencies(h *hdrhistogram.Histogram, negative, lost int64) (*record.Latency
 
 // usage is what the calling thread used since it started.
 type usage struct {
-	called            atomic.Int64 // calls of trigger
-	beginNS, endNS    int64        // of reading, CLOCK_MONOTONIC
 	cpuNS             int64
 	voluntary, forced int64
 }

@@ -321,10 +321,6 @@ func values(m Metric, trials []*record.Trial) []float64 {
 	return v
 }
 
-func filter(trials []*record.Trial, keep func(*record.Trial) bool) []*record.Trial {
-	return slices.DeleteFunc(slices.Clone(trials), func(t *record.Trial) bool { return !keep(t) })
-}
-
 // block is one boot of one run.
 type block struct {
 	run    string
@@ -332,18 +328,3 @@ type block struct {
 }
 
 func blockOf(t *record.Trial) block { return block{t.Trial.Run, t.Trial.Block} }
-
-// blocks returns the blocks of all trials, each once.
-func blocks(groups ...[]*record.Trial) []block {
-	var all []block
-	seen := map[block]bool{}
-	for _, trials := range groups {
-		for _, t := range trials {
-			if id := blockOf(t); !seen[id] {
-				seen[id] = true
-				all = append(all, id)
-			}
-		}
-	}
-	return all
-}
