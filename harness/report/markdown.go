@@ -20,24 +20,22 @@ func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 	return err
 }
 
-// overview has a line a kernel, and the ratios as columns.
+// overview has a line a set-up on a kernel, and the ratios as columns.
 func overview(b *strings.Builder, comparisons []verdict.Comparison) {
-	b.WriteString("Ratios are ring buffer to perf buffer: below 1 the ring buffer takes less.\n\n| kernel | plan | machine | trials | perf delivered | ring delivered |")
-	for _, m := range verdict.Metrics() {
+	metrics := shown(comparisons)
+	b.WriteString("Ratios are B to A: below 1, B takes less.\n\n| kernel | plan | machine | trials | A | B | A delivered | B delivered |")
+	for _, m := range metrics {
 		fmt.Fprintf(b, " %s |", m.Name)
 	}
-	b.WriteString("\n|" + strings.Repeat(" --- |", 6+len(verdict.Metrics())) + "\n")
+	b.WriteString("\n|" + strings.Repeat(" --- |", 8+len(metrics)) + "\n")
 	for i := range comparisons {
 		c := &comparisons[i]
-		name := c.Kernel.Release
-		if name == "" {
-			name = c.Kernel.Want
-		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |", cell(name), cell(c.Plan), cell(c.Machine.Accel), cell(statusLine(c)), delivered(c.PerfTotal), delivered(c.RingbufTotal))
-		for j := range verdict.Metrics() {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s |", cell(kernelName(c)), cell(planName(c)), cell(c.Machine.Accel), cell(statusLine(c)),
+			cell(c.A.Setup()), cell(c.B.Setup()), delivered(c.A.Total), delivered(c.B.Total))
+		for _, m := range metrics {
 			text := "-"
-			if len(c.Rows) > 0 {
-				text = ratio(&c.Rows[j])
+			if row := c.Row(m.Slug); row != nil {
+				text = ratio(row)
 			}
 			fmt.Fprintf(b, " %s |", text)
 		}
@@ -51,13 +49,13 @@ func section(b *strings.Builder, c *verdict.Comparison) {
 		for _, line := range setupLines(c) {
 			fmt.Fprintf(b, "%s.\n", cell(line))
 		}
-		fmt.Fprintf(b, "\n| | perf buffer | ring buffer | ring/perf | noise | verdict |\n| --- | --- | --- | --- | --- | --- |\n")
+		fmt.Fprintf(b, "\n| | %s | %s | %s | noise | verdict |\n| --- | --- | --- | --- | --- | --- |\n", cell(head(&c.A)), cell(head(&c.B)), cell(over(c)))
 		for _, l := range lines(c) {
-			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", cell(l.name), cell(l.perf), cell(l.ringbuf), l.ratio, l.noise, l.verdict)
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", cell(l.name), cell(l.a), cell(l.b), l.ratio, l.noise, cell(l.verdict))
 		}
 	}
 	for _, note := range notes(c) {
-		fmt.Fprintf(b, "\n*%s*\n", note)
+		fmt.Fprintf(b, "\n*%s*\n", cell(note))
 	}
 	for _, reason := range c.Reasons {
 		fmt.Fprintf(b, "\n- **%s**, %s: %s\n", reason.Status, plural(len(reason.Trials), "trial"), code(reason.Text))

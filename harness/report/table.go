@@ -9,33 +9,80 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
 // line is one row of a comparison as text.
-type line struct{ name, perf, ringbuf, ratio, noise, verdict string }
+type line struct{ name, a, b, ratio, noise, verdict string }
 
 // lines is the comparison as both the terminal and Markdown show it.
 func lines(c *verdict.Comparison) []line {
+	a, b := &c.A, &c.B
 	all := []line{
-		{name: "delivered of emitted", perf: delivered(c.PerfTotal), ringbuf: delivered(c.RingbufTotal)},
-		{name: "lost", perf: lost(c.PerfTotal), ringbuf: lost(c.RingbufTotal)},
-		{name: "left in the rings", perf: fmt.Sprint(c.PerfTotal.Residual), ringbuf: fmt.Sprint(c.RingbufTotal.Residual)},
+		{name: "delivered of emitted", a: delivered(a.Total), b: delivered(b.Total)},
+		{name: "lost", a: lost(a.Total), b: lost(b.Total)},
+		{name: "left in the rings", a: fmt.Sprint(a.Total.Residual), b: fmt.Sprint(b.Total.Residual)},
 	}
-	if c.PerfTotal.Lost()+c.RingbufTotal.Lost() > 0 {
-		all = append(all, line{
-			name: "lost, and no reader was told",
-			perf: fmt.Sprint(c.PerfTotal.LostTail + c.PerfTotal.Misses), ringbuf: fmt.Sprint(c.RingbufTotal.Lost()),
-		})
+	if a.Total.Lost()+b.Total.Lost() > 0 {
+		all = append(all, line{name: "lost, and no reader was told", a: untold(a), b: untold(b)})
 	}
-	for _, row := range c.Rows {
-		all = append(all, line{
-			row.Metric.Name, value(row.Metric.Unit, row.Perf), value(row.Metric.Unit, row.Ringbuf), ratio(&row), noise(&row), answer(&row),
-		})
+	for i := range c.Rows {
+		row := &c.Rows[i]
+		l := line{row.Metric.Name, value(row.Metric.Unit, row.A), value(row.Metric.Unit, row.B), ratio(row), noise(row), answer(row)}
+		if row.Metric.Slug == "knee" {
+			l.a, l.b = kneeText(a.Knee), kneeText(b.Knee)
+		}
+		all = append(all, l)
 	}
 	return all
+}
+
+// untold counts the losses that no reader hears of. A ring buffer's reader is
+// told of none.
+func untold(s *verdict.Side) string {
+	if s.Cell.Transport == string(bpf.Perf) {
+		return fmt.Sprint(s.Total.LostTail + s.Total.Misses)
+	}
+	return fmt.Sprint(s.Total.Lost())
+}
+
+// kneeText is the bracket of a knee.
+func kneeText(k *verdict.Knee) string {
+	switch {
+	case k == nil:
+		return "-"
+	case k.KeptHz == 0:
+		return "below " + value("Hz", k.LostHz)
+	case math.IsInf(k.LostHz, 0):
+		return "above " + value("Hz", k.KeptHz)
+	}
+	return value("Hz", k.KeptHz) + " to " + value("Hz", k.LostHz)
+}
+
+// head names a side in a table.
+func head(s *verdict.Side) string {
+	switch s.Label {
+	case string(bpf.Perf):
+		return "perf buffer"
+	case string(bpf.Ringbuf):
+		return "ring buffer"
+	}
+	return s.Label
+}
+
+// over names the ratio of a comparison.
+func over(c *verdict.Comparison) string {
+	if c.A.Label == string(bpf.Perf) && c.B.Label == string(bpf.Ringbuf) {
+		return "ring/perf"
+	}
+	if len(c.A.Label)+len(c.B.Label) > 24 {
+		return "B/A"
+	}
+	return c.B.Label + "/" + c.A.Label
 }
 
 func delivered(t verdict.Total) string { return fmt.Sprintf("%d of %d", t.Delivered, t.Emitted) }
@@ -59,51 +106,99 @@ func lost(t verdict.Total) string {
 	return strings.Join(parts, ", ")
 }
 
-// noise is how far a transport is from itself.
+// noise is how far a side is from itself.
 func noise(row *verdict.Row) string {
-	if math.IsNaN(row.Floor) {
+	switch {
+	case math.IsNaN(row.Floor):
 		return "-"
-	}
-	if row.Floor >= 1 {
+	case row.Metric.Absolute:
+		return "±" + value(row.Metric.Unit, row.Floor)
+	case row.Floor >= 1:
 		return fmt.Sprintf("up to %.0f times", math.Ceil(1+row.Floor))
 	}
 	return fmt.Sprintf("±%.0f %%", math.Ceil(row.Floor*100))
 }
 
-// answer is the verdict, and what would decide it.
+// answer is the verdict, and what would decide it, or why there is none.
 func answer(row *verdict.Row) string {
-	text := string(row.Verdict)
-	if row.More > 0 {
-		text += fmt.Sprintf(" (%d blocks may decide)", row.More)
+	text := row.Answer()
+	switch {
+	case row.More > row.Blocks:
+		text += fmt.Sprintf(" (%s may decide%s)", plural(row.More-row.Blocks, "more block"), within(row.MoreTime))
+	case math.IsNaN(row.A) && math.IsNaN(row.B):
+		text = "not shown: " + row.Why
+	case row.Why != "" && row.Verdict == verdict.NoVerdict:
+		text += ": " + row.Why
 	}
 	return text
 }
 
-// ratio is ringbuf/perf with its interval, or the range over the blocks.
+// within says how long something takes.
+func within(d time.Duration) string {
+	switch minutes := d.Minutes(); {
+	case d == 0:
+		return ""
+	case minutes < 1:
+		return ", within 1 minute"
+	default:
+		return fmt.Sprintf(", %.0f minutes", math.Ceil(minutes))
+	}
+}
+
+// ratio is B/A, or for an absolute metric B-A, with its interval, or the range
+// over the blocks.
 func ratio(row *verdict.Row) string {
 	if math.IsNaN(row.Ratio) {
 		return "-"
 	}
-	text := fmt.Sprintf("%.2f", row.Ratio)
+	show := func(x float64) string { return fmt.Sprintf("%.2f", x) }
 	switch {
+	case row.Metric.Absolute:
+		show = func(x float64) string { return signed(value(row.Metric.Unit, x), x) }
+	case row.Metric.Margin < 0.01: // figures that repeat: show what a gate would
+		show = func(x float64) string { return fmt.Sprintf("%.4f", x) }
+	}
+	text := show(row.Ratio)
+	switch {
+	case row.Low == row.High:
 	case row.Interval:
-		text += fmt.Sprintf(" [%.2f, %.2f]", row.Low, row.High)
-	case row.Blocks > 1 && row.Low != row.High:
-		text += fmt.Sprintf(" (%.2f to %.2f)", row.Low, row.High)
+		text += fmt.Sprintf(" [%s, %s]", show(row.Low), show(row.High))
+	case row.Blocks > 1:
+		text += fmt.Sprintf(" (%s to %s)", show(row.Low), show(row.High))
+	}
+	return text
+}
+
+func signed(text string, x float64) string {
+	if x > 0 {
+		return "+" + text
 	}
 	return text
 }
 
 // value writes a figure with the unit that a person would choose.
 func value(unit string, v float64) string {
-	if math.IsNaN(v) {
+	switch {
+	case math.IsNaN(v):
 		return "-"
+	case math.IsInf(v, 0):
+		return "never"
 	}
 	switch unit {
 	case "ns":
 		return scaled(v, 1000, "ns", "us", "ms", "s")
 	case "bytes":
 		return scaled(v, 1024, "B", "KiB", "MiB", "GiB")
+	case "Hz":
+		return scaled(v, 1000, "Hz", "kHz", "MHz")
+	case "share":
+		if v == 0 {
+			return "0 %"
+		}
+		return fmt.Sprintf("%.3g %%", v*100)
+	}
+	if math.Abs(v) >= 100 {
+		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
 }
@@ -155,19 +250,70 @@ func machineLine(c *verdict.Comparison) string {
 
 // setupLines say what was run, and with what.
 func setupLines(c *verdict.Comparison) []string {
-	p, r := c.Perf, c.Ringbuf
-	rate := "as fast as possible"
-	if p.RateHz > 0 {
-		rate = fmt.Sprintf("at %g Hz", p.RateHz)
+	a, b := &c.A.Cell, &c.B.Cell
+	title := "plan " + c.Plan
+	if c.Scenario != "" {
+		title += ", " + c.Scenario
 	}
-	load := fmt.Sprintf("plan %s: %d program starts a trial by %s, %s", c.Plan, p.Events, plural(p.Producers, "producer"), rate)
-	if p.ReaderStallMS > 0 {
-		load += fmt.Sprintf("; the reader sleeps for the first %d ms", p.ReaderStallMS)
+	load := fmt.Sprintf("%s: %s", title, loadText(a, c.Sweep()))
+	events := fmt.Sprintf("attached by %s; events of %d bytes; rings: %s, %s", a.Attach, a.PayloadBytes, rings(&c.A), rings(&c.B))
+	all := []string{load, events}
+	if a.Policy != "" || b.Policy != "" {
+		all = append(all, fmt.Sprintf("the reader is woken: %s; %s", policy(&c.A), policy(&c.B)))
 	}
-	size := func(bytes int) string { return value("bytes", float64(bytes)) }
-	events := fmt.Sprintf("attached by %s; events of %d bytes; rings: perf %d x %s, ring buffer %s",
-		p.Attach, p.PayloadBytes, p.RingBytesTotal/max(p.RingBytes, 1), size(p.RingBytes), size(r.RingBytes))
-	return []string{load, events}
+	return all
+}
+
+// loadText says what causes the events.
+func loadText(c *record.Cell, sweep bool) string {
+	what := "program starts"
+	if c.Workload != workloadExecve && c.Workload != "" {
+		what = fmt.Sprintf("events of a %s", c.Workload)
+		if c.Batch > 1 {
+			what += fmt.Sprintf(", %d a trigger,", c.Batch)
+		}
+	}
+	text := fmt.Sprintf("%d %s a trial by %s", c.Events, what, plural(c.Producers, "producer"))
+	switch {
+	case sweep:
+		text += ", rates swept"
+	case c.RateHz > 0:
+		text += fmt.Sprintf(", at %g Hz", c.RateHz)
+	default:
+		text += ", as fast as possible"
+	}
+	if c.Placement != "" && c.Placement != "apart" {
+		text += ", placement " + c.Placement
+	}
+	if c.ReaderStallMS > 0 {
+		text += fmt.Sprintf("; the reader sleeps for the first %d ms", c.ReaderStallMS)
+	}
+	if c.ReaderDelayNS > 0 {
+		text += fmt.Sprintf("; the reader works %s on each event", value("ns", float64(c.ReaderDelayNS)))
+	}
+	if c.Fault != "" {
+		text += "; fault injected: " + c.Fault
+	}
+	return text
+}
+
+// workloadExecve is the workload whose events are program starts.
+const workloadExecve = "execve"
+
+func rings(s *verdict.Side) string {
+	each := value("bytes", float64(s.Cell.RingBytes))
+	if n := s.Cell.RingBytesTotal / max(s.Cell.RingBytes, 1); n > 1 {
+		return fmt.Sprintf("%s %d x %s", s.Label, n, each)
+	}
+	return fmt.Sprintf("%s %s", head(s), each)
+}
+
+func policy(s *verdict.Side) string {
+	text := s.Cell.Transport + " " + s.Cell.Policy
+	if s.Cell.FlushMS > 0 {
+		text += fmt.Sprintf(", and looks after %d ms", s.Cell.FlushMS)
+	}
+	return text
 }
 
 func plural(n int, what string) string {
@@ -180,11 +326,13 @@ func plural(n int, what string) string {
 // measuredLine is the first thing that a report says.
 func measuredLine(comparisons []verdict.Comparison) string {
 	var measured, planned int
+	kernels := map[string]bool{}
 	for i := range comparisons {
 		measured += comparisons[i].Measured()
 		planned += comparisons[i].Planned
+		kernels[comparisons[i].Kernel.Want] = true
 	}
-	return fmt.Sprintf("%d of %d trials measured, on %s", measured, planned, plural(len(comparisons), "kernel"))
+	return fmt.Sprintf("%d of %d trials measured, on %s", measured, planned, plural(len(kernels), "kernel"))
 }
 
 // emulated is shown wherever times of an emulated machine are.
@@ -200,12 +348,12 @@ func notes(c *verdict.Comparison) []string {
 		all = append(all, emulated)
 	}
 	if len(c.Rows) > 0 {
-		all = append(all, "ring/perf: median over blocks of the ratio in each; (from to) its blocks, [from, to] its 95 % interval; noise: a transport against itself")
+		all = append(all, over(c)+": median over blocks of the ratio in each, for loss the difference; (from to) its blocks, [from, to] its 95 % interval; noise: a side against itself")
 	}
-	if c.PerfTotal.Delivered < c.PerfTotal.Emitted || c.RingbufTotal.Delivered < c.RingbufTotal.Emitted {
+	if c.A.Total.Delivered < c.A.Total.Emitted || c.B.Total.Delivered < c.B.Total.Emitted {
 		all = append(all, "latencies are of delivered events: a lost one has none")
 	}
-	if c.PerfTotal.Misses+c.RingbufTotal.Misses > 0 {
+	if c.A.Total.Misses+c.B.Total.Misses > 0 {
 		all = append(all, "skipped: the kernel did not run the twin, because a run of it was under way on that CPU")
 	}
 	return all
@@ -228,4 +376,42 @@ func ledgerLine(c *verdict.Comparison) string {
 		return ""
 	}
 	return fmt.Sprintf("every event accounted for: %d invariants hold in each trial that is ok", c.Invariants)
+}
+
+// kernelName is the release, or what was asked for where none is known.
+func kernelName(c *verdict.Comparison) string {
+	if c.Kernel.Release != "" {
+		return c.Kernel.Release
+	}
+	return c.Kernel.Want
+}
+
+// planName is the plan with the scenario, and the number of the set-up where one
+// of either has several.
+func planName(c *verdict.Comparison) string {
+	name := c.Plan
+	if c.Scenario != "" {
+		name += " " + c.Scenario
+	}
+	if c.Setup > 0 {
+		name += fmt.Sprintf(" #%d", c.Setup)
+	}
+	return name
+}
+
+// shown are the metrics of which any comparison has a row.
+func shown(comparisons []verdict.Comparison) []verdict.Metric {
+	have := map[string]verdict.Metric{}
+	for i := range comparisons {
+		for _, row := range comparisons[i].Rows {
+			have[row.Metric.Slug] = row.Metric
+		}
+	}
+	var all []verdict.Metric
+	for _, slug := range verdict.Slugs() {
+		if m, ok := have[slug]; ok {
+			all = append(all, m)
+		}
+	}
+	return all
 }

@@ -44,9 +44,9 @@ func harmless(r rune) rune {
 
 func terminalTable(b *strings.Builder, c *verdict.Comparison) {
 	t := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "  \tperf buffer\tring buffer\tring/perf\tnoise\tverdict\n")
+	fmt.Fprintf(t, "  \t%s\t%s\t%s\tnoise\tverdict\n", head(&c.A), head(&c.B), over(c))
 	for _, l := range lines(c) {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", l.name, l.perf, l.ringbuf, l.ratio, l.noise, l.verdict)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", l.name, l.a, l.b, l.ratio, l.noise, l.verdict)
 	}
 	_ = t.Flush() // a Builder does not fail
 }

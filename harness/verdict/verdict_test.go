@@ -14,8 +14,9 @@ func trialOf(transport string, block int, ns int64) record.Trial {
 		Cell:    record.Cell{Transport: transport},
 		Trial:   record.Place{Block: block},
 		Counts:  &record.Counts{Started: 13, Misses: 1, Attempts: 12, Delivered: 10, Failed: map[string]uint64{"ENOSPC": 2}, LostTail: 1},
-		Latency: &record.Latency{P50: ns, P99: ns, Max: ns},
-		Cost:    &record.Cost{ProducerNSPerEvent: float64(ns), Wakeups: 5},
+		Latency: &record.Latency{N: 1000, P50: ns, P99: ns, Max: ns},
+		Cost:    &record.Cost{ProducerNSPerEvent: float64(ns), ConsumerCPUNSPerEvent: float64(ns), Wakeups: 5, ContextSwitches: 6},
+		Rate:    &record.Rate{DeliveredHz: 1000, DurationNS: 1e9},
 		Memory:  &record.Memory{LockedBytes: 100, MapBytes: 1},
 		Ledger:  make([]record.Invariant, 16),
 	}
@@ -40,20 +41,20 @@ func TestRatioIsPairedByBlock(t *testing.T) {
 		trialOf("ringbuf", 1, 1000), trialOf("perf", 1, 2000), trialOf("perf", 1, 2000), trialOf("ringbuf", 1, 1000),
 	})[0]
 	r := row(t, c, "latency p50")
-	if r.Perf != 1050 || r.Ringbuf != 525 {
-		t.Errorf("medians %g and %g", r.Perf, r.Ringbuf)
+	if r.A != 1050 || r.B != 525 {
+		t.Errorf("medians %g and %g", r.A, r.B)
 	}
 	if math.Abs(r.Ratio-0.5) > 1e-12 || r.Blocks != 2 || math.Abs(r.Low-0.5) > 1e-12 || math.Abs(r.High-0.5) > 1e-12 {
 		t.Errorf("ratio %+v", r)
 	}
-	if w := row(t, c, "wake-ups, per event"); w.Perf != 0.5 {
-		t.Errorf("wake-ups %g, want 0.5", w.Perf)
+	if w := row(t, c, "wake-ups, per event"); w.A != 0.5 {
+		t.Errorf("wake-ups %g, want 0.5", w.A)
 	}
-	if m := row(t, c, "memory of the rings"); m.Perf != 101 {
-		t.Errorf("memory %g, want 101", m.Perf)
+	if m := row(t, c, "memory of the rings"); m.A != 101 {
+		t.Errorf("memory %g, want 101", m.A)
 	}
-	if c.PerfTotal.Emitted != 52 || c.PerfTotal.Delivered != 40 || c.PerfTotal.Lost() != 12 || c.PerfTotal.LostTail != 4 {
-		t.Errorf("total %+v", c.PerfTotal)
+	if c.A.Total.Emitted != 52 || c.A.Total.Delivered != 40 || c.A.Total.Lost() != 12 || c.A.Total.LostTail != 4 {
+		t.Errorf("total %+v", c.A.Total)
 	}
 	if c.Invariants != 16 || c.Measured() != 8 || c.Planned != 8 {
 		t.Errorf("%d invariants, %d of %d", c.Invariants, c.Measured(), c.Planned)
@@ -66,7 +67,7 @@ func TestWhatIsNotOKHasNoFigure(t *testing.T) {
 	bad.Status, bad.Reason = record.Invalid, "ledger: torn"
 	missing := record.Trial{ID: "y", Status: record.Panic, Reason: "oops", Kernel: record.Kernel{Want: "6.1"}, Cell: record.Cell{Transport: "perf"}}
 	c := Compare([]record.Trial{trialOf("perf", 0, 100), trialOf("ringbuf", 0, 100), bad, bad, missing})[0]
-	if r := row(t, c, "latency p50"); r.Perf != 100 || r.Ratio != 1 {
+	if r := row(t, c, "latency p50"); r.A != 100 || r.Ratio != 1 {
 		t.Errorf("row %+v", r)
 	}
 	if c.Measured() != 2 || c.Planned != 5 || len(c.Reasons) != 2 || len(c.Reasons[0].Trials) != 2 {
