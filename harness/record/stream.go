@@ -1,13 +1,13 @@
 package record
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // maxLine bounds one record: a thousand times what one takes.
@@ -24,6 +24,9 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 // Unwrap returns the cause.
 func (e *LineError) Unwrap() error { return e.Err }
 
+// ErrTruncated is a last line that was not written to its end.
+var ErrTruncated = errors.New("the file ends in the middle of a record")
+
 // Write appends one record as one line.
 func Write(w io.Writer, t *Trial) error {
 	line, err := json.Marshal(t)
@@ -34,59 +37,118 @@ func Write(w io.Writer, t *Trial) error {
 	return err
 }
 
-// Read returns all records that r holds. A line that is no record is left out
-// and is a [LineError] in the joined error, beside which the rest is returned.
-func Read(r io.Reader) ([]Trial, error) {
-	var trials []Trial
-	var errs []error
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(make([]byte, 0, 64<<10), maxLine)
-	line := 0
-	for scanner.Scan() {
-		line++
-		if len(bytes.TrimSpace(scanner.Bytes())) == 0 {
-			continue
+// Read returns all records that r holds. A line that is no record, or one that
+// was there before, is left out and is a [LineError] in the joined error, beside
+// which the rest is returned.
+func Read(r io.Reader) ([]Trial, error) { return read(r, func(*Trial) {}) }
+
+// ReadFigures is [Read] without what only a reader of single trials wants: the
+// histograms, the ledgers of trials that are ok, the machines' commands. Text
+// that repeats is kept once. It is for many records.
+func ReadFigures(r io.Reader) ([]Trial, error) {
+	texts := texts{}
+	return read(r, func(t *Trial) {
+		if t.Status == OK {
+			t.Ledger = nil
 		}
-		t, err := decode(scanner.Bytes())
-		if err != nil {
-			errs = append(errs, &LineError{Line: line, Err: err})
-			continue
+		for _, l := range []*Latency{t.Latency, t.Intended} {
+			if l != nil {
+				l.HDR = ""
+			}
 		}
-		trials = append(trials, t)
-	}
-	if err := scanner.Err(); err != nil {
-		errs = append(errs, &LineError{Line: line + 1, Err: err})
-	}
-	return trials, errors.Join(errs...)
+		t.Machine.Command = ""
+		texts.once(t)
+	})
 }
 
+// texts are kept once.
+type texts map[string]string
+
+func (t texts) once(trial *Trial) {
+	k, m, c, p := &trial.Kernel, &trial.Machine, &trial.Cell, &trial.Trial
+	for _, text := range []*string{
+		&trial.Schema, &trial.Reason, &k.Want, &k.Release, &k.Source, &k.Package, &k.SHA256, &k.Config.Preempt,
+		&m.Backend, &m.Accel, &m.Clock, &m.CPUModel, &m.Version, &c.Transport, &c.Policy, &c.Attach, &c.Workload,
+		&c.Equal, &c.Placement, &c.Fault, &p.Run, &p.Plan, &p.Scenario, &p.Side, &p.Order,
+	} {
+		known, ok := t[*text]
+		if !ok {
+			known = *text
+			t[known] = known
+		}
+		*text = known
+	}
+	if trial.Counts != nil && len(trial.Counts.Failed) == 0 {
+		trial.Counts.Failed = nil
+	}
+}
+
+// mostErrors is how many bad lines of a file are told one by one.
+const mostErrors = 100
+
+func read(r io.Reader, keep func(*Trial)) ([]Trial, error) {
+	type id struct{ run, id string }
+	var trials []Trial
+	var errs []error
+	bad := 0
+	seen := map[id]int{}
+	err := decodeAll(r, func(line int, t *Trial, err error) {
+		if err == nil {
+			at := id{t.Trial.Run, t.ID}
+			if first, ok := seen[at]; ok {
+				err = fmt.Errorf("trial %s of run %q is on line %d too", t.ID, t.Trial.Run, first)
+			} else {
+				seen[at] = line
+			}
+		}
+		if err != nil {
+			if bad++; bad <= mostErrors {
+				errs = append(errs, &LineError{Line: line, Err: err})
+			}
+			return
+		}
+		keep(t)
+		trials = append(trials, *t)
+	})
+	if bad > mostErrors {
+		errs = append(errs, fmt.Errorf("and %d more lines", bad-mostErrors))
+	}
+	return trials, errors.Join(append(errs, err)...)
+}
+
+// decode reads one record. A record of another schema is told as that, whatever
+// else is unknown about it.
 func decode(line []byte) (Trial, error) {
+	var t Trial
+	err := jsonv2.Unmarshal(line, &t, jsonv2.RejectUnknownMembers(true))
+	if err == nil && t.Schema == Schema {
+		return t, nil
+	}
 	var head struct {
 		Schema string `json:"schema"`
 	}
-	if err := json.Unmarshal(line, &head); err != nil {
+	if err := jsonv2.Unmarshal(line, &head); err != nil {
 		return Trial{}, err
 	}
 	if head.Schema != Schema {
 		return Trial{}, fmt.Errorf("schema %q, want %q", head.Schema, Schema)
 	}
-	var t Trial
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&t); err != nil {
-		return Trial{}, err
-	}
-	return t, nil
+	return Trial{}, err
 }
 
 // ReadFile is [Read] on a file; errors name it.
-func ReadFile(path string) ([]Trial, error) {
+func ReadFile(path string) ([]Trial, error) { return onFile(path, Read) }
+
+// ReadFileFigures is [ReadFigures] on a file; errors name it.
+func ReadFileFigures(path string) ([]Trial, error) { return onFile(path, ReadFigures) }
+
+func onFile(path string, read func(io.Reader) ([]Trial, error)) ([]Trial, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	trials, err := Read(file)
+	trials, err := read(file)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
