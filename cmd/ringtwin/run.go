@@ -29,6 +29,7 @@ type cli struct {
 	Hello   helloCmd   `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report  reportCmd  `cmd:"" help:"Show result files again, several as one."`
+	Compare compareCmd `cmd:"" help:"Compare two result files, or two slices of some, and let gates decide."`
 	Guest   guestCmd   `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
@@ -56,7 +57,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c,
 		kong.Name("ringtwin"),
 		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", ")},
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),

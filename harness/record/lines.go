@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // chunkLines is how many lines are decoded at a time, and chunkBytes how long they
@@ -31,13 +33,13 @@ type line struct {
 
 // decodeAll gives the records of all lines to take, in order, decoding on all
 // CPUs. Empty lines are left out. It returns an error of the reader.
-func decodeAll(r io.Reader, take func(number int, t *Trial, err error)) error {
+func decodeAll(r io.Reader, how jsonv2.Options, take func(number int, t *Trial, err error)) error {
 	workers := runtime.GOMAXPROCS(0)
 	ordered, work := make(chan *chunk, 2*workers), make(chan *chunk, 2*workers)
 	for range workers {
 		go func() {
 			for c := range work {
-				c.decode()
+				c.decode(how)
 				close(c.done)
 			}
 		}()
@@ -61,11 +63,11 @@ func decodeAll(r io.Reader, take func(number int, t *Trial, err error)) error {
 	return failed
 }
 
-func (c *chunk) decode() {
+func (c *chunk) decode(how jsonv2.Options) {
 	for i := range c.lines {
 		l := &c.lines[i]
 		if l.err == nil || errors.Is(l.err, ErrTruncated) {
-			if t, err := decode(c.text[l.start:l.end]); err == nil {
+			if t, err := decode(c.text[l.start:l.end], how); err == nil {
 				l.trial, l.err = t, nil // the last line needs no end
 			} else if l.err == nil {
 				l.err = err

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxLine bounds one record: a thousand times what one takes.
@@ -40,17 +41,22 @@ func Write(w io.Writer, t *Trial) error {
 // Read returns all records that r holds. A line that is no record, or one that
 // was there before, is left out and is a [LineError] in the joined error, beside
 // which the rest is returned.
-func Read(r io.Reader) ([]Trial, error) { return read(r, func(*Trial) {}) }
+func Read(r io.Reader) ([]Trial, error) { return read(r, strict, func(*Trial) {}) }
+
+// strict refuses what the format does not have.
+var strict = jsonv2.RejectUnknownMembers(true)
+
+// figures is strict too, and steps over ledgers.
+var figures = jsonv2.JoinOptions(strict, jsonv2.WithUnmarshalers(
+	jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, _ *[]Invariant) error { return d.SkipValue() }),
+))
 
 // ReadFigures is [Read] without what only a reader of single trials wants: the
-// histograms, the ledgers of trials that are ok, the machines' commands. Text
+// histograms, the ledgers, the machines' commands. Text
 // that repeats is kept once. It is for many records.
 func ReadFigures(r io.Reader) ([]Trial, error) {
-	texts := texts{}
-	return read(r, func(t *Trial) {
-		if t.Status == OK {
-			t.Ledger = nil
-		}
+	texts := texts{known: map[string]string{}}
+	return read(r, figures, func(t *Trial) {
 		for _, l := range []*Latency{t.Latency, t.Intended} {
 			if l != nil {
 				l.HDR = ""
@@ -62,21 +68,31 @@ func ReadFigures(r io.Reader) ([]Trial, error) {
 }
 
 // texts are kept once.
-type texts map[string]string
+type texts struct {
+	known map[string]string
+	last  []string // those of the trial before, which are most often the same
+}
 
-func (t texts) once(trial *Trial) {
+func (t *texts) once(trial *Trial) {
 	k, m, c, p := &trial.Kernel, &trial.Machine, &trial.Cell, &trial.Trial
-	for _, text := range []*string{
-		&trial.Schema, &trial.Reason, &k.Want, &k.Release, &k.Source, &k.Package, &k.SHA256, &k.Config.Preempt,
+	all := [...]*string{
+		&trial.Schema, (*string)(&trial.Status), &trial.Reason, &k.Want, &k.Release, &k.Source, &k.Package, &k.SHA256, &k.Config.Preempt,
 		&m.Backend, &m.Accel, &m.Clock, &m.CPUModel, &m.Version, &c.Transport, &c.Policy, &c.Attach, &c.Workload,
 		&c.Equal, &c.Placement, &c.Fault, &p.Run, &p.Plan, &p.Scenario, &p.Side, &p.Order,
-	} {
-		known, ok := t[*text]
-		if !ok {
-			known = *text
-			t[known] = known
+	}
+	if t.last == nil {
+		t.last = make([]string, len(all))
+	}
+	for i, text := range all {
+		if *text != t.last[i] {
+			known, ok := t.known[*text]
+			if !ok {
+				known = *text
+				t.known[known] = known
+			}
+			t.last[i] = known
 		}
-		*text = known
+		*text = t.last[i]
 	}
 	if trial.Counts != nil && len(trial.Counts.Failed) == 0 {
 		trial.Counts.Failed = nil
@@ -86,13 +102,13 @@ func (t texts) once(trial *Trial) {
 // mostErrors is how many bad lines of a file are told one by one.
 const mostErrors = 100
 
-func read(r io.Reader, keep func(*Trial)) ([]Trial, error) {
+func read(r io.Reader, how jsonv2.Options, keep func(*Trial)) ([]Trial, error) {
 	type id struct{ run, id string }
 	var trials []Trial
 	var errs []error
 	bad := 0
 	seen := map[id]int{}
-	err := decodeAll(r, func(line int, t *Trial, err error) {
+	err := decodeAll(r, how, func(line int, t *Trial, err error) {
 		if err == nil {
 			at := id{t.Trial.Run, t.ID}
 			if first, ok := seen[at]; ok {
@@ -118,9 +134,9 @@ func read(r io.Reader, keep func(*Trial)) ([]Trial, error) {
 
 // decode reads one record. A record of another schema is told as that, whatever
 // else is unknown about it.
-func decode(line []byte) (Trial, error) {
+func decode(line []byte, how jsonv2.Options) (Trial, error) {
 	var t Trial
-	err := jsonv2.Unmarshal(line, &t, jsonv2.RejectUnknownMembers(true))
+	err := jsonv2.Unmarshal(line, &t, how)
 	if err == nil && t.Schema == Schema {
 		return t, nil
 	}

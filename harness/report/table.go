@@ -224,6 +224,9 @@ func kernelLine(c *verdict.Comparison) string {
 	if c.Kernel.Release == "" {
 		text = "kernel " + c.Kernel.Want
 	}
+	if c.B.Kernel.Release != "" && c.B.Kernel.Release != c.Kernel.Release {
+		return text + " against " + c.B.Kernel.Release
+	}
 	var more []string
 	if c.Kernel.Package != "" {
 		more = append(more, c.Kernel.Source+" "+c.Kernel.Package)
@@ -372,7 +375,7 @@ func statusLine(c *verdict.Comparison) string {
 
 // ledgerLine says what ok means.
 func ledgerLine(c *verdict.Comparison) string {
-	if c.Measured() == 0 {
+	if c.Measured() == 0 || c.Invariants == 0 {
 		return ""
 	}
 	return fmt.Sprintf("every event accounted for: %d invariants hold in each trial that is ok", c.Invariants)

@@ -14,23 +14,27 @@ func Terminal(w io.Writer, comparisons []verdict.Comparison) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", measuredLine(comparisons))
 	for i := range comparisons {
-		c := &comparisons[i]
-		fmt.Fprintf(&b, "\n%s\n  %s\n", kernelLine(c), machineLine(c))
-		if len(c.Rows) > 0 {
-			fmt.Fprintf(&b, "  %s\n\n", strings.Join(setupLines(c), "\n  "))
-			terminalTable(&b, c)
-			b.WriteString("\n")
-		}
-		for _, note := range notes(c) {
-			fmt.Fprintf(&b, "  %s\n", note)
-		}
-		fmt.Fprintf(&b, "  trials: %s\n", statusLine(c))
-		for _, reason := range c.Reasons {
-			fmt.Fprintf(&b, "  %s (%s): %s\n", reason.Status, plural(len(reason.Trials), "trial"), indent(reason.Text))
-		}
+		terminalSection(&b, &comparisons[i])
 	}
 	_, err := io.WriteString(w, strings.Map(harmless, b.String()))
 	return err
+}
+
+// terminalSection writes one comparison.
+func terminalSection(b *strings.Builder, c *verdict.Comparison) {
+	fmt.Fprintf(b, "\n%s\n  %s\n", kernelLine(c), machineLine(c))
+	if len(c.Rows) > 0 {
+		fmt.Fprintf(b, "  %s\n\n", strings.Join(setupLines(c), "\n  "))
+		terminalTable(b, c)
+		b.WriteString("\n")
+	}
+	for _, note := range notes(c) {
+		fmt.Fprintf(b, "  %s\n", note)
+	}
+	fmt.Fprintf(b, "  trials: %s\n", statusLine(c))
+	for _, reason := range c.Reasons {
+		fmt.Fprintf(b, "  %s (%s): %s\n", reason.Status, plural(len(reason.Trials), "trial"), indent(reason.Text))
+	}
 }
 
 // harmless leaves out what would control a terminal: kernels and result files

@@ -179,8 +179,8 @@ func compareMetric(m Metric, blocks []blockPair, seed uint64) Row {
 func compareValues(m Metric, blocks []pair, seed uint64) Row {
 	row := Row{Metric: m}
 	row.Ratio, row.Low, row.High, row.P, row.Floor = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
-	var pairs, aa []pair
-	var as, bs []float64
+	pairs, aa := make([]pair, 0, len(blocks)), make([]pair, 0, 2*len(blocks))
+	as, bs := make([]float64, 0, 2*len(blocks)), make([]float64, 0, 2*len(blocks))
 	for _, block := range blocks {
 		as, bs = append(as, block.a...), append(bs, block.b...)
 		for _, same := range [][]float64{block.a, block.b} {

@@ -81,7 +81,7 @@ type atom struct{ effect, weight float64 }
 // Efron and Tibshirani, An Introduction to the Bootstrap, sections 6.2 (the ideal
 // bootstrap) and 13.3.
 func bootstrap(pairs []pair, f effect, seed uint64) (low, high float64) {
-	atoms := make([]atom, 0, 16*len(pairs))
+	atoms := make([]atom, 0, 9*len(pairs)) // blocks of two trials a side
 	for _, p := range pairs {
 		atoms = resamples(atoms, p, f, 1/float64(len(pairs)), seed)
 	}
@@ -121,17 +121,23 @@ func resamples(atoms []atom, p pair, f effect, weight float64, seed uint64) []at
 		}
 		return atoms
 	}
-	as, bs := mediansOf(p.a), mediansOf(p.b)
+	as, bs := mediansOf(p.a, make([]atom, 0, 4)), mediansOf(p.b, make([]atom, 0, 4))
 	for _, a := range as {
 		for _, b := range bs {
-			atoms = append(atoms, atom{f(a, b), weight / float64(len(as)*len(bs))})
+			atoms = append(atoms, atom{f(a.effect, b.effect), weight * a.weight * b.weight})
 		}
 	}
 	return atoms
 }
 
-// mediansOf are the medians of all resamples of v.
-func mediansOf(v []float64) []float64 {
+// mediansOf appends the medians of all resamples of v, and how probable each is.
+func mediansOf(v []float64, into []atom) []atom {
+	switch len(v) { // the sizes of a block
+	case 1:
+		return append(into, atom{v[0], 1})
+	case 2:
+		return append(into, atom{v[0], 0.25}, atom{(v[0] + v[1]) / 2, 0.5}, atom{v[1], 0.25})
+	}
 	all := [][]float64{nil}
 	for range v {
 		var longer [][]float64
@@ -142,11 +148,10 @@ func mediansOf(v []float64) []float64 {
 		}
 		all = longer
 	}
-	medians := make([]float64, len(all))
-	for i, drawn := range all {
-		medians[i] = median(drawn)
+	for _, drawn := range all {
+		into = append(into, atom{median(drawn), 1 / float64(len(all))})
 	}
-	return medians
+	return into
 }
 
 // tails keeps what medianTail has found.

@@ -38,6 +38,7 @@ type Side struct {
 	// both sides the policy too.
 	Label    string
 	Cell     record.Cell
+	Kernel   record.Kernel // of B, where kernels are compared
 	Total    Total
 	Latency  *Distribution // nil without histograms
 	Intended *Distribution // nil likewise, and without a rate
@@ -234,11 +235,12 @@ func compareSetup(trials []*record.Trial) Comparison {
 			a = append(a, t)
 		}
 	}
-	return contrast(a, b, sameBlocks)
+	return contrast(a, b, sameBlocks, [2]string{})
 }
 
-// contrast compares trials of two sides.
-func contrast(a, b []*record.Trial, blocks func(a, b []*record.Trial) []blockPair) Comparison {
+// contrast compares trials of two sides. Without names, their cells say how they
+// are called.
+func contrast(a, b []*record.Trial, blocks func(a, b []*record.Trial) []blockPair, names [2]string) Comparison {
 	c := Comparison{Planned: len(a) + len(b), Statuses: map[record.Status]int{}}
 	var ok [2][]*record.Trial
 	for i, trials := range [][]*record.Trial{a, b} {
@@ -256,7 +258,10 @@ func contrast(a, b []*record.Trial, blocks func(a, b []*record.Trial) []blockPai
 			side.Latency, side.Intended = pool(ok[i], actual), pool(ok[i], intended)
 		}
 	}
-	c.A.Label, c.B.Label = labels(&c.A.Cell, &c.B.Cell)
+	c.A.Label, c.B.Label = names[0], names[1]
+	if names[0] == "" {
+		c.A.Label, c.B.Label = labels(&c.A.Cell, &c.B.Cell)
+	}
 	if len(ok[0]) > 0 && len(ok[1]) > 0 {
 		c.compare(blocks(ok[0], ok[1]))
 	}
@@ -365,7 +370,7 @@ func total(trials []*record.Trial) Total {
 }
 
 func values(m Metric, trials []*record.Trial) []float64 {
-	var v []float64
+	v := make([]float64, 0, len(trials))
 	for _, t := range trials {
 		if x := m.Of(t); !math.IsNaN(x) {
 			v = append(v, x)
