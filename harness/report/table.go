@@ -1,5 +1,5 @@
 // Package report shows what package verdict found: on a terminal, as Markdown,
-// as Go benchmark text for benchstat, as JUnit XML. It computes nothing, and its
+// as a page with charts, as Go benchmark text for benchstat, as JUnit XML. It computes nothing, and its
 // output depends on its input alone.
 package report
 
@@ -17,24 +17,24 @@ import (
 )
 
 // line is one row of a comparison as text.
-type line struct{ name, a, b, ratio, noise, verdict string }
+type line struct{ Name, A, B, Ratio, Noise, Verdict string }
 
 // lines is the comparison as both the terminal and Markdown show it.
 func lines(c *verdict.Comparison) []line {
 	a, b := &c.A, &c.B
 	all := []line{
-		{name: "delivered of emitted", a: delivered(a.Total), b: delivered(b.Total)},
-		{name: "lost", a: lost(a.Total), b: lost(b.Total)},
-		{name: "left in the rings", a: fmt.Sprint(a.Total.Residual), b: fmt.Sprint(b.Total.Residual)},
+		{Name: "delivered of emitted", A: delivered(a.Total), B: delivered(b.Total)},
+		{Name: "lost", A: lost(a.Total), B: lost(b.Total)},
+		{Name: "left in the rings", A: fmt.Sprint(a.Total.Residual), B: fmt.Sprint(b.Total.Residual)},
 	}
 	if a.Total.Lost()+b.Total.Lost() > 0 {
-		all = append(all, line{name: "lost, and no reader was told", a: untold(a), b: untold(b)})
+		all = append(all, line{Name: "lost, and no reader was told", A: untold(a), B: untold(b)})
 	}
 	for i := range c.Rows {
 		row := &c.Rows[i]
 		l := line{row.Metric.Name, value(row.Metric.Unit, row.A), value(row.Metric.Unit, row.B), ratio(row), noise(row), answer(row)}
 		if row.Metric.Slug == "knee" {
-			l.a, l.b = kneeText(a.Knee), kneeText(b.Knee)
+			l.A, l.B = kneeText(a.Knee), kneeText(b.Knee)
 		}
 		all = append(all, l)
 	}
@@ -247,8 +247,14 @@ func kernelLine(c *verdict.Comparison) string {
 
 func machineLine(c *verdict.Comparison) string {
 	m := c.Machine
-	text := fmt.Sprintf("%s %s, %s, %d CPUs, %d MiB", m.Backend, m.Version, m.Accel, m.CPUs, m.MemoryBytes>>20)
-	return strings.Join(strings.Fields(text), " ")
+	parts := []string{strings.TrimSpace(m.Backend + " " + m.Version)}
+	if m.Accel != "none" { // a machine that is none needs none
+		parts = append(parts, m.Accel)
+	}
+	if m.Clock == record.Virtual {
+		parts = append(parts, "virtual time")
+	}
+	return strings.Join(append(parts, plural(m.CPUs, "CPU"), fmt.Sprintf("%d MiB", m.MemoryBytes>>20)), ", ")
 }
 
 // setupLines say what was run, and with what.

@@ -50,7 +50,7 @@ func terminalTable(b *strings.Builder, c *verdict.Comparison) {
 	t := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(t, "  \t%s\t%s\t%s\tnoise\tverdict\n", head(&c.A), head(&c.B), over(c))
 	for _, l := range lines(c) {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", l.name, l.a, l.b, l.ratio, l.noise, l.verdict)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.A, l.B, l.Ratio, l.Noise, l.Verdict)
 	}
 	_ = t.Flush() // a Builder does not fail
 }

@@ -36,13 +36,13 @@ func (t Total) Lost() uint64 {
 type Side struct {
 	// Label tells it from the other: the transport, or with the same transport on
 	// both sides the policy too.
-	Label    string
-	Cell     record.Cell
-	Kernel   record.Kernel // of B, where kernels are compared
-	Total    Total
-	Latency  *Distribution // nil without histograms
-	Intended *Distribution // nil likewise, and without a rate
-	Knee     *Knee         // of a sweep
+	Label  string
+	Cell   record.Cell
+	Kernel record.Kernel // of B, where kernels are compared
+	Total  Total
+	Knee   *Knee // of a sweep
+
+	trials []*record.Trial // that are ok
 }
 
 // Setup is the transport with its policy.
@@ -254,9 +254,7 @@ func contrast(a, b []*record.Trial, blocks func(a, b []*record.Trial) []blockPai
 		}
 		side.Total = total(ok[i])
 		side.Knee = kneeOf(ok[i])
-		if side.Knee == nil { // a sweep has latencies of many rates
-			side.Latency, side.Intended = pool(ok[i], actual), pool(ok[i], intended)
-		}
+		side.trials = ok[i]
 	}
 	c.A.Label, c.B.Label = names[0], names[1]
 	if names[0] == "" {
