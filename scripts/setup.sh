@@ -2,10 +2,11 @@
 # Installs what is missing on Debian and Ubuntu, and says what to install
 # elsewhere. What is there already costs nothing: no network, no root.
 #
-# usage: setup.sh [vmtest] [vng] [faults] [generate] [lint]     default: all of them
+# usage: setup.sh [vmtest] [vng] [faults] [browser] [generate] [lint]     default: all of them
 #   vmtest    QEMU, to boot kernels
 #   vng       virtme-ng, to boot them its way; --vng is the same
 #   faults    libfaketime, to let QEMU's clock jump
+#   browser   Chromium, to look at report.html
 #   generate  the pinned clang and lld, to compile BPF objects and the workload
 #   lint      shellcheck
 set -euo pipefail
@@ -69,6 +70,11 @@ collect() {
     faults)
       need_file /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 libfaketime
       ;;
+    browser)
+      # A browser of either name will do.
+      command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+        need chromium chromium
+      ;;
     generate)
       need "clang-$clang" "clang-$clang"
       need "llvm-strip-$clang" "llvm-$clang"
@@ -80,7 +86,7 @@ collect() {
       need shellcheck shellcheck
       ;;
     *)
-      echo "setup.sh: $1: want vmtest, vng, faults, generate or lint" >&2
+      echo "setup.sh: $1: want vmtest, vng, faults, browser, generate or lint" >&2
       exit 2
       ;;
   esac
@@ -157,7 +163,7 @@ install_missing() {
   [[ -z $vng_missing ]] || install_vng
 }
 
-[[ $# -gt 0 ]] || set -- vmtest vng faults generate lint
+[[ $# -gt 0 ]] || set -- vmtest vng faults browser generate lint
 for part in "$@"; do
   collect "$part"
 done

@@ -1,75 +1,110 @@
 package main
 
 import (
-	"bufio"
-	"fmt"
-	"io"
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
-	"runtime"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// manyRecords writes so many records of a real result file, in blocks of four
-// trials of several kernels, into a file.
-func manyRecords(t testing.TB, n int) string {
+// resultsFile writes trials, changed by change, and then text.
+func resultsFile(t *testing.T, n int, text string, change func(*record.Trial)) string {
 	t.Helper()
-	trials, err := record.ReadFile("../../harness/report/testdata/results.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var perf, ring record.Trial
-	for _, trial := range trials {
-		if trial.Status == record.OK && trial.Trial.Side == "A" {
-			perf = trial
-		} else if trial.Status == record.OK {
-			ring = trial
-		}
-	}
-	path := filepath.Join(t.TempDir(), "results.jsonl")
-	file, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := bufio.NewWriter(file)
+	var b bytes.Buffer
 	for i := range n {
-		trial := perf
-		if i%4 == 1 || i%4 == 2 {
-			trial = ring
+		trial := generatedTrial(i)
+		if change != nil {
+			change(trial)
 		}
-		trial.ID = fmt.Sprint("x", i)
-		trial.Kernel.Want = fmt.Sprint("6.", i/4%100)
-		trial.Trial.Setup = i / 400 % 25
-		trial.Trial.Block = i / 10_000
-		if err := record.Write(w, &trial); err != nil {
+		if err := record.Write(&b, trial); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	if err := os.WriteFile(path, append(b.Bytes(), text...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-// BenchmarkCompare: 100,000 records, within 3 s and 500 MB.
-func BenchmarkCompare(b *testing.B) {
-	path := manyRecords(b, 100_000)
-	var took time.Duration
-	for b.Loop() {
-		begun := time.Now()
-		if code := Run(b.Context(), []string{"compare", path, "--a", "transport=perf", "--b", "transport=ringbuf", "--json"}, io.Discard, os.Stderr); code != 0 {
-			b.Fatalf("exit code %d", code)
+// run is the command line, in this process.
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = Run(t.Context(), args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+func TestCompare(t *testing.T) {
+	virtual := func(instructions float64, version string) func(*record.Trial) {
+		return func(t *record.Trial) {
+			t.Machine.Clock, t.Machine.Accel, t.Machine.Version = record.Virtual, "tcg", version
+			t.Cost.InstructionsPerEvent = instructions
 		}
-		took = time.Since(begun)
 	}
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	b.ReportMetric(took.Seconds(), "sec/100k-records")
-	b.ReportMetric(float64(memory.HeapSys)/1e6, "MB")
+	plain := resultsFile(t, 64, "", nil)
+	base := resultsFile(t, 4, "", virtual(1000, "7.2"))
+	more := resultsFile(t, 4, "", virtual(1010, "7.2"))
+	other := resultsFile(t, 4, "", virtual(1000, "8.0"))
+	emulated := resultsFile(t, 64, "", func(t *record.Trial) { t.Machine.Accel = "tcg" })
+	missing := resultsFile(t, 64, "", func(t *record.Trial) {
+		if t.Trial.Block == 7 {
+			t.Status, t.Reason = record.Panic, "oops"
+		}
+	})
+	cut := resultsFile(t, 64, `{"schema":"ringtwin/trial/v1","id":"x`, nil)
+	mixed := resultsFile(t, 64, "{\"schema\":\"ringtwin/trial/v2\"}\n{\"Action\":\"run\"}\n", nil)
+	transports := []string{"--a", "transport=perf", "--b", "transport=ringbuf"}
+	for name, c := range map[string]struct {
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		"two slices":           {append([]string{plain}, transports...), exitOK, "2 comparisons", ""},
+		"two files":            {[]string{plain, emulated}, exitInfra, "0 comparisons", "accel is kvm in A and tcg in B"},
+		"a file and itself":    {[]string{plain, plain}, exitOK, "4 comparisons", ""},
+		"one file":             {[]string{plain}, exitUsage, "", "1 files: want two"},
+		"unknown key":          {[]string{plain, "--a", "transprot=perf", "--b", "transport=ringbuf"}, exitUsage, "", "nearest: transport"},
+		"unknown metric":       {append([]string{plain, "--gate", "latency<=1%"}, transports...), exitUsage, "", "nearest: latency_p"},
+		"empty slice":          {[]string{plain, "--a", "transport=perf", "--b", "transport=user"}, exitInfra, "0 comparisons", "no trial has transport=user"},
+		"gate on loss":         {append([]string{plain, "--gate", "loss<=0"}, transports...), exitOK, "gate loss<=0: passed on 6.1", ""},
+		"gate on memory":       {append([]string{plain, "--gate", "memory_bytes<=1%"}, transports...), exitFailed, "gate memory_bytes<=1%: FAILED on 6.1, full, perf/every against ringbuf/adaptive", ""},
+		"gate on nothing":      {append([]string{plain, "--gate", "instructions_per_event<=1%"}, transports...), exitInfra, "", "nothing was measured"},
+		"gate, emulated":       {append([]string{emulated, "--gate", "latency_p50<=50%"}, transports...), exitInfra, "times of an emulated machine do not decide", ""},
+		"gate, emulated, wall": {append([]string{emulated, "--gate", "latency_p50<=50%", "--gate-wall"}, transports...), exitOK, "passed", ""},
+		"same instructions":    {[]string{base, base, "--gate", "instructions_per_event<=0.5%"}, exitOK, "passed", ""},
+		"1 % instructions":     {[]string{base, more, "--gate", "instructions_per_event<=0.5%"}, exitFailed, "perf/every, storm of 64 bytes: A 1000.0 in A, B 1010.0 in B, that is +1 %", ""},
+		"another emulator":     {[]string{base, other}, exitInfra, "", "version is 7.2 in A and 8.0 in B"},
+		"not all measured":     {append([]string{missing}, transports...), exitInfra, "4 trials of A not measured", "8 trials were not measured"},
+		"gate fails, and more": {append([]string{cut, "--gate", "memory_bytes<=1%"}, transports...), exitFailed, "FAILED", "line 65"},
+		"cut off":              {append([]string{cut}, transports...), exitInfra, "2 comparisons", "results.jsonl: line 65: the file ends in the middle of a record"},
+		"other schemas":        {append([]string{mixed}, transports...), exitInfra, "2 comparisons", `line 65: schema "ringtwin/trial/v2"`},
+		"twice":                {append([]string{plain, mixed}, transports...), exitInfra, "2 comparisons", "64 trials are in another file too"},
+		"markdown":             {append([]string{plain, "--markdown"}, transports...), exitOK, "# A and B", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := run(t, append([]string{"compare"}, c.args...)...)
+			if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
+				t.Errorf("exit code %d, want %d, with %q and %q\n%s%s", code, c.code, c.stdout, c.stderr, stdout, stderr)
+			}
+		})
+	}
+	_, stdout, _ := run(t, append([]string{"compare", plain, "--json", "--gate", "loss<=0"}, transports...)...)
+	var got struct {
+		Comparisons []struct {
+			Rows []struct {
+				Metric  string
+				Ratio   *float64
+				Verdict string
+			}
+		}
+		Gates []struct{ Failed bool }
+	}
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || len(got.Comparisons) != 2 || len(got.Comparisons[0].Rows) < 5 || len(got.Gates) != 2 {
+		t.Errorf("%v: %+v", err, got)
+	}
 }

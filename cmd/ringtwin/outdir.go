@@ -130,6 +130,7 @@ func (o *outDir) finish(order []string) ([]verdict.Comparison, error) {
 	return comparisons, errors.Join(
 		o.results.Close(),
 		write("report.md", func(w io.Writer) error { return report.Markdown(w, comparisons) }),
+		write("report.html", func(w io.Writer) error { return report.HTML(w, comparisons) }),
 		write("bench.txt", func(w io.Writer) error { return report.Bench(w, o.trials) }),
 		write("junit.xml", func(w io.Writer) error { return report.JUnit(w, o.trials) }),
 	)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 type reportCmd struct {
 	Files    []string `arg:"" name:"results" help:"results.jsonl files, of one run or of several." type:"existingfile"`
 	Markdown bool     `help:"Write Markdown, as for the summary of a CI job."`
+	HTML     string   `name:"html" help:"Write a page with charts to this file too." placeholder:"FILE" type:"path"`
 	Expect   string   `help:"Kernels that must be there, as they were asked for: \"5.10 6.1\"." placeholder:"KERNELS"`
 }
 
@@ -36,6 +38,9 @@ func (r *reportCmd) Run(e *env) error {
 	if err := write(e.stdout, comparisons); err != nil {
 		return err
 	}
+	if r.HTML != "" {
+		errs = append(errs, writeHTML(r.HTML, comparisons))
+	}
 	for _, want := range strings.Fields(strings.ReplaceAll(r.Expect, ",", " ")) {
 		errs = append(errs, expect(comparisons, want))
 	}
@@ -50,6 +55,18 @@ func (r *reportCmd) Run(e *env) error {
 		return exitError(exitFailed)
 	}
 	return errors.Join(errs...)
+}
+
+// writeHTML writes the page.
+func writeHTML(path string, comparisons []verdict.Comparison) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	if err := errors.Join(report.HTML(file, comparisons), file.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
 }
 
 // expect returns an error unless there are trials of the kernel.

@@ -59,7 +59,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c,
 		kong.Name("ringtwin"),
 		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", ")},
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,6 +82,12 @@ func TestReadTellsBadLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := strings.TrimSuffix(b.String(), "\n")
+	b.Reset()
+	good.ID = "another"
+	if err := Write(&b, &good); err != nil {
+		t.Fatal(err)
+	}
+	other := strings.TrimSuffix(b.String(), "\n")
 	for name, bad := range map[string]string{
 		"cut off":       line[:len(line)/2],
 		"no JSON":       "text",
@@ -89,22 +96,82 @@ func TestReadTellsBadLines(t *testing.T) {
 		"unknown field": strings.Replace(line, `"schema"`, `"later":1,"schema"`, 1),
 		"wrong type":    strings.Replace(line, `"started":9223372036854775808`, `"started":-1`, 1),
 		"a number":      "3",
-		"a second time": line + " ",
+		"twice":         line,
 		"too long":      `{"schema":"` + strings.Repeat("x", maxLine) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if bad == line {
-				t.Fatal("the line is good")
-			}
-			got, err := Read(strings.NewReader(line + "\n\n" + bad + "\n"))
+			got, err := Read(strings.NewReader(line + "\n\n" + bad + "\n" + other))
 			var le *LineError
 			if !errors.As(err, &le) || le.Line != 3 {
 				t.Errorf("error %v, want one of line 3", err)
 			}
-			if len(got) != 1 {
-				t.Errorf("%d trials, want the good one", len(got))
+			if len(got) != 2 {
+				t.Errorf("%d trials, want the good ones before and after", len(got))
 			}
 		})
+	}
+	if got, err := Read(strings.NewReader(line + "\n" + other)); err != nil || len(got) != 2 {
+		t.Errorf("%d trials of a last line without its end, %v", len(got), err)
+	}
+	if got, err := Read(strings.NewReader(line + "\n" + other[:len(other)/2])); !errors.Is(err, ErrTruncated) || len(got) != 1 {
+		t.Errorf("%d trials of a last line that was cut off, %v", len(got), err)
+	}
+	if _, err := Read(strings.NewReader(strings.Repeat("x\n", 1000))); strings.Count(err.Error(), "\n") != mostErrors || !strings.HasSuffix(err.Error(), "and 900 more lines") {
+		t.Errorf("a thousand bad lines are told as %v", err)
+	}
+}
+
+// TestReadFigures leaves out what figures do not need.
+func TestReadFigures(t *testing.T) {
+	var b bytes.Buffer
+	want := full(t)
+	if err := Write(&b, &want); err != nil {
+		t.Fatal(err)
+	}
+	want.Ledger, want.Machine.Command, want.Latency.HDR, want.Intended.HDR = nil, "", "", ""
+	got, err := ReadFigures(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Trial{want}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestOrder: lines are decoded on all CPUs, and stay in order.
+func TestOrder(t *testing.T) {
+	var b bytes.Buffer
+	for i := range 1000 {
+		if err := Write(&b, &Trial{Schema: Schema, ID: strconv.Itoa(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Read(&b)
+	if err != nil || len(got) != 1000 {
+		t.Fatalf("%d trials, %v", len(got), err)
+	}
+	for i := range got {
+		if got[i].ID != strconv.Itoa(i) {
+			t.Fatalf("%s at place %d", got[i].ID, i)
+		}
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	var text bytes.Buffer
+	trial := full(b)
+	trial.Latency.HDR = strings.Repeat("x", 600)
+	for i := range 1000 {
+		trial.ID = strconv.Itoa(i)
+		if err := Write(&text, &trial); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(text.Len()))
+	for b.Loop() {
+		if trials, err := ReadFigures(bytes.NewReader(text.Bytes())); err != nil || len(trials) != 1000 {
+			b.Fatal(len(trials), err)
+		}
 	}
 }
 

@@ -1,16 +1,14 @@
 package record
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"slices"
-	"sync"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxLine bounds one record: a thousand times what one takes.
@@ -27,6 +25,9 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 // Unwrap returns the cause.
 func (e *LineError) Unwrap() error { return e.Err }
 
+// ErrTruncated is a last line that was not written to its end.
+var ErrTruncated = errors.New("the file ends in the middle of a record")
+
 // Write appends one record as one line.
 func Write(w io.Writer, t *Trial) error {
 	line, err := json.Marshal(t)
@@ -37,98 +38,113 @@ func Write(w io.Writer, t *Trial) error {
 	return err
 }
 
-// Read returns all records that r holds. A line that is no record, or one that was
-// there before, is left out and is a [LineError] in the joined error, beside which
-// the rest is returned.
-func Read(r io.Reader) ([]Trial, error) {
+// Read returns all records that r holds. A line that is no record, or one that
+// was there before, is left out and is a [LineError] in the joined error, beside
+// which the rest is returned.
+func Read(r io.Reader) ([]Trial, error) { return read(r, strict, func(*Trial) {}) }
+
+// strict refuses what the format does not have.
+var strict = jsonv2.RejectUnknownMembers(true)
+
+// figures is strict too, and steps over ledgers.
+var figures = jsonv2.JoinOptions(strict, jsonv2.WithUnmarshalers(
+	jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, _ *[]Invariant) error { return d.SkipValue() }),
+))
+
+// ReadFigures is [Read] without what only a reader of single trials wants: the
+// histograms, the ledgers, the machines' commands. Text
+// that repeats is kept once. It is for many records.
+func ReadFigures(r io.Reader) ([]Trial, error) {
+	texts := texts{known: map[string]string{}}
+	return read(r, figures, func(t *Trial) {
+		for _, l := range []*Latency{t.Latency, t.Intended} {
+			if l != nil {
+				l.HDR = ""
+			}
+		}
+		t.Machine.Command = ""
+		texts.once(t)
+	})
+}
+
+// texts are kept once.
+type texts struct {
+	known map[string]string
+	last  []string // those of the trial before, which are most often the same
+}
+
+func (t *texts) once(trial *Trial) {
+	k, m, c, p := &trial.Kernel, &trial.Machine, &trial.Cell, &trial.Trial
+	all := [...]*string{
+		&trial.Schema, (*string)(&trial.Status), &trial.Reason, &k.Want, &k.Release, &k.Source, &k.Package, &k.SHA256, &k.Config.Preempt,
+		&m.Backend, &m.Accel, &m.Clock, &m.CPUModel, &m.Version, &c.Transport, &c.Policy, &c.Attach, &c.Workload,
+		&c.Equal, &c.Placement, &c.Fault, &p.Run, &p.Plan, &p.Scenario, &p.Side, &p.Order,
+	}
+	if t.last == nil {
+		t.last = make([]string, len(all))
+	}
+	for i, text := range all {
+		if *text != t.last[i] {
+			known, ok := t.known[*text]
+			if !ok {
+				known = *text
+				t.known[known] = known
+			}
+			t.last[i] = known
+		}
+		*text = t.last[i]
+	}
+	if trial.Counts != nil && len(trial.Counts.Failed) == 0 {
+		trial.Counts.Failed = nil
+	}
+}
+
+// mostErrors is how many bad lines of a file are told one by one.
+const mostErrors = 100
+
+func read(r io.Reader, how jsonv2.Options, keep func(*Trial)) ([]Trial, error) {
+	type id struct{ run, id string }
 	var trials []Trial
-	err := Each(r, func(t *Trial) { trials = append(trials, *t) })
-	return trials, err
-}
-
-// Each is [Read] that hands the records over one by one, in order: what take does
-// not keep of them takes no memory, and the record itself is not its to keep.
-// Lines are decoded on all cores.
-func Each(r io.Reader, take func(*Trial)) error {
 	var errs []error
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(make([]byte, 0, 64<<10), maxLine)
-	type place struct{ run, id string }
-	seen := map[place]int{}
-	line := 0
-	batch := make([]decoded, 0, batchLines)
-	flush := func() {
-		decodeAll(batch)
-		for i := range batch {
-			d := &batch[i]
-			at := place{d.trial.Trial.Run, d.trial.ID}
-			if before := seen[at]; d.err == nil && before > 0 && at.id != "" {
-				d.err = fmt.Errorf("trial %s of run %q is in line %d already", at.id, at.run, before)
+	bad := 0
+	seen := map[id]int{}
+	err := decodeAll(r, how, func(line int, t *Trial, err error) {
+		if err == nil {
+			at := id{t.Trial.Run, t.ID}
+			if first, ok := seen[at]; ok {
+				err = fmt.Errorf("trial %s of run %q is on line %d too", t.ID, t.Trial.Run, first)
+			} else {
+				seen[at] = line
 			}
-			if d.err != nil {
-				errs = append(errs, &LineError{Line: d.line, Err: d.err})
-				continue
+		}
+		if err != nil {
+			if bad++; bad <= mostErrors {
+				errs = append(errs, &LineError{Line: line, Err: err})
 			}
-			seen[at] = d.line
-			take(&d.trial)
+			return
 		}
-		batch = batch[:0]
+		keep(t)
+		trials = append(trials, *t)
+	})
+	if bad > mostErrors {
+		errs = append(errs, fmt.Errorf("and %d more lines", bad-mostErrors))
 	}
-	for scanner.Scan() {
-		line++
-		if len(bytes.TrimSpace(scanner.Bytes())) == 0 {
-			continue
-		}
-		batch = append(batch, decoded{line: line, text: bytes.Clone(scanner.Bytes())})
-		if len(batch) == batchLines {
-			flush()
-		}
-	}
-	flush()
-	if err := scanner.Err(); err != nil {
-		errs = append(errs, &LineError{Line: line + 1, Err: err})
-	}
-	return errors.Join(errs...)
+	return trials, errors.Join(append(errs, err)...)
 }
 
-// batchLines are decoded together: some megabytes.
-const batchLines = 512
-
-// decoded is a line and what is in it.
-type decoded struct {
-	line  int
-	text  []byte
-	trial Trial
-	err   error
-}
-
-func decodeAll(batch []decoded) {
-	var wg sync.WaitGroup
-	share := (len(batch) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
-	for part := range slices.Chunk(batch, max(share, 1)) {
-		wg.Go(func() {
-			for i := range part {
-				part[i].trial, part[i].err = decode(part[i].text)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func decode(line []byte) (Trial, error) {
+// decode reads one record. A record of another schema is told as that, whatever
+// else is unknown about it.
+func decode(line []byte, how jsonv2.Options) (Trial, error) {
 	var t Trial
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&t)
+	err := jsonv2.Unmarshal(line, &t, how)
 	if err == nil && t.Schema == Schema {
 		return t, nil
 	}
-	// A record of another version has other fields: say that first.
 	var head struct {
 		Schema string `json:"schema"`
 	}
-	if other := json.Unmarshal(line, &head); other != nil {
-		return Trial{}, other
+	if err := jsonv2.Unmarshal(line, &head); err != nil {
+		return Trial{}, err
 	}
 	if head.Schema != Schema {
 		return Trial{}, fmt.Errorf("schema %q, want %q", head.Schema, Schema)
@@ -137,21 +153,20 @@ func decode(line []byte) (Trial, error) {
 }
 
 // ReadFile is [Read] on a file; errors name it.
-func ReadFile(path string) ([]Trial, error) {
-	var trials []Trial
-	err := EachOfFile(path, func(t *Trial) { trials = append(trials, *t) })
-	return trials, err
-}
+func ReadFile(path string) ([]Trial, error) { return onFile(path, Read) }
 
-// EachOfFile is [Each] on a file; errors name it.
-func EachOfFile(path string, take func(*Trial)) error {
+// ReadFileFigures is [ReadFigures] on a file; errors name it.
+func ReadFileFigures(path string) ([]Trial, error) { return onFile(path, ReadFigures) }
+
+func onFile(path string, read func(io.Reader) ([]Trial, error)) ([]Trial, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer file.Close()
-	if err := Each(file, take); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	trials, err := read(file)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return nil
+	return trials, err
 }

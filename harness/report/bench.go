@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"strings"
 
@@ -47,7 +48,7 @@ type benchUnit struct {
 func benchUnits() []benchUnit {
 	var units []benchUnit
 	for _, m := range verdict.Metrics() {
-		name := strings.NewReplacer(", per event", "/event", " ", "-").Replace(m.Name)
+		name := strings.NewReplacer(", per event", "/event", ", ", "-", " ", "-").Replace(m.Name)
 		u := benchUnit{name: name, scale: 1, better: m.Better, of: m.Of}
 		switch m.Unit {
 		case "ns":
@@ -55,13 +56,14 @@ func benchUnits() []benchUnit {
 			u.name = strings.Replace(name+"-sec", "/event-sec", "-sec/event", 1)
 		case "bytes":
 			u.name += "-B"
+		case "share":
+			u.name = "lost/event"
+		case "Hz":
+			u.name += "-Hz"
 		}
 		units = append(units, u)
 	}
-	lostPerEvent := func(t *record.Trial) float64 {
-		return float64(t.Counts.FailedTotal()+t.Counts.Misses) / float64(max(t.Counts.Started, 1))
-	}
-	return append(units, benchUnit{name: "lost/event", scale: 1, better: verdict.Lower, of: lostPerEvent})
+	return units
 }
 
 func benchResult(t *record.Trial) *benchfmt.Result {
@@ -70,14 +72,36 @@ func benchResult(t *record.Trial) *benchfmt.Result {
 			config("goos", runtime.GOOS), config("goarch", runtime.GOARCH),
 			config("kernel", t.Kernel.Release), config("accel", t.Machine.Accel), config("clock", t.Machine.Clock),
 		},
-		Name: benchfmt.Name(fmt.Sprintf("Execve/plan=%s/payload=%d/producers=%d/transport=%s-%d",
-			t.Trial.Plan, t.Cell.PayloadBytes, t.Cell.Producers, t.Cell.Transport, t.Machine.CPUs)),
+		Name:  benchName(t),
 		Iters: int(t.Counts.Delivered),
 	}
 	for _, unit := range benchUnits() {
-		r.Values = append(r.Values, benchfmt.Value{Value: unit.of(t) * unit.scale, Unit: unit.name})
+		// A figure that cannot be written, or that a trial does not have.
+		if v := unit.of(t) * unit.scale; !math.IsNaN(v) && !math.IsInf(v, 0) {
+			r.Values = append(r.Values, benchfmt.Value{Value: v, Unit: unit.name})
+		}
 	}
 	return r
+}
+
+// benchName has what tells set-ups apart, and the transport last, which
+// benchstat makes columns of.
+func benchName(t *record.Trial) benchfmt.Name {
+	name := "Execve"
+	if t.Cell.Workload == "storm" {
+		name = "Storm"
+	}
+	name += "/plan=" + t.Trial.Plan
+	if t.Trial.Scenario != "" {
+		name += "/scenario=" + t.Trial.Scenario
+	}
+	if t.Trial.Setup > 0 {
+		name += fmt.Sprintf("/setup=%d", t.Trial.Setup)
+	}
+	if t.Trial.Step > 0 {
+		name += fmt.Sprintf("/step=%d", t.Trial.Step)
+	}
+	return benchfmt.Name(fmt.Sprintf("%s/payload=%d/producers=%d/transport=%s-%d", name, t.Cell.PayloadBytes, t.Cell.Producers, t.Cell.Transport, t.Machine.CPUs))
 }
 
 func config(key, value string) benchfmt.Config {

@@ -8,49 +8,78 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// Markdown writes an overview of all kernels and a section for each.
+// markdownBytes bounds a report: a step summary takes 1 MiB, and a job has others.
+const markdownBytes = 512 << 10
+
+// Markdown writes what is recommended, an overview of all set-ups and a section for
+// each. What would make it longer than a step summary should be is left out, and
+// that is said: the HTML report has it.
 func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Perf buffer and BPF ring buffer\n\n**%s**\n\n", measuredLine(comparisons))
-	overview(&b, comparisons)
-	for i := range comparisons {
-		section(&b, &comparisons[i])
+	answers := &limited{b: &b, left: markdownBytes / 8}
+	for _, r := range verdict.Recommend(comparisons) {
+		c := verdict.Comparison{Kernel: r.Kernel, Machine: r.Machine}
+		answers.add(fmt.Sprintf("- **%s** (%s; %d of %d trials measured): %s.\n", cell(kernelName(&c)), cell(machineLine(&c)), r.Measured, r.Planned, cell(r.Sentence)))
 	}
+	answers.end("kernel")
+	b.WriteString("\n")
+	overview(&b, comparisons)
+	sections := &limited{b: &b, left: markdownBytes - b.Len() - 200}
+	for i := range comparisons {
+		var one strings.Builder
+		section(&one, &comparisons[i])
+		sections.add(one.String())
+	}
+	sections.end("set-up")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// overview has a line a kernel, and the ratios as columns.
+// limited adds text as long as there is room, and counts what there is none for.
+type limited struct {
+	b         *strings.Builder
+	left, out int
+}
+
+func (l *limited) add(text string) {
+	if l.left -= len(text); l.left < 0 || l.out > 0 {
+		l.out++
+		return
+	}
+	l.b.WriteString(text)
+}
+
+func (l *limited) end(what string) {
+	if l.out > 0 {
+		fmt.Fprintf(l.b, "\n*%s left out here to keep this short: see report.html*\n", plural(l.out, "more "+what))
+	}
+}
+
+// overview has a line a set-up on a kernel, and the ratios as columns.
 func overview(b *strings.Builder, comparisons []verdict.Comparison) {
-	b.WriteString("Ratios are B to A: below 1 B takes less.\n\n| kernel | plan | machine | A | B | trials | A delivered | B delivered |")
-	for _, m := range verdict.Metrics() {
+	metrics := shown(comparisons)
+	b.WriteString("Ratios are B to A: below 1, B takes less.\n\n| kernel | plan | machine | trials | A | B | A delivered | B delivered |")
+	for _, m := range metrics {
 		fmt.Fprintf(b, " %s |", m.Name)
 	}
-	b.WriteString("\n|" + strings.Repeat(" --- |", 8+len(verdict.Metrics())) + "\n")
+	b.WriteString("\n|" + strings.Repeat(" --- |", 8+len(metrics)) + "\n")
+	lines := &limited{b: b, left: markdownBytes / 2}
 	for i := range comparisons {
 		c := &comparisons[i]
-		name := c.Kernel.Release
-		if name == "" {
-			name = c.Kernel.Want
-		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s |", cell(name), cell(setupName(c)), cell(c.Machine.Accel), cell(c.LabelA), cell(c.LabelB), cell(statusLine(c)), delivered(c.TotalA), delivered(c.TotalB))
-		for _, m := range verdict.Metrics() {
+		var line strings.Builder
+		fmt.Fprintf(&line, "| %s | %s | %s | %s | %s | %s | %s | %s |", cell(kernelName(c)), cell(planName(c)), cell(c.Machine.Accel), cell(statusLine(c)),
+			cell(c.A.Setup()), cell(c.B.Setup()), delivered(c.A.Total), delivered(c.B.Total))
+		for _, m := range metrics {
 			text := "-"
 			if row := c.Row(m.Slug); row != nil {
 				text = ratio(row)
 			}
-			fmt.Fprintf(b, " %s |", text)
+			fmt.Fprintf(&line, " %s |", text)
 		}
-		b.WriteString("\n")
+		lines.add(line.String() + "\n")
 	}
-}
-
-// setupName is the plan with what tells its set-ups apart.
-func setupName(c *verdict.Comparison) string {
-	if c.Scenario == "" {
-		return c.Plan
-	}
-	return fmt.Sprintf("%s, %s (%d)", c.Plan, c.Scenario, c.Setup)
+	lines.end("line")
 }
 
 func section(b *strings.Builder, c *verdict.Comparison) {
@@ -59,13 +88,13 @@ func section(b *strings.Builder, c *verdict.Comparison) {
 		for _, line := range setupLines(c) {
 			fmt.Fprintf(b, "%s.\n", cell(line))
 		}
-		fmt.Fprintf(b, "\n| | A: %s | B: %s | B/A | noise | verdict |\n| --- | --- | --- | --- | --- | --- |\n", cell(c.LabelA), cell(c.LabelB))
+		fmt.Fprintf(b, "\n| | %s | %s | %s | noise | verdict |\n| --- | --- | --- | --- | --- | --- |\n", cell(head(&c.A)), cell(head(&c.B)), cell(over(c)))
 		for _, l := range lines(c) {
-			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", cell(l.name), cell(l.a), cell(l.b), l.ratio, l.noise, l.verdict)
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", cell(l.Name), cell(l.A), cell(l.B), l.Ratio, l.Noise, cell(l.Verdict))
 		}
 	}
 	for _, note := range notes(c) {
-		fmt.Fprintf(b, "\n*%s*\n", note)
+		fmt.Fprintf(b, "\n*%s*\n", cell(note))
 	}
 	for _, reason := range c.Reasons {
 		fmt.Fprintf(b, "\n- **%s**, %s: %s\n", reason.Status, plural(len(reason.Trials), "trial"), code(reason.Text))

@@ -72,6 +72,7 @@ func TestGolden(t *testing.T) {
 	comparisons := verdict.Compare(all)
 	golden(t, "terminal.txt", render(t, func(w io.Writer) error { return Terminal(w, comparisons) }))
 	golden(t, "report.md", render(t, func(w io.Writer) error { return Markdown(w, comparisons) }))
+	golden(t, "report.html", render(t, func(w io.Writer) error { return HTML(w, comparisons) }))
 	golden(t, "bench.txt", render(t, func(w io.Writer) error { return Bench(w, all) }))
 	golden(t, "junit.xml", render(t, func(w io.Writer) error { return JUnit(w, all) }))
 }

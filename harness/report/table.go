@@ -1,5 +1,5 @@
 // Package report shows what package verdict found: on a terminal, as Markdown,
-// as Go benchmark text for benchstat, as JUnit XML. It computes nothing, and its
+// as a page with charts, as Go benchmark text for benchstat, as JUnit XML. It computes nothing, and its
 // output depends on its input alone.
 package report
 
@@ -12,55 +12,77 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
 // line is one row of a comparison as text.
-type line struct{ name, a, b, ratio, noise, verdict string }
+type line struct{ Name, A, B, Ratio, Noise, Verdict string }
 
 // lines is the comparison as both the terminal and Markdown show it.
 func lines(c *verdict.Comparison) []line {
+	a, b := &c.A, &c.B
 	all := []line{
-		{name: "delivered of emitted", a: delivered(c.TotalA), b: delivered(c.TotalB)},
-		{name: "lost", a: lost(c.TotalA), b: lost(c.TotalB)},
-		{name: "left in the rings", a: fmt.Sprint(c.TotalA.Residual), b: fmt.Sprint(c.TotalB.Residual)},
+		{Name: "delivered of emitted", A: delivered(a.Total), B: delivered(b.Total)},
+		{Name: "lost", A: lost(a.Total), B: lost(b.Total)},
+		{Name: "left in the rings", A: fmt.Sprint(a.Total.Residual), B: fmt.Sprint(b.Total.Residual)},
 	}
-	if c.TotalA.Lost()+c.TotalB.Lost() > 0 {
-		all = append(all, line{
-			name: "lost, and no reader was told",
-			a:    fmt.Sprint(untold(&c.A, c.TotalA)), b: fmt.Sprint(untold(&c.B, c.TotalB)),
-		})
+	if a.Total.Lost()+b.Total.Lost() > 0 {
+		all = append(all, line{Name: "lost, and no reader was told", A: untold(a), B: untold(b)})
 	}
-	if c.KneeA != nil && c.KneeB != nil {
-		all = append(all, line{name: "highest rate without loss", a: knee(c.KneeA), b: knee(c.KneeB)})
-	}
-	for _, row := range c.Rows {
-		all = append(all, line{
-			row.Metric.Name, value(row.Metric.Unit, row.A), value(row.Metric.Unit, row.B), ratio(&row), noise(&row), answer(c, &row),
-		})
+	for i := range c.Rows {
+		row := &c.Rows[i]
+		l := line{row.Metric.Name, value(row.Metric.Unit, row.A), value(row.Metric.Unit, row.B), ratio(row), noise(row), answer(row)}
+		if row.Metric.Slug == "knee" {
+			l.A, l.B = kneeText(a.Knee), kneeText(b.Knee)
+		}
+		all = append(all, l)
 	}
 	return all
 }
 
-// untold is what no reader was told of: a ring buffer tells of nothing.
-func untold(cell *record.Cell, t verdict.Total) uint64 {
-	if bpf.Transport(cell.Transport).IsRingbuf() {
-		return t.Lost()
+// untold counts the losses that no reader hears of. A ring buffer's reader is
+// told of none.
+func untold(s *verdict.Side) string {
+	if s.Cell.Transport == string(bpf.Perf) {
+		return fmt.Sprint(s.Total.LostTail + s.Total.Misses)
 	}
-	return t.LostTail + t.Misses
+	return fmt.Sprint(s.Total.Lost())
 }
 
-// knee is the highest rate without loss, and the lowest above it that lost.
-func knee(k *verdict.Knee) string {
+// kneeText is the bracket of a knee.
+func kneeText(k *verdict.Knee) string {
 	switch {
-	case k.Kept == 0:
-		return fmt.Sprintf("below %.0f/s", k.Lost)
-	case k.Lost == 0:
-		return fmt.Sprintf("above %.0f/s", k.Kept)
+	case k == nil:
+		return "-"
+	case k.KeptHz == 0:
+		return "below " + value("Hz", k.LostHz)
+	case math.IsInf(k.LostHz, 0):
+		return "above " + value("Hz", k.KeptHz)
 	}
-	return fmt.Sprintf("%.0f to %.0f/s", k.Kept, k.Lost)
+	return value("Hz", k.KeptHz) + " to " + value("Hz", k.LostHz)
+}
+
+// head names a side in a table.
+func head(s *verdict.Side) string {
+	switch s.Label {
+	case string(bpf.Perf):
+		return "perf buffer"
+	case string(bpf.Ringbuf):
+		return "ring buffer"
+	}
+	return s.Label
+}
+
+// over names the ratio of a comparison.
+func over(c *verdict.Comparison) string {
+	if c.A.Label == string(bpf.Perf) && c.B.Label == string(bpf.Ringbuf) {
+		return "ring/perf"
+	}
+	if len(c.A.Label)+len(c.B.Label) > 24 {
+		return "B/A"
+	}
+	return c.B.Label + "/" + c.A.Label
 }
 
 func delivered(t verdict.Total) string { return fmt.Sprintf("%d of %d", t.Delivered, t.Emitted) }
@@ -84,60 +106,99 @@ func lost(t verdict.Total) string {
 	return strings.Join(parts, ", ")
 }
 
-// noise is how far a transport is from itself.
+// noise is how far a side is from itself.
 func noise(row *verdict.Row) string {
-	if math.IsNaN(row.Floor) {
+	switch {
+	case math.IsNaN(row.Floor):
 		return "-"
-	}
-	if row.Floor >= 1 {
+	case row.Metric.Absolute:
+		return "±" + value(row.Metric.Unit, row.Floor)
+	case row.Floor >= 1:
 		return fmt.Sprintf("up to %.0f times", math.Ceil(1+row.Floor))
 	}
 	return fmt.Sprintf("±%.0f %%", math.Ceil(row.Floor*100))
 }
 
-// answer is the verdict, and what would decide it.
-func answer(c *verdict.Comparison, row *verdict.Row) string {
-	text := string(row.Verdict)
-	switch row.Verdict {
-	case verdict.ABetter:
-		text = c.LabelA + " better"
-	case verdict.BBetter:
-		text = c.LabelB + " better"
-	}
+// answer is the verdict, and what would decide it, or why there is none.
+func answer(row *verdict.Row) string {
+	text := row.Answer()
 	switch {
-	case row.More > 0 && row.MoreTime > 0:
-		text += fmt.Sprintf(" (%d blocks may decide: %s more)", row.More, duration(row.MoreTime))
-	case row.More > 0:
-		text += fmt.Sprintf(" (%d blocks may decide)", row.More)
+	case row.More > row.Blocks:
+		text += fmt.Sprintf(" (%s may decide%s)", plural(row.More-row.Blocks, "more block"), within(row.MoreTime))
+	case math.IsNaN(row.A) && math.IsNaN(row.B):
+		text = "not shown: " + row.Why
+	case row.Why != "" && row.Verdict == verdict.NoVerdict:
+		text += ": " + row.Why
 	}
 	return text
 }
 
-// ratio is ringbuf/perf with its interval, or the range over the blocks.
+// within says how long something takes.
+func within(d time.Duration) string {
+	switch minutes := d.Minutes(); {
+	case d == 0:
+		return ""
+	case minutes < 1:
+		return ", within 1 minute"
+	default:
+		return fmt.Sprintf(", %.0f minutes", math.Ceil(minutes))
+	}
+}
+
+// ratio is B/A, or for an absolute metric B-A, with its interval, or the range
+// over the blocks.
 func ratio(row *verdict.Row) string {
 	if math.IsNaN(row.Ratio) {
 		return "-"
 	}
-	text := fmt.Sprintf("%.2f", row.Ratio)
+	show := func(x float64) string { return fmt.Sprintf("%.2f", x) }
 	switch {
+	case row.Metric.Absolute:
+		show = func(x float64) string { return signed(value(row.Metric.Unit, x), x) }
+	case row.Metric.Margin < 0.01: // figures that repeat: show what a gate would
+		show = func(x float64) string { return fmt.Sprintf("%.4f", x) }
+	}
+	text := show(row.Ratio)
+	switch {
+	case row.Low == row.High:
 	case row.Interval:
-		text += fmt.Sprintf(" [%.2f, %.2f]", row.Low, row.High)
-	case row.Blocks > 1 && row.Low != row.High:
-		text += fmt.Sprintf(" (%.2f to %.2f)", row.Low, row.High)
+		text += fmt.Sprintf(" [%s, %s]", show(row.Low), show(row.High))
+	case row.Blocks > 1:
+		text += fmt.Sprintf(" (%s to %s)", show(row.Low), show(row.High))
+	}
+	return text
+}
+
+func signed(text string, x float64) string {
+	if x > 0 {
+		return "+" + text
 	}
 	return text
 }
 
 // value writes a figure with the unit that a person would choose.
 func value(unit string, v float64) string {
-	if math.IsNaN(v) {
+	switch {
+	case math.IsNaN(v):
 		return "-"
+	case math.IsInf(v, 0):
+		return "never"
 	}
 	switch unit {
 	case "ns":
 		return scaled(v, 1000, "ns", "us", "ms", "s")
 	case "bytes":
 		return scaled(v, 1024, "B", "KiB", "MiB", "GiB")
+	case "Hz":
+		return scaled(v, 1000, "Hz", "kHz", "MHz")
+	case "share":
+		if v == 0 {
+			return "0 %"
+		}
+		return fmt.Sprintf("%.3g %%", v*100)
+	}
+	if math.Abs(v) >= 100 {
+		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
 }
@@ -163,6 +224,9 @@ func kernelLine(c *verdict.Comparison) string {
 	if c.Kernel.Release == "" {
 		text = "kernel " + c.Kernel.Want
 	}
+	if c.B.Kernel.Release != "" && c.B.Kernel.Release != c.Kernel.Release {
+		return text + " against " + c.B.Kernel.Release
+	}
 	var more []string
 	if c.Kernel.Package != "" {
 		more = append(more, c.Kernel.Source+" "+c.Kernel.Package)
@@ -183,70 +247,82 @@ func kernelLine(c *verdict.Comparison) string {
 
 func machineLine(c *verdict.Comparison) string {
 	m := c.Machine
-	text := fmt.Sprintf("%s, %s, %s, %d MiB", strings.TrimSpace(m.Backend+" "+m.Version), m.Accel, plural(m.CPUs, "CPU"), m.MemoryBytes>>20)
+	parts := []string{strings.TrimSpace(m.Backend + " " + m.Version)}
+	if m.Accel != "none" { // a machine that is none needs none
+		parts = append(parts, m.Accel)
+	}
 	if m.Clock == record.Virtual {
-		text += ", virtual time"
+		parts = append(parts, "virtual time")
 	}
-	return text
-}
-
-// duration is a time as one plans with it.
-func duration(d time.Duration) string {
-	if d < 90*time.Second {
-		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()))
-	}
-	return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes()))
+	return strings.Join(append(parts, plural(m.CPUs, "CPU"), fmt.Sprintf("%d MiB", m.MemoryBytes>>20)), ", ")
 }
 
 // setupLines say what was run, and with what.
 func setupLines(c *verdict.Comparison) []string {
-	a, b := &c.A, &c.B
-	rate := "as fast as possible"
-	if a.RateHz > 0 {
-		rate = fmt.Sprintf("at %g Hz", a.RateHz)
-	}
-	if c.KneeA != nil {
-		rate = "at rates that each side chose by what it lost"
-	}
-	what := fmt.Sprintf("%d program starts a trial", a.Events)
-	if a.Workload == string(bpf.Storm) {
-		what = fmt.Sprintf("storm of %d events a trial", a.Events)
-		if a.Batch > 1 {
-			what += fmt.Sprintf(", %d a call", a.Batch)
-		}
-	}
-	load := fmt.Sprintf("plan %s: %s by %s, %s", c.Plan, what, plural(a.Producers, "producer"), rate)
+	a, b := &c.A.Cell, &c.B.Cell
+	title := "plan " + c.Plan
 	if c.Scenario != "" {
-		load = fmt.Sprintf("plan %s, scenario %s: %s by %s, %s", c.Plan, c.Scenario, what, plural(a.Producers, "producer"), rate)
+		title += ", " + c.Scenario
 	}
-	switch a.Placement {
-	case plan.Hot:
-		load += ", all on one CPU"
-	case plan.Same:
-		load += ", on the reader's CPU"
-	case plan.BackToBack:
-		load += ", by the reader itself once it has read a batch"
+	load := fmt.Sprintf("%s: %s", title, loadText(a, c.Sweep()))
+	events := fmt.Sprintf("attached by %s; events of %d bytes; rings: %s, %s", a.Attach, a.PayloadBytes, rings(&c.A), rings(&c.B))
+	all := []string{load, events}
+	if a.Policy != "" || b.Policy != "" {
+		all = append(all, fmt.Sprintf("the reader is woken: %s; %s", policy(&c.A), policy(&c.B)))
 	}
-	if a.ReaderStallMS > 0 {
-		load += fmt.Sprintf("; the reader sleeps for the first %d ms", a.ReaderStallMS)
-	}
-	if a.ReaderDelayNS > 0 {
-		load += fmt.Sprintf("; the reader works %s on each event", value("ns", float64(a.ReaderDelayNS)))
-	}
-	rings := func(c *record.Cell) string {
-		n := c.RingBytesTotal / max(c.RingBytes, 1)
-		text := value("bytes", float64(c.RingBytes))
-		if n > 1 || bpf.Transport(c.Transport) == bpf.Perf {
-			text = fmt.Sprintf("%d x %s", n, text)
+	return all
+}
+
+// loadText says what causes the events.
+func loadText(c *record.Cell, sweep bool) string {
+	what := "program starts"
+	if c.Workload != workloadExecve && c.Workload != "" {
+		what = fmt.Sprintf("events of a %s", c.Workload)
+		if c.Batch > 1 {
+			what += fmt.Sprintf(", %d a trigger,", c.Batch)
 		}
-		return fmt.Sprintf("%s %s", c.Transport, text)
 	}
-	events := fmt.Sprintf("attached by %s; events of %d bytes; rings: %s, %s; who wakes the reader: %s, %s",
-		a.Attach, a.PayloadBytes, rings(a), rings(b), a.Policy, b.Policy)
-	if a.FlushMS > 0 {
-		events += fmt.Sprintf("; it looks every %d ms", a.FlushMS)
+	text := fmt.Sprintf("%d %s a trial by %s", c.Events, what, plural(c.Producers, "producer"))
+	switch {
+	case sweep:
+		text += ", rates swept"
+	case c.RateHz > 0:
+		text += fmt.Sprintf(", at %g Hz", c.RateHz)
+	default:
+		text += ", as fast as possible"
 	}
-	return []string{load, events}
+	if c.Placement != "" && c.Placement != "apart" {
+		text += ", placement " + c.Placement
+	}
+	if c.ReaderStallMS > 0 {
+		text += fmt.Sprintf("; the reader sleeps for the first %d ms", c.ReaderStallMS)
+	}
+	if c.ReaderDelayNS > 0 {
+		text += fmt.Sprintf("; the reader works %s on each event", value("ns", float64(c.ReaderDelayNS)))
+	}
+	if c.Fault != "" {
+		text += "; fault injected: " + c.Fault
+	}
+	return text
+}
+
+// workloadExecve is the workload whose events are program starts.
+const workloadExecve = "execve"
+
+func rings(s *verdict.Side) string {
+	each := value("bytes", float64(s.Cell.RingBytes))
+	if n := s.Cell.RingBytesTotal / max(s.Cell.RingBytes, 1); n > 1 {
+		return fmt.Sprintf("%s %d x %s", s.Label, n, each)
+	}
+	return fmt.Sprintf("%s %s", head(s), each)
+}
+
+func policy(s *verdict.Side) string {
+	text := s.Cell.Transport + " " + s.Cell.Policy
+	if s.Cell.FlushMS > 0 {
+		text += fmt.Sprintf(", and looks after %d ms", s.Cell.FlushMS)
+	}
+	return text
 }
 
 func plural(n int, what string) string {
@@ -259,19 +335,13 @@ func plural(n int, what string) string {
 // measuredLine is the first thing that a report says.
 func measuredLine(comparisons []verdict.Comparison) string {
 	var measured, planned int
+	kernels := map[string]bool{}
 	for i := range comparisons {
 		measured += comparisons[i].Measured()
 		planned += comparisons[i].Planned
+		kernels[comparisons[i].Kernel.Want] = true
 	}
-	kernels := map[string]bool{}
-	for i := range comparisons {
-		kernels[comparisons[i].Kernel.Want+" "+comparisons[i].Kernel.SHA256] = true
-	}
-	text := fmt.Sprintf("%d of %d trials measured, on %s", measured, planned, plural(len(kernels), "kernel"))
-	if len(comparisons) > len(kernels) {
-		text += fmt.Sprintf(", in %s", plural(len(comparisons), "set-up"))
-	}
-	return text
+	return fmt.Sprintf("%d of %d trials measured, on %s", measured, planned, plural(len(kernels), "kernel"))
 }
 
 // emulated is shown wherever times of an emulated machine are.
@@ -287,12 +357,12 @@ func notes(c *verdict.Comparison) []string {
 		all = append(all, emulated)
 	}
 	if len(c.Rows) > 0 {
-		all = append(all, "B/A: median over blocks of the ratio in each; (from to) its blocks, [from, to] its 95 % interval; noise: a transport against itself")
+		all = append(all, over(c)+": median over blocks of the ratio in each, for loss the difference; (from to) its blocks, [from, to] its 95 % interval; noise: a side against itself")
 	}
-	if c.TotalA.Delivered < c.TotalA.Emitted || c.TotalB.Delivered < c.TotalB.Emitted {
+	if c.A.Total.Delivered < c.A.Total.Emitted || c.B.Total.Delivered < c.B.Total.Emitted {
 		all = append(all, "latencies are of delivered events: a lost one has none")
 	}
-	if c.TotalA.Misses+c.TotalB.Misses > 0 {
+	if c.A.Total.Misses+c.B.Total.Misses > 0 {
 		all = append(all, "skipped: the kernel did not run the twin, because a run of it was under way on that CPU")
 	}
 	return all
@@ -311,8 +381,46 @@ func statusLine(c *verdict.Comparison) string {
 
 // ledgerLine says what ok means.
 func ledgerLine(c *verdict.Comparison) string {
-	if c.Measured() == 0 {
+	if c.Measured() == 0 || c.Invariants == 0 {
 		return ""
 	}
 	return fmt.Sprintf("every event accounted for: %d invariants hold in each trial that is ok", c.Invariants)
+}
+
+// kernelName is the release, or what was asked for where none is known.
+func kernelName(c *verdict.Comparison) string {
+	if c.Kernel.Release != "" {
+		return c.Kernel.Release
+	}
+	return c.Kernel.Want
+}
+
+// planName is the plan with the scenario, and the number of the set-up where one
+// of either has several.
+func planName(c *verdict.Comparison) string {
+	name := c.Plan
+	if c.Scenario != "" {
+		name += " " + c.Scenario
+	}
+	if c.Setup > 0 {
+		name += fmt.Sprintf(" #%d", c.Setup)
+	}
+	return name
+}
+
+// shown are the metrics of which any comparison has a row.
+func shown(comparisons []verdict.Comparison) []verdict.Metric {
+	have := map[string]verdict.Metric{}
+	for i := range comparisons {
+		for _, row := range comparisons[i].Rows {
+			have[row.Metric.Slug] = row.Metric
+		}
+	}
+	var all []verdict.Metric
+	for _, slug := range verdict.Slugs() {
+		if m, ok := have[slug]; ok {
+			all = append(all, m)
+		}
+	}
+	return all
 }

@@ -14,23 +14,27 @@ func Terminal(w io.Writer, comparisons []verdict.Comparison) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", measuredLine(comparisons))
 	for i := range comparisons {
-		c := &comparisons[i]
-		fmt.Fprintf(&b, "\n%s\n  %s\n", kernelLine(c), machineLine(c))
-		if len(c.Rows) > 0 {
-			fmt.Fprintf(&b, "  %s\n\n", strings.Join(setupLines(c), "\n  "))
-			terminalTable(&b, c)
-			b.WriteString("\n")
-		}
-		for _, note := range notes(c) {
-			fmt.Fprintf(&b, "  %s\n", note)
-		}
-		fmt.Fprintf(&b, "  trials: %s\n", statusLine(c))
-		for _, reason := range c.Reasons {
-			fmt.Fprintf(&b, "  %s (%s): %s\n", reason.Status, plural(len(reason.Trials), "trial"), indent(reason.Text))
-		}
+		terminalSection(&b, &comparisons[i])
 	}
 	_, err := io.WriteString(w, strings.Map(harmless, b.String()))
 	return err
+}
+
+// terminalSection writes one comparison.
+func terminalSection(b *strings.Builder, c *verdict.Comparison) {
+	fmt.Fprintf(b, "\n%s\n  %s\n", kernelLine(c), machineLine(c))
+	if len(c.Rows) > 0 {
+		fmt.Fprintf(b, "  %s\n\n", strings.Join(setupLines(c), "\n  "))
+		terminalTable(b, c)
+		b.WriteString("\n")
+	}
+	for _, note := range notes(c) {
+		fmt.Fprintf(b, "  %s\n", note)
+	}
+	fmt.Fprintf(b, "  trials: %s\n", statusLine(c))
+	for _, reason := range c.Reasons {
+		fmt.Fprintf(b, "  %s (%s): %s\n", reason.Status, plural(len(reason.Trials), "trial"), indent(reason.Text))
+	}
 }
 
 // harmless leaves out what would control a terminal: kernels and result files
@@ -44,9 +48,9 @@ func harmless(r rune) rune {
 
 func terminalTable(b *strings.Builder, c *verdict.Comparison) {
 	t := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "  \tA: %s\tB: %s\tB/A\tnoise\tverdict\n", c.LabelA, c.LabelB)
+	fmt.Fprintf(t, "  \t%s\t%s\t%s\tnoise\tverdict\n", head(&c.A), head(&c.B), over(c))
 	for _, l := range lines(c) {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", l.name, l.a, l.b, l.ratio, l.noise, l.verdict)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.A, l.B, l.Ratio, l.Noise, l.Verdict)
 	}
 	_ = t.Flush() // a Builder does not fail
 }

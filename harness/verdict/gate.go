@@ -9,93 +9,134 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Gate is how much worse B may be than A.
+// Gate bounds how much worse B may be than A.
 type Gate struct {
-	Slug    string
-	Percent float64
+	Metric Metric
+	// Limit is relative to A, or for an absolute metric of its unit.
+	Limit float64
+	text  string
 }
 
-// Loss is the name of the share of lost events, whose gate is in percent of all.
-const Loss = "loss"
+func (g Gate) String() string { return g.text }
 
-// Slugs names what a gate can be of.
-func Slugs() []string {
-	var all []string
-	for _, m := range Metrics() {
-		all = append(all, m.Slug)
-	}
-	return append(all, Loss)
-}
-
-// ParseGate reads METRIC<=X%.
+// ParseGate reads "instructions_per_event<=0.5%": B may be worse than A by that,
+// and not by more. The loss is a share of all events, so "loss<=0" lets B lose no
+// more than A does.
 func ParseGate(text string) (Gate, error) {
 	slug, limit, ok := strings.Cut(text, "<=")
-	percent, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(limit), "%"), 64)
-	if !ok || err != nil || !(percent >= 0) || math.IsInf(percent, 0) {
-		return Gate{}, fmt.Errorf("gate %q: want METRIC<=X%%, as instructions_per_event<=0.5%%", text)
+	if !ok {
+		return Gate{}, fmt.Errorf("gate %q: want METRIC<=LIMIT%%, as instructions_per_event<=0.5%%", text)
 	}
-	return Gate{strings.TrimSpace(slug), percent}, nil
+	slug, limit = strings.TrimSpace(slug), strings.TrimSpace(limit)
+	m, ok := MetricNamed(slug)
+	if !ok {
+		return Gate{}, fmt.Errorf("gate %q: no metric %q, want one of %s (nearest: %s)", text, slug, strings.Join(Slugs(), ", "), nearest(slug, Slugs()))
+	}
+	number, percent := strings.CutSuffix(limit, "%")
+	x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || x < 0 || math.IsNaN(x) || math.IsInf(x, 0) {
+		return Gate{}, fmt.Errorf("gate %q: limit %q, want a number of 0 or more, as 0.5%%", text, limit)
+	}
+	if !percent && x != 0 {
+		return Gate{}, fmt.Errorf("gate %q: limit %q, want a percentage, as %g%%", text, limit, x)
+	}
+	return Gate{Metric: m, Limit: x / 100, text: text}, nil
 }
 
-// String is the gate as one writes it.
-func (g Gate) String() string { return fmt.Sprintf("%s<=%g%%", g.Slug, g.Percent) }
-
-// Outcome of a gate in one comparison.
-type Outcome struct {
+// GateResult is what a gate made of one comparison.
+type GateResult struct {
 	Gate       Gate
 	Comparison *Comparison
-	// Measured reports whether both sides have the metric.
-	Measured bool
-	Failed   bool
-	Text     string // what was seen
+	Row        *Row
+	// Worse is by how much B is worse, as Limit counts it; below 0 it is better.
+	// Certain is the end of the interval that is on A's side: B is worse by that at
+	// least.
+	Worse, Certain float64
+	Failed         bool
+	// Refused says why the figure must not decide.
+	Refused string
 }
 
-// Check holds a comparison against the gate. B fails where it is worse by more
-// than the gate allows: in virtual time, and of what does not vary, as it is; else
-// where all of the interval says so.
-func (g Gate) Check(c *Comparison) Outcome {
-	out := Outcome{Gate: g, Comparison: c}
-	if g.Slug == Loss {
-		a, b := c.TotalA, c.TotalB
-		out.Measured = a.Emitted > 0 && b.Emitted > 0
-		if out.Measured {
-			more := 100 * (float64(b.Lost())/float64(b.Emitted) - float64(a.Lost())/float64(a.Emitted))
-			out.Failed = more > g.Percent
-			out.Text = fmt.Sprintf("%d of %d lost, then %d of %d", a.Lost(), a.Emitted, b.Lost(), b.Emitted)
+// Check holds the comparisons against the gate. No result means that there was
+// nothing to measure, which is no pass.
+//
+// In virtual time, and for metrics that do not vary, figures repeat: B fails when
+// it is worse by more than the limit. In wall time it fails only when the end of
+// the interval on A's side is, which takes as many blocks as an interval does.
+// The time of an emulated machine does not decide unless wall says so.
+func (g Gate) Check(comparisons []Comparison, wall bool) []GateResult {
+	var all []GateResult
+	for i := range comparisons {
+		c := &comparisons[i]
+		row := c.Row(g.Metric.Slug)
+		if row == nil || math.IsNaN(row.A) || math.IsNaN(row.B) {
+			continue
 		}
-		return out
+		all = append(all, g.check(c, row, wall))
 	}
-	row := c.Row(g.Slug)
-	if row == nil || math.IsNaN(row.A) || math.IsNaN(row.B) {
-		return out
+	return all
+}
+
+func (g Gate) check(c *Comparison, row *Row, wall bool) GateResult {
+	r := GateResult{Gate: g, Comparison: c, Row: row}
+	// Worse is higher, unless higher is better; then the ratio is turned round.
+	worse := func(ratio float64) float64 {
+		if g.Metric.Absolute {
+			return ratio
+		}
+		if g.Metric.Better == Higher {
+			ratio = 1 / ratio
+		}
+		return ratio - 1
 	}
-	out.Measured = true
-	if math.IsNaN(row.Ratio) { // a figure of 0 has no ratio
-		out.Failed = row.A == 0 && row.B > 0
-		out.Text = fmt.Sprintf("%g, then %g", row.A, row.B)
-		return out
+	least := row.Low
+	if g.Metric.Better == Higher {
+		least = row.High
 	}
-	worst, best := row.High, row.Low // of how much worse it is
-	seen := row.Ratio
-	if row.Metric.Better == Higher {
-		worst, best, seen = 1/row.Low, 1/row.High, 1/row.Ratio
-	}
-	percent := func(ratio float64) float64 { return 100 * (ratio - 1) }
+	r.Worse, r.Certain = worse(row.Ratio), worse(least)
 	virtual := c.Machine.Clock == record.Virtual
-	certain := best
-	if virtual || row.Metric.Exact {
-		certain = seen
-	}
-	out.Failed = percent(certain) > g.Percent
-	out.Text = fmt.Sprintf("%.6g, then %.6g: %+.3g %%", row.A, row.B, percent(seen))
-	if !virtual && !row.Metric.Exact {
-		out.Text += fmt.Sprintf(" (%+.3g to %+.3g %%)", percent(best), percent(worst))
-		if !row.Interval {
-			// The extremes of a few blocks are no interval: nothing is certain.
-			out.Failed = false
-			out.Measured = false
-			out.Text += fmt.Sprintf(", of %d blocks, at least %d can decide", row.Blocks, minBlocks)
+	switch {
+	case math.IsNaN(row.Ratio): // a figure of 0, or one that is infinite
+		r.Worse = worse(row.B / row.A)
+		if row.A == row.B {
+			r.Worse = 0
 		}
+		r.Certain = r.Worse
+		r.Failed = !(r.Worse <= g.Limit)
+	case g.Metric.Clock && !virtual && !c.Machine.Publishable() && !wall:
+		r.Refused = "times of an emulated machine do not decide: measure in virtual time, or say --gate-wall"
+	case virtual || g.Metric.Exact:
+		r.Failed = exceeds(r.Worse, g.Limit)
+	case !row.Interval:
+		r.Refused = fmt.Sprintf("%d blocks have no interval, it takes %d", row.Blocks, minBlocks)
+		if g.Metric.Slug == "loss" || row.Low == row.High && r.Worse <= 0 {
+			// Counts are what they are: a loss that was seen has been.
+			r.Refused = ""
+			r.Failed = exceeds(r.Worse, g.Limit)
+		}
+	default:
+		r.Failed = exceeds(r.Certain, g.Limit)
 	}
-	return out
+	return r
+}
+
+// exceeds is above, but for what floating point rounds.
+func exceeds(x, limit float64) bool { return x > limit+1e-12 }
+
+// Where names the cell of a result.
+func (r *GateResult) Where() string {
+	c := r.Comparison
+	parts := []string{c.Kernel.Want}
+	if c.B.Kernel.Want != "" && c.B.Kernel.Want != c.Kernel.Want {
+		parts[0] += " against " + c.B.Kernel.Want
+	}
+	parts = append(parts, c.Plan)
+	if c.Scenario != "" {
+		parts = append(parts, c.Scenario)
+	}
+	a, b := c.A.Setup(), c.B.Setup()
+	if a != b {
+		a += " against " + b
+	}
+	return strings.Join(append(parts, a, fmt.Sprintf("%s of %d bytes", c.A.Cell.Workload, c.A.Cell.PayloadBytes)), ", ")
 }

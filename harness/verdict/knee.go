@@ -1,41 +1,109 @@
 package verdict
 
-import "github.com/ringtwin/ringtwin/harness/record"
+import (
+	"math"
+	"slices"
 
-// Knee is the highest rate without loss of one side, in events a second: between
-// the highest that lost nothing and the lowest above it that did.
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// Knee is the highest rate without loss that a sweep found for one side.
 type Knee struct {
-	// Kept is 0 if every rate lost something, and Lost 0 if none did. Both are as
-	// offered; Achieved is what the producers really made at Kept.
-	Kept, Lost, Achieved float64
+	// KeptHz is the highest rate that lost nothing, below all that did, and
+	// LostHz the lowest that lost something: the knee lies between them. Both are
+	// medians over blocks. KeptHz is 0 where the lowest rate lost already, and
+	// LostHz infinite where the highest did not.
+	KeptHz, LostHz float64
+	Blocks         int
+	Rates          []Rate // rising
 }
 
-// kneeOf is that of a side's trials: nil without a sweep. A rate that lost in any
-// block lost.
+// Rate is what a side did at one rate of a sweep, over all blocks.
+type Rate struct {
+	OfferedHz  float64
+	AchievedHz float64 // median over trials: the workload may not keep up
+	Trials     int
+	Emitted    uint64
+	Lost       uint64
+}
+
+// Loss is the share of the events that was lost.
+func (r *Rate) Loss() float64 { return float64(r.Lost) / float64(max(r.Emitted, 1)) }
+
+// kneeOf is nil where no rates were swept.
 func kneeOf(trials []*record.Trial) *Knee {
-	var k Knee
-	swept := false
-	for _, t := range trials {
-		if t.Trial.Step == 0 {
+	byRate, achieved := map[float64]*Rate{}, map[float64][]float64{}
+	var kept, lost []float64
+	for _, b := range sameBlocks(trials, nil) {
+		k, l, ok := bracket(b.a)
+		if !ok {
 			continue
 		}
-		swept = true
-		if lost(t) && (k.Lost == 0 || t.Cell.RateHz < k.Lost) {
-			k.Lost = t.Cell.RateHz
-		}
-	}
-	if !swept {
-		return nil
-	}
-	for _, t := range trials {
-		if !lost(t) && t.Cell.RateHz > k.Kept && (k.Lost == 0 || t.Cell.RateHz < k.Lost) {
-			k.Kept = t.Cell.RateHz
+		kept, lost = append(kept, k), append(lost, l)
+		for _, t := range b.a {
+			rate := byRate[t.Cell.RateHz]
+			if rate == nil {
+				rate = &Rate{OfferedHz: t.Cell.RateHz}
+				byRate[t.Cell.RateHz] = rate
+			}
+			rate.Trials++
+			rate.Emitted += emitted(t)
+			rate.Lost += lostEvents(t)
 			if t.Rate != nil {
-				k.Achieved = t.Rate.AchievedHz
+				achieved[t.Cell.RateHz] = append(achieved[t.Cell.RateHz], t.Rate.AchievedHz)
 			}
 		}
 	}
-	return &k
+	if len(kept) == 0 {
+		return nil
+	}
+	knee := &Knee{KeptHz: median(kept), LostHz: median(lost), Blocks: len(kept)}
+	for hz, rate := range byRate {
+		rate.AchievedHz = median(achieved[hz])
+		knee.Rates = append(knee.Rates, *rate)
+	}
+	slices.SortFunc(knee.Rates, func(a, b Rate) int {
+		if a.OfferedHz < b.OfferedHz {
+			return -1
+		}
+		return 1
+	})
+	return knee
 }
 
-func lost(t *record.Trial) bool { return t.Counts.FailedTotal()+t.Counts.Misses > 0 }
+// bracket is the knee of one block, and false where it swept no rates.
+func bracket(trials []*record.Trial) (kept, lost float64, ok bool) {
+	lost = math.Inf(1)
+	for _, t := range trials {
+		if t.Trial.Step == 0 || t.Counts == nil {
+			continue
+		}
+		ok = true
+		if lostEvents(t) > 0 {
+			lost = min(lost, t.Cell.RateHz)
+		}
+	}
+	for _, t := range trials {
+		if t.Trial.Step > 0 && t.Counts != nil && lostEvents(t) == 0 && t.Cell.RateHz < lost {
+			kept = max(kept, t.Cell.RateHz)
+		}
+	}
+	return kept, lost, ok
+}
+
+// compareKnees compares the knees of the blocks: a sweep's only figure.
+func compareKnees(blocks []blockPair, labels [2]string) Row {
+	pairs := make([]pair, len(blocks))
+	at := func(trials []*record.Trial) []float64 {
+		if kept, _, ok := bracket(trials); ok {
+			return []float64{kept}
+		}
+		return nil
+	}
+	for i, b := range blocks {
+		pairs[i] = pair{at(b.a), at(b.b)}
+	}
+	row := compareValues(knee(), pairs, blocks[0].a[0].Trial.Seed)
+	row.decide(blocks[0].a[0].Machine.Clock == record.Virtual, labels)
+	return row
+}

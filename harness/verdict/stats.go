@@ -5,11 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
-
-// resamples is how often the bootstrap draws: the ends of a 95 % interval then
-// move by some percent of its width from seed to seed.
-const resamples = 2000
 
 // confidence of all intervals.
 const confidence = 0.95
@@ -18,147 +15,221 @@ const confidence = 0.95
 // of execution.
 type pair struct{ a, b []float64 }
 
-// logRatio is log(b/a) of the medians; infinite or NaN where one is 0.
-func (p pair) logRatio() float64 { return math.Log(median(p.b) / median(p.a)) }
+// effect is how far b is from a: 0 where they do not differ.
+type effect func(a, b float64) float64
 
-// estimate is a ratio b/a, paired by block, with its interval.
+// logRatio is log(b/a); infinite or NaN where one is 0.
+func logRatio(a, b float64) float64 { return math.Log(b / a) }
+
+// difference is b-a.
+func difference(a, b float64) float64 { return b - a }
+
+// of is the effect between the medians of a block.
+func (f effect) of(p pair) float64 { return f(median(p.a), median(p.b)) }
+
+// estimate is an effect, paired by block, with its interval.
 type estimate struct {
-	// log is the median over blocks of the log-ratio; low and high bound it.
-	// With fewer blocks than minBlocks they are its extremes, and no interval.
-	log, low, high float64
-	// p is the exact probability of a median as far from 0 or farther if the two
-	// sides were the same, by flipping the sign of each block's log-ratio: NaN
-	// with fewer blocks than minBlocks.
+	// mid is the median over blocks; low and high bound it. With fewer blocks
+	// than minBlocks they are the extremes of the blocks, and no interval.
+	mid, low, high float64
+	// p is the exact probability of a mean as far from 0 or farther if the two
+	// sides were the same, by flipping the sign of each block's effect: NaN with
+	// fewer blocks than minBlocks.
 	p      float64
 	blocks int
 }
 
-// minBlocks is the fewest blocks that can decide: 2 of 2^9 signs, times the twelve
-// metrics that Holm adjusts for at most, are below 0.05.
-const minBlocks = 9
+// minBlocks is the fewest blocks that can decide: 2 of 2^8 signs, times the six
+// metrics that Holm adjusts for in either family, are below 0.05.
+const minBlocks = 8
 
-// compare estimates the ratio of what is paired. A block that has nothing of a
-// side, or a figure of 0, has no ratio: with one of those, there is no estimate.
-func compare(pairs []pair, seed uint64) (estimate, bool) {
-	logs := make([]float64, 0, len(pairs))
+// compare estimates the effect in what is paired. A block that has nothing of a
+// side has no effect, nor has one with a figure of 0 a ratio: with one of those,
+// there is no estimate.
+func compare(pairs []pair, f effect, seed uint64) (estimate, bool) {
+	effects := make([]float64, 0, len(pairs))
 	for _, p := range pairs {
-		logs = append(logs, p.logRatio())
+		x := f.of(p)
+		if math.IsInf(x, 0) || math.IsNaN(x) {
+			return estimate{}, false
+		}
+		effects = append(effects, x)
 	}
-	if len(logs) == 0 || slices.ContainsFunc(logs, func(x float64) bool { return math.IsInf(x, 0) || math.IsNaN(x) }) {
+	if len(effects) == 0 {
 		return estimate{}, false
 	}
-	e := estimate{log: median(logs), low: slices.Min(logs), high: slices.Max(logs), p: math.NaN(), blocks: len(logs)}
-	if len(logs) >= minBlocks {
-		e.low, e.high = bootstrap(pairs, seed)
-		e.p = signFlip(logs, seed)
+	e := estimate{mid: median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), blocks: len(effects)}
+	if len(effects) >= minBlocks {
+		e.low, e.high = bootstrap(pairs, f, seed)
+		e.p = signFlip(effects)
 	}
 	return e, true
 }
 
+// atom is an effect that a resample of a block can have, and how probable it is.
+type atom struct{ effect, weight float64 }
+
 // bootstrap draws blocks with replacement, then trials within each, and returns
-// the ends of the percentile interval of the median log-ratio.
+// the ends of the percentile interval of the median effect.
 //
-// Efron and Tibshirani, An Introduction to the Bootstrap, section 13.3.
-func bootstrap(pairs []pair, seed uint64) (low, high float64) {
-	random := rand.New(rand.NewPCG(seed, 1))
-	var a, b []float64
-	draw := func(v []float64, into []float64) []float64 {
-		into = into[:0]
-		for range v {
-			into = append(into, v[random.IntN(len(v))])
-		}
-		return into
+// The effects in a resample are independent draws from one distribution: a block
+// at random, and a resample of it at random. So nothing has to be simulated: the
+// median of n of them is below x as often as at least half of n draws are, which
+// is a binomial probability. Of an even number the lower of the two in the middle
+// gives the lower end, and the upper one the upper: that is never too narrow.
+//
+// Efron and Tibshirani, An Introduction to the Bootstrap, sections 6.2 (the ideal
+// bootstrap) and 13.3.
+func bootstrap(pairs []pair, f effect, seed uint64) (low, high float64) {
+	atoms := make([]atom, 0, 9*len(pairs)) // blocks of two trials a side
+	for _, p := range pairs {
+		atoms = resamples(atoms, p, f, 1/float64(len(pairs)), seed)
 	}
-	// Of blocks with few trials each outcome is known in advance: logarithms cost
-	// more than all else here.
-	tables := make([][]float64, len(pairs))
-	for i, p := range pairs {
-		tables[i] = p.outcomes()
-	}
-	logs := make([]float64, len(pairs))
-	medians := make([]float64, resamples)
-	for i := range medians {
-		for j := range logs {
-			n := random.IntN(len(pairs))
-			if table := tables[n]; table != nil {
-				logs[j] = table[random.IntN(len(table))]
-				continue
+	slices.SortFunc(atoms, func(x, y atom) int { return cmp.Compare(x.effect, y.effect) })
+	tail := medianTail(len(pairs))
+	at := func(share float64) float64 {
+		sum := 0.0
+		for _, a := range atoms {
+			// What adding rounds must not move it to the next.
+			if sum += a.weight; sum >= share-1e-9 {
+				return a.effect
 			}
-			a, b = draw(pairs[n].a, a), draw(pairs[n].b, b)
-			logs[j] = pair{a, b}.logRatio()
 		}
-		medians[i] = medianOf(logs)
+		return atoms[len(atoms)-1].effect
 	}
-	slices.Sort(medians)
-	return quantile(medians, (1-confidence)/2), quantile(medians, (1+confidence)/2)
+	return at(tail), at(1 - tail)
 }
 
-// outcomes are the log-ratios of all resamples of a block of at most two trials a
-// side, each as often as it comes; nil of a larger one.
-func (p pair) outcomes() []float64 {
-	if len(p.a) > 2 || len(p.b) > 2 {
-		return nil
+// allResamples is up to how many resamples of a block are all taken; of more, so
+// many are drawn.
+const allResamples = 256
+
+// resamples appends the effects of the resamples of a block, which share a weight.
+func resamples(atoms []atom, p pair, f effect, weight float64, seed uint64) []atom {
+	n := math.Pow(float64(len(p.a)), float64(len(p.a))) * math.Pow(float64(len(p.b)), float64(len(p.b)))
+	if n > allResamples {
+		random := rand.New(rand.NewPCG(seed, 1))
+		draw := func(v []float64) []float64 {
+			drawn := make([]float64, len(v))
+			for i := range drawn {
+				drawn[i] = v[random.IntN(len(v))]
+			}
+			return drawn
+		}
+		for range allResamples {
+			atoms = append(atoms, atom{f.of(pair{draw(p.a), draw(p.b)}), weight / allResamples})
+		}
+		return atoms
 	}
-	medians := func(v []float64) []float64 {
-		var all []float64
-		for _, x := range v {
-			for _, y := range v {
-				all = append(all, (x+y)/2)
+	as, bs := mediansOf(p.a, make([]atom, 0, 4)), mediansOf(p.b, make([]atom, 0, 4))
+	for _, a := range as {
+		for _, b := range bs {
+			atoms = append(atoms, atom{f(a.effect, b.effect), weight * a.weight * b.weight})
+		}
+	}
+	return atoms
+}
+
+// mediansOf appends the medians of all resamples of v, and how probable each is.
+func mediansOf(v []float64, into []atom) []atom {
+	switch len(v) { // the sizes of a block
+	case 1:
+		return append(into, atom{v[0], 1})
+	case 2:
+		return append(into, atom{v[0], 0.25}, atom{(v[0] + v[1]) / 2, 0.5}, atom{v[1], 0.25})
+	}
+	all := [][]float64{nil}
+	for range v {
+		var longer [][]float64
+		for _, drawn := range all {
+			for _, x := range v {
+				longer = append(longer, append(slices.Clip(drawn), x))
 			}
 		}
-		if len(v) == 1 {
-			return v
-		}
-		return all
+		all = longer
 	}
-	var all []float64
-	for _, b := range medians(p.b) {
-		for _, a := range medians(p.a) {
-			all = append(all, math.Log(b/a))
+	for _, drawn := range all {
+		into = append(into, atom{median(drawn), 1 / float64(len(all))})
+	}
+	return into
+}
+
+// tails keeps what medianTail has found.
+var tails sync.Map
+
+// medianTail is the share f of a distribution below the lower end of the interval
+// of the median of n draws: with probability (1-confidence)/2, at least half of
+// the draws are in it.
+func medianTail(n int) float64 {
+	if known, ok := tails.Load(n); ok {
+		return known.(float64)
+	}
+	low, high := 0.0, 0.5
+	for range 60 {
+		if middle := (low + high) / 2; atLeast(n, (n+1)/2, middle) < (1-confidence)/2 {
+			low = middle
+		} else {
+			high = middle
 		}
 	}
-	return all
+	tails.Store(n, low)
+	return low
+}
+
+// atLeast is the probability of k or more successes in n tries of probability f.
+func atLeast(n, k int, f float64) float64 {
+	factorial := func(x int) float64 { l, _ := math.Lgamma(float64(x) + 1); return l }
+	sum := 0.0
+	for i := k; i <= n; i++ {
+		sum += math.Exp(factorial(n) - factorial(i) - factorial(n-i) + float64(i)*math.Log(f) + float64(n-i)*math.Log1p(-f))
+	}
+	return sum
 }
 
 // exactBlocks is up to how many blocks all signs are tried.
-const exactBlocks = 16
+const exactBlocks = 24
 
-// signFlip is the two-sided p of the mean of logs under random signs: exact up
-// to exactBlocks blocks, and drawn beyond.
-func signFlip(logs []float64, seed uint64) float64 {
-	var seen float64
-	for _, x := range logs {
-		seen += x
+// signFlip is the two-sided p of the sum of effects under random signs. It is
+// exact up to exactBlocks blocks; the sum of more signs is normal, nearly.
+func signFlip(effects []float64) float64 {
+	sum, squares := 0.0, 0.0
+	for _, x := range effects {
+		sum, squares = sum+x, squares+x*x
 	}
-	seen = math.Abs(seen)
 	// As far, but for what adding in another order rounds.
-	far := func(sum float64) bool { return math.Abs(sum) >= seen*(1-1e-12) }
-	count, all := 0, 0
-	try := func(sign func(i int) bool) {
-		sum := 0.0
-		for i, x := range logs {
-			if sign(i) {
-				x = -x
-			}
-			sum += x
+	seen := math.Abs(sum) * (1 - 1e-12)
+	if seen == 0 {
+		return 1
+	}
+	if len(effects) > exactBlocks {
+		return math.Erfc(seen / math.Sqrt(2*squares))
+	}
+	// A sum of all is one of either half: for each of the one, count those of the
+	// other that make it far enough. The signs of both tails are as many.
+	left, right := signedSums(effects[:len(effects)/2]), signedSums(effects[len(effects)/2:])
+	far, below := 0, len(right)
+	for _, x := range left { // rising, so that the least y that is enough falls
+		for below > 0 && x+right[below-1] >= seen {
+			below--
 		}
-		all++
-		if far(sum) {
-			count++
+		far += len(right) - below
+	}
+	return 2 * float64(far) / math.Exp2(float64(len(effects)))
+}
+
+// signedSums are the sums of v under all signs, rising.
+func signedSums(v []float64) []float64 {
+	sums := []float64{0}
+	for _, x := range v {
+		for _, sum := range slices.Clone(sums) {
+			sums = append(sums, sum+x)
+		}
+		for i := range len(sums) / 2 {
+			sums[i] -= x
 		}
 	}
-	if len(logs) <= exactBlocks {
-		for signs := range 1 << len(logs) {
-			try(func(i int) bool { return signs>>i&1 == 1 })
-		}
-		return float64(count) / float64(all)
-	}
-	random := rand.New(rand.NewPCG(seed, 2))
-	for range 20_000 {
-		try(func(int) bool { return random.Uint64()&1 == 1 })
-	}
-	// The seen order counts as one of those drawn, or p could be 0.
-	return float64(count+1) / float64(all+1)
+	slices.Sort(sums)
+	return sums
 }
 
 // holm adjusts p for how many were tested: the smallest times n, the next times
@@ -182,16 +253,6 @@ func holm(p []float64) []float64 {
 	return adjusted
 }
 
-// quantile of sorted values, between two by the line that joins them.
-func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	below := int(at)
-	if below+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[below] + (at-float64(below))*(sorted[below+1]-sorted[below])
-}
-
 // median of an even number of values is the mean of the two in the middle, and
 // of none NaN.
 func median(v []float64) float64 {
@@ -203,11 +264,7 @@ func median(v []float64) float64 {
 	case 2:
 		return (v[0] + v[1]) / 2
 	}
-	return medianOf(slices.Clone(v))
-}
-
-// medianOf sorts v.
-func medianOf(v []float64) float64 {
+	v = slices.Clone(v)
 	slices.Sort(v)
 	n := len(v)
 	return (v[(n-1)/2] + v[n/2]) / 2

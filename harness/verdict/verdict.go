@@ -1,25 +1,25 @@
-// Package verdict compares trials of two sides, A and B: for each metric the median
-// of either, and their ratio paired by block.
+// Package verdict compares the trials of two sides, such as the two transports:
+// for each metric the median of either, and their ratio paired by block.
 //
-// It computes and shows nothing. Only trials whose ledger balances enter a
+// It measures and shows nothing. Only trials whose ledger balances enter a
 // figure; the others are counted by status.
 package verdict
 
 import (
+	"fmt"
 	"math"
-	"slices"
-	"time"
 
+	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Total is what became of the events of one transport, over all trials.
+// Total is what became of the events of one side, over all trials.
 type Total struct {
 	Trials                                 int
 	Emitted, Delivered, Residual, LostTail uint64
 	Failed                                 map[string]uint64 // by errno
-	// Misses are programs whose event the kernel never asked for: it skipped
-	// the run of the twin.
+	// Misses are events that the kernel never asked for: it skipped the run of
+	// the twin.
 	Misses uint64
 }
 
@@ -32,41 +32,37 @@ func (t Total) Lost() uint64 {
 	return n
 }
 
-// Row compares one metric.
-type Row struct {
-	Metric Metric
-	A, B   float64 // medians over trials
-	// Ratio is B to A, the median over blocks of the ratio of the
-	// medians in each. Low and High are the ends of its 95 % interval, or where
-	// Interval is false the lowest and the highest block. All are NaN where a
-	// block has a figure of 0. A block in which only one transport was measured
-	// is left out.
-	Ratio, Low, High float64
-	Interval         bool
-	Blocks           int // that the ratio is of
-	// P is the exact probability of such a ratio without a difference, adjusted
-	// by Holm for the metrics of the comparison; NaN where there is no interval.
-	P float64
-	// Floor is how far from 1 the ratio of a transport to itself is, or may be:
-	// its first trial of a block against its second. NaN where it is not known.
-	Floor   float64
-	Verdict Verdict
-	// More is how many blocks in all may decide what is inconclusive, and MoreTime
-	// how long that many take; 0: it cannot be said.
-	More     int
-	MoreTime time.Duration
+// Side is one of the two that a comparison is of.
+type Side struct {
+	// Label tells it from the other: the transport, or with the same transport on
+	// both sides the policy too.
+	Label  string
+	Cell   record.Cell
+	Kernel record.Kernel // of B, where kernels are compared
+	Total  Total
+	Knee   *Knee // of a sweep
+
+	trials []*record.Trial // that are ok
+}
+
+// Setup is the transport with its policy.
+func (s *Side) Setup() string { return setupLabel(&s.Cell) }
+
+func setupLabel(c *record.Cell) string {
+	if c.Policy == "" {
+		return c.Transport
+	}
+	return c.Transport + "/" + c.Policy
 }
 
 // Comparison is what is known of one set-up on one kernel.
 type Comparison struct {
-	Plan    string
-	Kernel  record.Kernel
-	Machine record.Machine
-	// Setup and Scenario are those of the plan; LabelA and LabelB name the sides.
-	Setup          int
-	Scenario       string
-	LabelA, LabelB string
-	A, B           record.Cell
+	Plan     string
+	Setup    int    // its number in the plan
+	Scenario string // the name that the plan gave it, or empty
+	Kernel   record.Kernel
+	Machine  record.Machine
+	A, B     Side
 
 	Planned  int // trials, those that left no record included
 	Statuses map[record.Status]int
@@ -77,13 +73,23 @@ type Comparison struct {
 	// trial that is ok they all hold.
 	Invariants int
 
-	TotalA, TotalB Total
-	KneeA, KneeB   *Knee // nil without a sweep
-	Rows           []Row // empty unless both sides have trials; without what neither has
-	// BlockTime is how long a block takes; 0: unknown.
-	BlockTime time.Duration
+	Rows []Row // empty unless both sides have trials
+}
 
-	trialsA, trialsB []*record.Trial
+// Sides are A and B.
+func (c *Comparison) Sides() [2]*Side { return [2]*Side{&c.A, &c.B} }
+
+// Sweep reports whether rates were swept.
+func (c *Comparison) Sweep() bool { return c.A.Knee != nil || c.B.Knee != nil }
+
+// Row returns the row of a metric, or nil.
+func (c *Comparison) Row(slug string) *Row {
+	for i := range c.Rows {
+		if c.Rows[i].Metric.Slug == slug {
+			return &c.Rows[i]
+		}
+	}
+	return nil
 }
 
 // Reason is why trials are not ok.
@@ -96,39 +102,34 @@ type Reason struct {
 // Measured is the number of trials that are ok.
 func (c *Comparison) Measured() int { return c.Statuses[record.OK] }
 
-// Row is that of a metric, or nil.
-func (c *Comparison) Row(slug string) *Row {
-	for i := range c.Rows {
-		if c.Rows[i].Metric.Slug == slug {
-			return &c.Rows[i]
-		}
-	}
-	return nil
+// half is what the sides of a set-up may differ in.
+type half struct {
+	transport, policy        string
+	flushMS, ring, ringTotal int
 }
 
-// setup is what must be equal for trials to be compared: all but the transport
-// and what belongs to it, and which trial it is.
+// setup is what must be equal for trials to be compared: all but what belongs to
+// a side, and which trial it is.
 type setup struct {
-	want, sha256, plan string
-	backend, accel     string
-	clock, version     string
-	cpus               int
-	memoryBytes        int64
-	number             int
-	scenario           string
-	cell               record.Cell
+	want, sha256, plan, scenario string
+	backend, accel               string
+	clock, version               string
+	cpus, number                 int
+	memoryBytes                  int64
+	cell                         record.Cell
+	a, b                         half
 }
 
+// setupOf leaves the halves empty.
 func setupOf(t *record.Trial) setup {
 	s := setup{
-		want: t.Kernel.Want, sha256: t.Kernel.SHA256, plan: t.Trial.Plan,
+		want: t.Kernel.Want, sha256: t.Kernel.SHA256, plan: t.Trial.Plan, scenario: t.Trial.Scenario, number: t.Trial.Setup,
 		backend: t.Machine.Backend, accel: t.Machine.Accel, clock: t.Machine.Clock, version: t.Machine.Version,
 		cpus: t.Machine.CPUs, memoryBytes: t.Machine.MemoryBytes, cell: t.Cell,
-		number: t.Trial.Setup, scenario: t.Trial.Scenario,
 	}
-	s.cell.Transport, s.cell.Policy, s.cell.RingBytes, s.cell.RingBytesTotal = "", "", 0, 0
+	s.cell.Transport, s.cell.Policy, s.cell.FlushMS, s.cell.RingBytes, s.cell.RingBytesTotal = "", "", 0, 0, 0
 	if t.Trial.Step > 0 {
-		s.cell.RateHz = 0 // each side chose its own
+		s.cell.RateHz = 0 // which each side chooses
 	}
 	if t.Status != record.OK {
 		s.cell.Attach = "" // which is not known before a kernel was probed
@@ -136,152 +137,205 @@ func setupOf(t *record.Trial) setup {
 	return s
 }
 
-// Compare groups trials by kernel, machine and set-up, in the order in which
-// they come.
+// isB tells the side of a trial. Records that do not say so have the perf buffer
+// as A.
+func isB(t *record.Trial) bool {
+	if t.Trial.Side == "" {
+		return t.Cell.Transport != string(bpf.Perf)
+	}
+	return t.Trial.Side == "B"
+}
+
+// grouper finds the set-up that each trial belongs to.
+type grouper struct {
+	attached map[setup]setup    // without the attach point, to with it
+	halves   map[runSetup]setup // with nothing but halves
+	whole    map[setup][]setup  // the halves of those of which both are known
+}
+
+// runSetup is a set-up in one run: another run may have other sides by the same
+// number.
+type runSetup struct {
+	run   string
+	setup setup
+}
+
+func bare(s setup) setup {
+	s.cell.Attach = ""
+	return s
+}
+
+func newGrouper(trials []record.Trial) *grouper {
+	g := &grouper{attached: map[setup]setup{}, halves: map[runSetup]setup{}, whole: map[setup][]setup{}}
+	for i := range trials {
+		t := &trials[i]
+		s := setupOf(t)
+		if t.Status == record.OK {
+			g.attached[bare(s)] = s
+		}
+		at := runSetup{t.Trial.Run, bare(s)}
+		h := g.halves[at]
+		c := half{t.Cell.Transport, t.Cell.Policy, t.Cell.FlushMS, t.Cell.RingBytes, t.Cell.RingBytesTotal}
+		if isB(t) {
+			h.b = c
+		} else {
+			h.a = c
+		}
+		g.halves[at] = h
+	}
+	for at, h := range g.halves {
+		if h.a != (half{}) && h.b != (half{}) {
+			g.whole[at.setup] = append(g.whole[at.setup], h)
+		}
+	}
+	return g
+}
+
+func (g *grouper) key(t *record.Trial) setup {
+	s := setupOf(t)
+	h := g.halves[runSetup{t.Trial.Run, bare(s)}]
+	for _, other := range g.whole[bare(s)] { // a run that has one side only
+		if h.a == (half{}) && h.b == other.b || h.b == (half{}) && h.a == other.a {
+			h = other
+			break
+		}
+	}
+	if known, ok := g.attached[s]; ok && t.Status != record.OK {
+		s = known // it failed where others did not
+	}
+	s.a, s.b = h.a, h.b
+	return s
+}
+
+// Compare groups trials by kernel, machine, plan and set-up, in the order in
+// which they come, and compares side A of each with side B.
 func Compare(trials []record.Trial) []Comparison {
 	var order []setup
 	groups := map[setup][]*record.Trial{}
-	attached := map[setup]setup{} // without the attach point, to with it
+	grouper := newGrouper(trials)
 	for i := range trials {
-		key := setupOf(&trials[i])
-		bare := key
-		bare.cell.Attach = ""
-		if trials[i].Status == record.OK {
-			attached[bare] = key
-		}
-	}
-	for i := range trials {
-		key := setupOf(&trials[i])
-		if known, ok := attached[key]; ok && trials[i].Status != record.OK {
-			key = known // it failed where others did not
-		}
+		key := grouper.key(&trials[i])
 		if groups[key] == nil {
 			order = append(order, key)
 		}
 		groups[key] = append(groups[key], &trials[i])
 	}
-	comparisons := make([]Comparison, 0, len(order))
-	for _, key := range order {
-		comparisons = append(comparisons, compareSetup(groups[key]))
-	}
-	addMissing(comparisons, trials)
+	comparisons := make([]Comparison, len(order))
+	each(len(order), func(i int) { comparisons[i] = compareSetup(groups[order[i]]) })
+	addMissing(comparisons, order, groups)
 	return comparisons
 }
 
 func compareSetup(trials []*record.Trial) Comparison {
-	c := Comparison{Planned: len(trials), Statuses: map[record.Status]int{}}
 	var a, b []*record.Trial
 	for _, t := range trials {
-		c.Plan, c.Kernel, c.Machine = t.Trial.Plan, t.Kernel, t.Machine
-		c.Setup, c.Scenario = t.Trial.Setup, t.Trial.Scenario
-		c.Statuses[t.Status]++
-		cell, side := &c.A, &a
-		if t.Trial.Side == "B" {
-			cell, side = &c.B, &b
+		if isB(t) {
+			b = append(b, t)
+		} else {
+			a = append(a, t)
 		}
-		*cell = t.Cell
-		if t.Status != record.OK {
-			c.addReason(t)
-			continue
-		}
-		*side = append(*side, t)
 	}
-	c.LabelA, c.LabelB = labels(&c.A, &c.B)
-	c.fill(a, b)
+	return contrast(a, b, sameBlocks, [2]string{})
+}
+
+// contrast compares trials of two sides. Without names, their cells say how they
+// are called.
+func contrast(a, b []*record.Trial, blocks func(a, b []*record.Trial) []blockPair, names [2]string) Comparison {
+	c := Comparison{Planned: len(a) + len(b), Statuses: map[record.Status]int{}}
+	var ok [2][]*record.Trial
+	for i, trials := range [][]*record.Trial{a, b} {
+		side := c.Sides()[i]
+		for _, t := range trials {
+			c.add(t)
+			side.Cell = t.Cell
+			if t.Status == record.OK {
+				ok[i] = append(ok[i], t)
+			}
+		}
+		side.Total = total(ok[i])
+		side.Knee = kneeOf(ok[i])
+		side.trials = ok[i]
+	}
+	c.A.Label, c.B.Label = names[0], names[1]
+	if names[0] == "" {
+		c.A.Label, c.B.Label = labels(&c.A.Cell, &c.B.Cell)
+	}
+	if len(ok[0]) > 0 && len(ok[1]) > 0 {
+		c.compare(blocks(ok[0], ok[1]))
+	}
 	return c
 }
 
-// labels name two cells by what they differ in: their transports, or else their
-// policies, or else nothing.
+// compare fills in the rows.
+func (c *Comparison) compare(blocks []blockPair) {
+	var whole []blockPair
+	for _, block := range blocks {
+		if len(block.a) > 0 && len(block.b) > 0 {
+			whole = append(whole, block)
+		}
+	}
+	if len(whole) == 0 {
+		return
+	}
+	names := [2]string{c.A.Label, c.B.Label}
+	if c.Sweep() {
+		c.Rows = []Row{compareKnees(whole, names)}
+		return
+	}
+	c.Rows = compareMetrics(whole, names)
+}
+
+// add counts a trial.
+func (c *Comparison) add(t *record.Trial) {
+	c.Plan, c.Setup, c.Scenario, c.Machine = t.Trial.Plan, t.Trial.Setup, t.Trial.Scenario, t.Machine
+	if c.Kernel.Release == "" || t.Kernel.Release != "" {
+		c.Kernel = t.Kernel
+	}
+	c.Statuses[t.Status]++
+	if t.Status != record.OK {
+		c.addReason(t)
+		return
+	}
+	if c.Invariants == 0 || len(t.Ledger) < c.Invariants {
+		c.Invariants = len(t.Ledger)
+	}
+}
+
+// labels tell the sides apart in a word.
 func labels(a, b *record.Cell) (string, string) {
 	switch {
 	case a.Transport != b.Transport:
 		return a.Transport, b.Transport
 	case a.Policy != b.Policy:
-		return a.Transport + "/" + a.Policy, b.Transport + "/" + b.Policy
+		return setupLabel(a), setupLabel(b)
+	case a.FlushMS != b.FlushMS:
+		return fmt.Sprintf("%s, flush %d ms", setupLabel(a), a.FlushMS), fmt.Sprintf("%s, flush %d ms", setupLabel(b), b.FlushMS)
+	case a.RingBytes != b.RingBytes:
+		return fmt.Sprintf("%s, rings of %d", setupLabel(a), a.RingBytes), fmt.Sprintf("%s, rings of %d", setupLabel(b), b.RingBytes)
 	}
-	return a.Transport + " A", b.Transport + " B"
+	return "A", "B"
 }
 
-// fill compares the trials that are ok.
-func (c *Comparison) fill(a, b []*record.Trial) {
-	c.trialsA, c.trialsB = a, b
-	for _, t := range slices.Concat(a, b) {
-		if c.Invariants == 0 || len(t.Ledger) < c.Invariants {
-			c.Invariants = len(t.Ledger)
-		}
-	}
-	c.TotalA, c.TotalB = total(a), total(b)
-	c.KneeA, c.KneeB = kneeOf(a), kneeOf(b)
-	c.BlockTime = blockTime(slices.Concat(a, b))
-	if len(a) == 0 || len(b) == 0 {
-		return
-	}
-	c.Rows = compareMetrics(a, b)
-	for i := range c.Rows {
-		r := &c.Rows[i]
-		r.MoreTime = time.Duration(max(r.More-r.Blocks, 0)) * c.BlockTime
-	}
-}
-
-// Trials are those of either side that are ok.
-func (c *Comparison) Trials() (a, b []*record.Trial) { return c.trialsA, c.trialsB }
-
-// blockTime is the median over blocks of the time from the first trial's start to
-// the end of the last, as the host saw it.
-func blockTime(trials []*record.Trial) time.Duration {
-	type span struct{ from, to time.Time }
-	spans := map[block]*span{}
-	for _, t := range trials {
-		at, err := time.Parse(time.RFC3339Nano, t.Trial.Started)
-		if err != nil || t.Rate == nil {
-			return 0
-		}
-		end := at.Add(time.Duration(t.Rate.DurationNS))
-		s := spans[blockOf(t)]
-		if s == nil {
-			s = &span{at, end}
-			spans[blockOf(t)] = s
-		}
-		if at.Before(s.from) {
-			s.from = at
-		}
-		if end.After(s.to) {
-			s.to = end
-		}
-	}
-	var took []float64
-	for _, s := range spans {
-		took = append(took, float64(s.to.Sub(s.from)))
-	}
-	if len(took) == 0 {
-		return 0
-	}
-	return time.Duration(median(took))
-}
-
-// addMissing counts what a plan wanted and no record is of: a run that was killed
-// leaves fewer. It counts for the last set-up of the run on that kernel.
-func addMissing(comparisons []Comparison, trials []record.Trial) {
-	type onKernel struct{ run, plan, want, sha256 string }
-	of := func(t *record.Trial) onKernel {
-		return onKernel{t.Trial.Run, t.Trial.Plan, t.Kernel.Want, t.Kernel.SHA256}
-	}
-	wanted, have := map[onKernel]int{}, map[onKernel]int{}
-	for i := range trials {
-		t := &trials[i]
-		wanted[of(t)] = max(wanted[of(t)], t.Trial.Trials)
-		have[of(t)]++
-	}
-	for run, n := range wanted {
-		missing := n - have[run]
-		for i := len(comparisons) - 1; i >= 0 && missing > 0; i-- {
-			c := &comparisons[i]
-			if c.Plan == run.plan && c.Kernel.Want == run.want && c.Kernel.SHA256 == run.sha256 {
-				c.Planned += missing
-				missing = 0
+// addMissing counts the trials that a plan wanted and that left no record: a run
+// that was killed has fewer. They are counted with the last set-up of the kernel
+// that has any, since the records do not tell which they were of.
+func addMissing(comparisons []Comparison, order []setup, groups map[setup][]*record.Trial) {
+	type job struct{ run, kernel, plan string }
+	type count struct{ wanted, have, last int }
+	counts := map[job]*count{}
+	for i, key := range order {
+		for _, t := range groups[key] {
+			at := job{t.Trial.Run, t.Kernel.Want, t.Trial.Plan}
+			if counts[at] == nil {
+				counts[at] = &count{}
 			}
+			n := counts[at]
+			n.wanted, n.last = max(n.wanted, t.Trial.Trials), i
+			n.have++
 		}
+	}
+	for _, n := range counts {
+		comparisons[n.last].Planned += max(0, n.wanted-n.have)
 	}
 }
 
@@ -298,9 +352,11 @@ func (c *Comparison) addReason(t *record.Trial) {
 func total(trials []*record.Trial) Total {
 	t := Total{Trials: len(trials), Failed: map[string]uint64{}}
 	for _, trial := range trials {
-		batch := uint64(max(trial.Cell.Batch, 1))
-		t.Emitted += trial.Counts.Started * batch
-		t.Misses += trial.Counts.Misses * batch
+		if trial.Counts == nil {
+			continue
+		}
+		t.Emitted += emitted(trial)
+		t.Misses += trial.Counts.Misses * uint64(max(trial.Cell.Batch, 1))
 		t.Delivered += trial.Counts.Delivered
 		t.Residual += trial.Counts.Residual
 		t.LostTail += trial.Counts.LostTail
@@ -312,7 +368,7 @@ func total(trials []*record.Trial) Total {
 }
 
 func values(m Metric, trials []*record.Trial) []float64 {
-	var v []float64
+	v := make([]float64, 0, len(trials))
 	for _, t := range trials {
 		if x := m.Of(t); !math.IsNaN(x) {
 			v = append(v, x)
@@ -320,11 +376,3 @@ func values(m Metric, trials []*record.Trial) []float64 {
 	}
 	return v
 }
-
-// block is one boot of one run.
-type block struct {
-	run    string
-	number int
-}
-
-func blockOf(t *record.Trial) block { return block{t.Trial.Run, t.Trial.Block} }

@@ -12,10 +12,11 @@ func trialOf(transport string, block int, ns int64) record.Trial {
 	return record.Trial{
 		ID: "x", Status: record.OK, Kernel: record.Kernel{Want: "6.1"},
 		Cell:    record.Cell{Transport: transport},
-		Trial:   record.Place{Block: block, Side: map[string]string{"perf": "A", "ringbuf": "B"}[transport]},
+		Trial:   record.Place{Block: block},
 		Counts:  &record.Counts{Started: 13, Misses: 1, Attempts: 12, Delivered: 10, Failed: map[string]uint64{"ENOSPC": 2}, LostTail: 1},
-		Latency: &record.Latency{N: 1000, P50: ns, P90: ns, P99: ns, Max: ns},
-		Cost:    &record.Cost{ProducerNSPerEvent: float64(ns), Wakeups: 5},
+		Latency: &record.Latency{N: 1000, P50: ns, P99: ns, Max: ns},
+		Cost:    &record.Cost{ProducerNSPerEvent: float64(ns), ConsumerCPUNSPerEvent: float64(ns), Wakeups: 5, ContextSwitches: 6},
+		Rate:    &record.Rate{DeliveredHz: 1000, DurationNS: 1e9},
 		Memory:  &record.Memory{LockedBytes: 100, MapBytes: 1},
 		Ledger:  make([]record.Invariant, 16),
 	}
@@ -52,8 +53,8 @@ func TestRatioIsPairedByBlock(t *testing.T) {
 	if m := row(t, c, "memory of the rings"); m.A != 101 {
 		t.Errorf("memory %g, want 101", m.A)
 	}
-	if c.TotalA.Emitted != 52 || c.TotalA.Delivered != 40 || c.TotalA.Lost() != 12 || c.TotalA.LostTail != 4 {
-		t.Errorf("total %+v", c.TotalA)
+	if c.A.Total.Emitted != 52 || c.A.Total.Delivered != 40 || c.A.Total.Lost() != 12 || c.A.Total.LostTail != 4 {
+		t.Errorf("total %+v", c.A.Total)
 	}
 	if c.Invariants != 16 || c.Measured() != 8 || c.Planned != 8 {
 		t.Errorf("%d invariants, %d of %d", c.Invariants, c.Measured(), c.Planned)

@@ -1,0 +1,218 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/verdict"
+)
+
+//go:embed report.tmpl
+var pageText string
+
+//go:embed report.css
+var pageStyle string
+
+// pageTemplate escapes all text: kernels, plans and result files have a say in it.
+var pageTemplate = template.Must(template.New("report").Parse(pageText))
+
+// page is what the template shows.
+type page struct {
+	Style     template.CSS
+	Measured  string
+	Complete  bool
+	Verdicts  []sentence
+	Map       heatMap
+	Sweeps    []drawn
+	Policies  []drawn
+	Trends    []drawn
+	Latencies []drawn
+	Undrawn   int // set-ups whose latencies are not drawn
+	Problems  []problem
+	Setups    []details
+	Machines  []string
+	Emulated  bool
+	Virtual   bool
+}
+
+// sentence is the recommendation for a kernel.
+type sentence struct{ Kernel, Machine, Count, Text string }
+
+// heatMap is the ratios of all set-ups: kernels by metrics.
+type heatMap struct {
+	Head   []string
+	Groups []heatGroup
+}
+
+// heatGroup is one set-up.
+type heatGroup struct {
+	Title string
+	Rows  []heatRow
+}
+
+type heatRow struct {
+	Kernel string
+	Cells  []heatCell
+}
+
+// heatCell has a class for its colour, and a mark that says the same.
+type heatCell struct{ Class, Mark, Text string }
+
+// problem is trials that are not ok.
+type problem struct {
+	Where, Status, Count, Text, Trials string
+}
+
+// details are all there is of a set-up.
+type details struct {
+	Title, Kernel string
+	Lines         []string
+	A, B, Over    string
+	Rows          []line
+	Notes         []string
+	Command       string
+}
+
+// HTML writes a page that needs nothing else: no network, no script, no font. It
+// is light or dark as its reader is, and says in shape and text whatever it says
+// in colour.
+func HTML(w io.Writer, comparisons []verdict.Comparison) error {
+	p := page{Style: template.CSS(pageStyle), Measured: measuredLine(comparisons), Complete: true}
+	for _, r := range verdict.Recommend(comparisons) {
+		p.Complete = p.Complete && r.Measured == r.Planned
+		c := verdict.Comparison{Kernel: r.Kernel, Machine: r.Machine}
+		p.Verdicts = append(p.Verdicts, sentence{kernelName(&c), machineLine(&c), fmt.Sprintf("%d of %d trials measured", r.Measured, r.Planned), r.Sentence})
+	}
+	p.Map = heatMapOf(comparisons)
+	p.Sweeps, p.Policies, p.Trends = new(artist).sweeps(comparisons), new(artist).policies(comparisons), new(artist).trends(comparisons)
+	p.Latencies = new(artist).latencies(comparisons)
+	have := 0
+	seen := map[string]bool{}
+	for i := range comparisons {
+		c := &comparisons[i]
+		if c.A.HasLatency() || c.B.HasLatency() {
+			have++
+		}
+		p.Problems = append(p.Problems, problems(c)...)
+		if len(c.Rows) > 0 {
+			p.Setups = append(p.Setups, detailsOf(c))
+			p.Emulated = p.Emulated || !c.Machine.Publishable() && c.Machine.Clock != record.Virtual
+			p.Virtual = p.Virtual || c.Machine.Clock == record.Virtual
+		}
+		if text := kernelLine(c) + ": " + machineLine(c); !seen[text] {
+			seen[text] = true
+			p.Machines = append(p.Machines, text)
+		}
+	}
+	p.Undrawn = have - len(p.Latencies)
+	if err := pageTemplate.Execute(w, &p); err != nil {
+		return fmt.Errorf("write HTML: %w", err)
+	}
+	return nil
+}
+
+// heatMapOf has a group a set-up, in the order of the comparisons.
+func heatMapOf(comparisons []verdict.Comparison) heatMap {
+	var h heatMap
+	metrics := shown(comparisons)
+	for _, m := range metrics {
+		h.Head = append(h.Head, m.Name)
+	}
+	index := map[string]int{}
+	for i := range comparisons {
+		c := &comparisons[i]
+		if len(c.Rows) == 0 {
+			continue
+		}
+		title := fmt.Sprintf("%s, %d bytes: B is %s, A is %s", planName(c), c.A.Cell.PayloadBytes, c.B.Setup(), c.A.Setup())
+		at, ok := index[title]
+		if !ok {
+			at = len(h.Groups)
+			index[title] = at
+			h.Groups = append(h.Groups, heatGroup{Title: title})
+		}
+		row := heatRow{Kernel: kernelName(c)}
+		for _, m := range metrics {
+			row.Cells = append(row.Cells, heatCellOf(c.Row(m.Slug)))
+		}
+		h.Groups[at].Rows = append(h.Groups[at].Rows, row)
+	}
+	return h
+}
+
+func heatCellOf(row *verdict.Row) heatCell {
+	if row == nil || math.IsNaN(row.Ratio) && row.Why == "" {
+		return heatCell{}
+	}
+	text := ratio(row)
+	switch row.Verdict {
+	case verdict.ABetter:
+		return heatCell{"a" + strength(row), "▲ A", text}
+	case verdict.BBetter:
+		return heatCell{"b" + strength(row), "▼ B", text}
+	case verdict.Equivalent, verdict.Trivial:
+		return heatCell{"e", "=", text}
+	case verdict.Inconclusive:
+		return heatCell{"q", "?", text}
+	}
+	return heatCell{"n", "–", ""}
+}
+
+// strength is 2 for a factor of 1.5 or more, which is coloured more deeply.
+func strength(row *verdict.Row) string {
+	if row.Metric.Absolute && math.Abs(row.Ratio) >= 0.01 || !row.Metric.Absolute && math.Abs(math.Log(row.Ratio)) >= math.Log(1.5) {
+		return "2"
+	}
+	return "1"
+}
+
+func problems(c *verdict.Comparison) []problem {
+	var all []problem
+	where := kernelName(c) + ", " + planName(c)
+	for _, reason := range c.Reasons {
+		ids := reason.Trials
+		more := ""
+		if len(ids) > 8 {
+			ids, more = ids[:8], fmt.Sprintf(" and %d more", len(ids)-8)
+		}
+		all = append(all, problem{where, string(reason.Status), plural(len(reason.Trials), "trial"), clean(reason.Text), strings.Join(ids, ", ") + more})
+	}
+	if missing := c.Planned - c.Measured() - badTrials(c); missing > 0 {
+		all = append(all, problem{Where: where, Status: "missing", Count: plural(missing, "trial"), Text: "no record: the run ended before"})
+	}
+	return all
+}
+
+func badTrials(c *verdict.Comparison) int {
+	n := 0
+	for _, reason := range c.Reasons {
+		n += len(reason.Trials)
+	}
+	return n
+}
+
+// clean leaves out what controls a terminal: a browser shows it as boxes.
+func clean(text string) string { return strings.Map(harmless, text) }
+
+func detailsOf(c *verdict.Comparison) details {
+	return details{
+		Title: title(c), Kernel: kernelLine(c), Lines: setupLines(c), A: head(&c.A), B: head(&c.B), Over: over(c), Rows: lines(c),
+		Notes: append(notes(c), statusLine(c)), Command: repeat(c),
+	}
+}
+
+// quoted is a word of a shell's command line.
+func quoted(text string) string {
+	plain := text != "" && strings.IndexFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:+@%", r)
+	}) < 0
+	if plain {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

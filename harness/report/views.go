@@ -1,0 +1,261 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/verdict"
+)
+
+// drawing is a chart with the table of what is in it.
+type drawn struct {
+	Title string
+	SVG   template.HTML // empty where no more charts are drawn
+	Keys  []key
+	Table grid
+}
+
+// key explains a series.
+type key struct {
+	Number int
+	Name   string
+	Dot    bool // it has no line
+}
+
+// grid is a table of text.
+type grid struct {
+	Head []string
+	Rows [][]string
+}
+
+// chartBytes is how much of a report may be charts of one kind; beyond that their
+// tables stand alone.
+const chartBytes = 256 << 10
+
+// artist draws charts of one kind until there are enough.
+type artist struct{ spent int }
+
+func (a *artist) draw(d *drawn, f *figure) {
+	f.title = d.Title
+	for _, s := range f.series {
+		d.Keys = append(d.Keys, key{s.number % seriesInks, s.name, s.alone})
+	}
+	if a.spent > chartBytes {
+		d.Keys = nil
+		return
+	}
+	d.SVG = f.svg()
+	a.spent += len(d.SVG)
+}
+
+func title(c *verdict.Comparison) string {
+	return fmt.Sprintf("%s, %s: %s and %s", kernelName(c), planName(c), c.A.Setup(), c.B.Setup())
+}
+
+// sweeps are the rate sweeps with their knees.
+func (a *artist) sweeps(comparisons []verdict.Comparison) []drawn {
+	var all []drawn
+	for i := range comparisons {
+		c := &comparisons[i]
+		if !c.Sweep() {
+			continue
+		}
+		d := drawn{Title: title(c), Table: grid{Head: []string{"side", "offered", "achieved", "trials", "lost", "share"}}}
+		f := &figure{x: "offered rate", y: "lost"}
+		low, high, most := math.Inf(1), 0.0, 0.0
+		for n, side := range c.Sides() {
+			if side.Knee == nil {
+				continue
+			}
+			s := series{name: fmt.Sprintf("%s, knee %s", side.Label, kneeText(side.Knee)), number: n}
+			for _, r := range side.Knee.Rates {
+				if r.OfferedHz <= 0 {
+					continue
+				}
+				s.x, s.y = append(s.x, math.Log10(r.OfferedHz)), append(s.y, 100*r.Loss())
+				low, high, most = min(low, r.OfferedHz), max(high, r.OfferedHz), max(most, 100*r.Loss())
+				d.Table.Rows = append(d.Table.Rows, []string{
+					side.Label, value("Hz", r.OfferedHz), value("Hz", r.AchievedHz), fmt.Sprint(r.Trials),
+					fmt.Sprintf("%d of %d", r.Lost, r.Emitted), value("share", r.Loss()),
+				})
+			}
+			if len(s.x) > 0 {
+				f.series = append(f.series, s)
+			}
+		}
+		if len(f.series) == 0 {
+			continue
+		}
+		f.xTicks = decades(low, high, func(v float64) string { return value("Hz", v) })
+		f.yTicks = linear(0, max(most, 1), func(v float64) string { return number(v) + " %" })
+		a.draw(&d, f)
+		all = append(all, d)
+	}
+	return all
+}
+
+// latencies are the distributions, as HdrHistogram plots them: the closer to 1 a
+// quantile is, the more room it gets.
+func (a *artist) latencies(comparisons []verdict.Comparison) []drawn {
+	var all []drawn
+	for i := range comparisons {
+		c := &comparisons[i]
+		if a.spent > chartBytes {
+			break // a table of each would be longer than all the rest
+		}
+		d := drawn{Title: title(c), Table: grid{Head: []string{"side", "percentile", "delivered events", "lost ones too"}}}
+		f := &figure{x: "percentile", y: "latency"}
+		low, high, last := math.Inf(1), 0.0, 0.0
+		for n, side := range c.Sides() {
+			for m, dist := range []*verdict.Distribution{side.Latency(), side.Intended()} {
+				if dist == nil || len(dist.At) == 0 {
+					continue
+				}
+				s := series{name: side.Label, number: n + 2*m}
+				if m == 1 {
+					s.name += ", from intended"
+				}
+				for _, q := range dist.At {
+					at := -math.Log10(1 - q.Q)
+					s.x, s.y = append(s.x, at), append(s.y, math.Log10(max(q.NS, 1)))
+					low, high, last = min(low, max(q.NS, 1)), max(high, q.NS), max(last, at)
+					if q.Q >= 0.5 {
+						d.Table.Rows = append(d.Table.Rows, []string{s.name, "p" + number6(q.Q*100), value("ns", q.NS), value("ns", q.WithLostNS)})
+					}
+				}
+				d.Table.Rows = append(d.Table.Rows, []string{s.name, "max of " + fmt.Sprint(dist.N), value("ns", float64(dist.Max)), ""})
+				f.series = append(f.series, s)
+			}
+		}
+		if len(f.series) == 0 {
+			continue
+		}
+		for _, q := range []float64{0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999} {
+			at := -math.Log10(1 - q)
+			f.xTicks = append(f.xTicks, tick{at, number6(q*100) + " %"})
+			if at > last-1e-9 {
+				break // the axis ends with a tick
+			}
+		}
+		f.yTicks = decades(low, high, func(v float64) string { return value("ns", v) })
+		a.draw(&d, f)
+		all = append(all, d)
+	}
+	return all
+}
+
+func number6(v float64) string { return fmt.Sprintf("%.6g", v) }
+
+// policies put latency against cost, a point for each way to be woken.
+func (a *artist) policies(comparisons []verdict.Comparison) []drawn {
+	var all []drawn
+	for _, p := range verdict.PoliciesOf(comparisons) {
+		d := drawn{
+			Title: fmt.Sprintf("%s, plan %s: %s", p.Kernel.Release, p.Plan, loadText(&p.Cell, false)),
+			Table: grid{Head: []string{"", "set-up", "latency p50", p.Cost.Name, "consumer", "wake-ups, per event", "loss"}},
+		}
+		f := &figure{x: "latency p50", y: p.Cost.Name}
+		low, high, least, most := math.Inf(1), 0.0, math.Inf(1), 0.0
+		for i, point := range p.Points {
+			name := fmt.Sprint(i + 1)
+			d.Table.Rows = append(d.Table.Rows, []string{
+				name, point.Setup, value("ns", point.LatencyNS), value(p.Cost.Unit, point.Cost), value(p.Cost.Unit, point.Consumer),
+				value("1", point.WakeupsPerEvent), value("share", point.Loss),
+			})
+			if !(point.LatencyNS > 0 && point.Cost > 0) {
+				continue
+			}
+			low, high, least, most = min(low, point.LatencyNS), max(high, point.LatencyNS), min(least, point.Cost), max(most, point.Cost)
+			f.series = append(f.series, series{
+				name: name + " " + point.Setup, mark: name, number: transportInk(point.Transport), alone: true,
+				x: []float64{math.Log10(point.LatencyNS)}, y: []float64{math.Log10(point.Cost)},
+			})
+		}
+		if len(f.series) > 0 {
+			f.xTicks = decades(low, high, func(v float64) string { return value("ns", v) })
+			f.yTicks = decades(least, most, func(v float64) string { return value(p.Cost.Unit, v) })
+			f.join()
+			a.draw(&d, f)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// transportInk is a colour of each transport.
+func transportInk(transport string) int {
+	switch transport {
+	case "perf":
+		return 0
+	case "ringbuf":
+		return 1
+	}
+	return 2
+}
+
+// trends are the ratios of the primary metrics over kernel versions.
+func (a *artist) trends(comparisons []verdict.Comparison) []drawn {
+	var all []drawn
+	for _, trend := range verdict.Trends(comparisons) {
+		first := trend.Comparisons[0]
+		d := drawn{Title: fmt.Sprintf("%s: %s to %s", planName(first), first.B.Setup(), first.A.Setup()), Table: grid{Head: []string{"kernel"}}}
+		f := &figure{x: "kernel", y: over(first)}
+		var slugs []string
+		for i := range first.Rows {
+			if m := first.Rows[i].Metric; m.Primary && !m.Absolute {
+				slugs = append(slugs, m.Slug)
+				d.Table.Head = append(d.Table.Head, m.Name)
+				f.series = append(f.series, series{name: m.Name, number: len(f.series)})
+			}
+		}
+		low, high := 1.0, 1.0
+		for at, c := range trend.Comparisons {
+			f.xTicks = append(f.xTicks, tick{float64(at), c.Kernel.Want})
+			line := []string{kernelName(c)}
+			for n, slug := range slugs {
+				row := c.Row(slug)
+				if row == nil || !(row.Ratio > 0) || math.IsInf(row.Ratio, 0) {
+					line = append(line, "-")
+					continue
+				}
+				line = append(line, ratio(row))
+				f.series[n].x, f.series[n].y = append(f.series[n].x, float64(at)), append(f.series[n].y, math.Log10(row.Ratio))
+				low, high = min(low, row.Ratio), max(high, row.Ratio)
+			}
+			d.Table.Rows = append(d.Table.Rows, line)
+		}
+		var some []series
+		for _, s := range f.series {
+			if len(s.x) > 0 {
+				some = append(some, s)
+			}
+		}
+		if f.series = some; len(some) == 0 {
+			continue
+		}
+		f.yTicks = decades(low, high, number)
+		a.draw(&d, f)
+		all = append(all, d)
+	}
+	return all
+}
+
+// repeat is the command that measures a set-up again.
+func repeat(c *verdict.Comparison) string {
+	m := &c.Machine
+	if m.Backend == "host" {
+		return "ringtwin run --plan " + quoted(c.Plan)
+	}
+	text := fmt.Sprintf("ringtwin vmtest %s --plan %s --cpus %d --memory %d", quoted(c.Kernel.Want), quoted(c.Plan), m.CPUs, m.MemoryBytes>>20)
+	if m.Clock == record.Virtual {
+		text += " --clock virtual"
+	} else if m.Accel != "" {
+		text += " --accel " + quoted(m.Accel)
+	}
+	if m.Backend == "vng" {
+		text += " --vm vng"
+	}
+	return text
+}

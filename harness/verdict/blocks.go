@@ -1,0 +1,74 @@
+package verdict
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// block is one boot of one run.
+type block struct {
+	run    string
+	number int
+}
+
+func blockOf(t *record.Trial) block { return block{t.Trial.Run, t.Trial.Block} }
+
+// sameBlocks pairs what was measured in the same boot.
+func sameBlocks(a, b []*record.Trial) []blockPair {
+	var pairs []blockPair
+	index := map[block]int{}
+	for side, trials := range [][]*record.Trial{a, b} {
+		for _, t := range trials {
+			at, ok := index[blockOf(t)]
+			if !ok {
+				at = len(pairs)
+				index[blockOf(t)] = at
+				pairs = append(pairs, blockPair{})
+			}
+			if side == 0 {
+				pairs[at].a = append(pairs[at].a, t)
+			} else {
+				pairs[at].b = append(pairs[at].b, t)
+			}
+		}
+	}
+	return pairs
+}
+
+// numberedBlocks pairs boots of different runs, or of different kernels: the
+// first of either side, the second, and so on. They have nothing in common but
+// their number, so a machine that drifts is not averaged out; the interval and p
+// hold all the same, since under no difference either could be the other.
+func numberedBlocks(a, b []*record.Trial) []blockPair {
+	as, bs := sameBlocks(a, nil), sameBlocks(nil, b)
+	pairs := make([]blockPair, min(len(as), len(bs)))
+	for i := range pairs {
+		pairs[i] = blockPair{as[i].a, bs[i].b}
+	}
+	return pairs
+}
+
+// each calls do for 0 to n-1 on all CPUs.
+func each(n int, do func(i int)) {
+	var group sync.WaitGroup
+	next := make(chan int, n)
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func fewEvents(need, have int64) string {
+	return fmt.Sprintf("takes %d events a trial, these have %d", need, have)
+}
