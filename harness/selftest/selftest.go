@@ -48,8 +48,8 @@ const (
 // workError how far the cost of the second that many may be from that of the
 // first. That one per cent is seen is for virtual time to show.
 const (
-	workTurns = 2000
-	workError = 0.10
+	workTurns = 20000
+	workError = 0.20
 )
 
 // invariants that a fault of the reader breaks.
@@ -141,18 +141,35 @@ func counted(kind bpf.Transport, fault string, t *record.Trial) Result {
 	}
 }
 
+// tries of what is timed: whoever else runs on the machine can only make it take
+// longer, so the least of some is the nearest to what it takes.
+const tries = 3
+
+func least(ctx context.Context, measure Measure, cell record.Cell, fault string, of func(*record.Trial) float64) (float64, error) {
+	lowest := math.Inf(1)
+	for range tries {
+		t, err := run(ctx, measure, cell, fault)
+		if err != nil {
+			return 0, err
+		}
+		lowest = min(lowest, of(t))
+	}
+	return lowest, nil
+}
+
 // delay compares the median latency with and without.
 func delay(ctx context.Context, measure Measure, cell record.Cell) (Result, error) {
 	cell.RateHz, cell.Events = delayRate, delayRate/2
-	without, err := run(ctx, measure, cell, "")
+	latency := func(t *record.Trial) float64 { return float64(t.Latency.P50) }
+	without, err := least(ctx, measure, cell, "", latency)
 	if err != nil {
 		return Result{}, err
 	}
-	with, err := run(ctx, measure, cell, fmt.Sprintf("%s=%d", transport.Delay, delayUS))
+	with, err := least(ctx, measure, cell, fmt.Sprintf("%s=%d", transport.Delay, delayUS), latency)
 	if err != nil {
 		return Result{}, err
 	}
-	seen := float64(with.Latency.P50-without.Latency.P50) / 1000
+	seen := (with - without) / 1000
 	return Result{
 		Transport: cell.Transport, Fault: transport.Delay,
 		Injected:  fmt.Sprintf("%d us", delayUS),
@@ -171,11 +188,11 @@ func work(ctx context.Context, measure Measure, cell record.Cell) (Result, error
 		if i > 0 {
 			fault = fmt.Sprintf("%s=%d", transport.Work, i*workTurns)
 		}
-		t, err := run(ctx, measure, cell, fault)
+		lowest, err := least(ctx, measure, cell, fault, func(t *record.Trial) float64 { return t.Cost.ProducerNSPerEvent })
 		if err != nil {
 			return Result{}, err
 		}
-		cost[i] = t.Cost.ProducerNSPerEvent
+		cost[i] = lowest
 	}
 	once, twice := cost[1]-cost[0], cost[2]-cost[1]
 	return Result{

@@ -31,9 +31,6 @@ type Handler func(ctx context.Context, request json.RawMessage, send func(any) e
 type Ready struct {
 	Release string `json:"release"` // of uname(2)
 	CPUs    int    `json:"cpus"`    // online
-	// StopTicks is by how much the clock went on while the machine stopped, to be
-	// saved, in virtual time.
-	StopTicks uint64 `json:"stop_ticks,omitempty"`
 }
 
 // IsInit reports whether this process is the init of a machine made for it.

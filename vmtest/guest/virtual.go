@@ -46,7 +46,7 @@ func serveVirtual(port io.ReadWriter, handler Handler) error {
 			return fmt.Errorf("sleep until the start: %w", err)
 		}
 	}
-	text, err := stopAndRead(&ready)
+	text, err := stopAndRead()
 	if err != nil {
 		return fmt.Errorf("read request: %w", err)
 	}
@@ -70,6 +70,18 @@ const (
 	panicked  = 1
 )
 
+// Between the stop of the CPU, which is idle then, and that of the machine, QEMU may
+// move the clock on to the next timer, or not: it does in half of the boots.
+// It may go on further where a device starts its timer anew. So there is a timer of
+// the guest's after timerTicks, which is not started anew, and the guest waits until
+// that is over: after stopTicks it is the same instant, and the same has happened.
+// Ticks are nanoseconds.
+// icount_start_warp_timer in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/softmmu/icount.c
+const (
+	timerTicks = 50_000
+	stopTicks  = 400_000
+)
+
 // Ports and keys of the firmware configuration:
 // https://www.qemu.org/docs/master/specs/fw_cfg.html
 const (
@@ -84,13 +96,22 @@ const maxRequestBytes = 1 << 20
 
 // stopAndRead stops the machine and, when it goes on, reads the item. Reading a
 // port takes no time that depends on the host, and interrupts nobody.
-func stopAndRead(ready *Ready) ([]byte, error) {
+func stopAndRead() ([]byte, error) {
 	runtime.LockOSThread() // the permission is the thread's
 	defer runtime.UnlockOSThread()
 	if _, _, errno := unix.Syscall(unix.SYS_IOPL, 3, 0, 0); errno != 0 {
 		return nil, fmt.Errorf("iopl: %w", errno)
 	}
-	ready.StopTicks = outb(panicPort, panicked)
+	timer, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make timer: %w", err)
+	}
+	defer unix.Close(timer)
+	next := unix.ItimerSpec{Value: unix.NsecToTimespec(timerTicks)}
+	if err := unix.TimerfdSettime(timer, 0, &next, nil); err != nil {
+		return nil, fmt.Errorf("set timer: %w", err)
+	}
+	stop(panicPort, panicked, stopTicks)
 	outw(selectorPort, directoryKey)
 	count := binary.BigEndian.Uint32(read(4))
 	for range min(count, 1000) {

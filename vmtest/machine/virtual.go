@@ -8,11 +8,9 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
-	"github.com/ringtwin/ringtwin/vmtest/whole"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +29,7 @@ import (
 //     from icount_prepare_for_run to icount_process_data, and the main loop wants
 //     it. The record itself nobody needs.
 //   - The guest itself says when it is to be saved: it stops the machine, and does
-//     not go on before a machine is made of the saved one.
+//     not go on before a machine is made of the saved one. See guest.VirtualStart.
 //
 // While QEMU records, its thread that saves a machine as other machines are saved
 // fails in replay_save_clock. So what is saved is the file that is the guest's
@@ -218,68 +216,11 @@ func copySparse(to io.WriterAt, from io.ReaderAt) error {
 // next call of [Machine.Do] takes the answers, and what it is given as a request
 // is not sent.
 func (w *Warm) StartVirtual(console string, request any) (*Machine, error) {
-	return w.startVirtual(console, wire.Request, request)
-}
-
-func (w *Warm) startVirtual(console string, kind wire.Kind, request any) (*Machine, error) {
 	var frame bytes.Buffer
-	if err := wire.NewWriter(&frame).Write(kind, request); err != nil {
+	if err := wire.NewWriter(&frame).Write(wire.Request, request); err != nil {
 		return nil, err
 	}
 	other := *w
 	other.cfg.request = frame.Bytes()
 	return other.Start(console)
 }
-
-// maxSaves is how many machines are saved before two of them are the same.
-const maxSaves = 8
-
-// saveAgreed saves machines until two that were booted on their own are the same.
-// Nearly all are. Between the stop of the CPU, which is idle then, and that of the
-// machine, QEMU moves the clock on to the next timer, and on a busy host now and
-// then to another.
-//
-// icount_start_warp_timer in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/softmmu/icount.c
-func saveAgreed(ctx context.Context, folder string, cfg Config, version string) (*Warm, error) {
-	seen := map[string]bool{}
-	for range maxSaves {
-		w, err := saveWarm(ctx, folder, cfg, version)
-		if err != nil {
-			return nil, err
-		}
-		is, err := w.identity(ctx)
-		if err == nil && seen[is] {
-			return w, w.agree()
-		}
-		seen[is] = true
-		if err := errors.Join(err, w.Close()); err != nil {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("save machine: of %d boots in virtual time no two are the same", maxSaves)
-}
-
-// identity names what two saved machines have in common if they will do the same:
-// the memory, and when the guest goes on. The state of the devices has the host's
-// clock in it.
-func (w *Warm) identity(ctx context.Context) (string, error) {
-	memory, err := sum(io.NewSectionReader(w.state, 0, w.cfg.memoryBytes()))
-	if err != nil {
-		return "", err
-	}
-	m, err := w.startVirtual(w.cfg.Console, wire.Ping, struct{}{})
-	if err != nil {
-		return "", err
-	}
-	defer m.Kill()
-	if _, err := m.AwaitReady(ctx); err != nil {
-		return "", err
-	}
-	ready, err := m.takeReady(ctx, time.Now().Add(m.cfg.Limits.Restore))
-	return fmt.Sprint(memory, ready.StopTicks), err
-}
-
-// agreedFile says that another boot gave the very same machine.
-const agreedFile = "agreed"
-
-func (w *Warm) agree() error { return whole.Write(filepath.Join(w.dir, agreedFile), nil) }

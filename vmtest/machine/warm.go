@@ -25,7 +25,6 @@ type Warm struct {
 	Console []byte // what the kernel wrote until then
 
 	cfg   Config
-	dir   string
 	state *os.File // unlinked names and replaced files do not change it
 }
 
@@ -104,17 +103,6 @@ const (
 // state is read in full: one that is truncated, changed, or of another machine
 // is an error, and never used.
 func LoadWarm(folder string, cfg Config, version string) (*Warm, error) {
-	w, err := loadWarm(folder, cfg, version)
-	if err != nil || !cfg.Virtual {
-		return w, err
-	}
-	if _, err := os.Stat(filepath.Join(w.dir, agreedFile)); err != nil {
-		return nil, errors.Join(fmt.Errorf("read saved machine: %w", err), w.Close())
-	}
-	return w, nil
-}
-
-func loadWarm(folder string, cfg Config, version string) (*Warm, error) {
 	key, err := warmKey(cfg, version)
 	if err != nil {
 		return nil, err
@@ -143,19 +131,12 @@ func loadWarm(folder string, cfg Config, version string) (*Warm, error) {
 		return nil, errors.Join(errors.New("read saved machine: it has changed since it was saved"), err, state.Close())
 	}
 	_ = lru.Use(dir) // a cache that is not ours to write is as good to read
-	return &Warm{Ready: info.Ready, Console: log, cfg: cfg, dir: dir, state: state}, nil
+	return &Warm{Ready: info.Ready, Console: log, cfg: cfg, state: state}, nil
 }
 
 // SaveWarm boots the machine of the configuration to ready, saves it in the
 // folder and returns it. Two processes may do so at once.
 func SaveWarm(ctx context.Context, folder string, cfg Config, version string) (*Warm, error) {
-	if cfg.Virtual {
-		return saveAgreed(ctx, folder, cfg, version)
-	}
-	return saveWarm(ctx, folder, cfg, version)
-}
-
-func saveWarm(ctx context.Context, folder string, cfg Config, version string) (*Warm, error) {
 	key, err := warmKey(cfg, version)
 	if err != nil {
 		return nil, err
@@ -180,7 +161,7 @@ func saveWarm(ctx context.Context, folder string, cfg Config, version string) (*
 	if err := lru.Prune(folder, maxWarmBytes); err != nil {
 		return nil, err
 	}
-	return loadWarm(folder, cfg, version)
+	return LoadWarm(folder, cfg, version)
 }
 
 // maxWarmBytes is what saved machines may take together: some twenty of them.
