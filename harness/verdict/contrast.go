@@ -57,10 +57,12 @@ func Contrast(a, b Slice, as, bs []Input) Contrasts {
 	for _, key := range groups[0].order {
 		others := groups[1].by[key]
 		for _, one := range groups[0].by[key] {
-			for _, other := range others {
-				if sameSetup(one, other) {
-					matches = append(matches, [2]*group{one, other})
-				}
+			together := slices.DeleteFunc(slices.Clone(others), func(other *group) bool { return !sameSetup(one, other) })
+			if len(together) == 0 {
+				together = others // what they differ in makes them set-ups of their own
+			}
+			for _, other := range together {
+				matches = append(matches, [2]*group{one, other})
 			}
 		}
 		used[key] = len(others) > 0
