@@ -62,7 +62,7 @@ func (c *compareCmd) Run(e *env) error {
 		return err
 	}
 	if len(contrasts.Comparisons) == 0 {
-		bad = errors.Join(bad, errors.New("A and B have nothing in common that could be compared"))
+		bad = errors.Join(bad, errors.New("nothing of A and B could be compared"))
 	}
 	for _, line := range contrasts.Refused {
 		bad = errors.Join(bad, errors.New(line))

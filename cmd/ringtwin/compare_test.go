@@ -108,3 +108,21 @@ func TestCompare(t *testing.T) {
 		t.Errorf("%v: %+v", err, got)
 	}
 }
+
+// TestReport: the page is written too, and what is in two files is used once.
+func TestReport(t *testing.T) {
+	plain := resultsFile(t, 64, "", func(t *record.Trial) { t.Trial.Trials = 64 })
+	page := filepath.Join(t.TempDir(), "report.html")
+	code, stdout, stderr := run(t, "report", plain, "--html", page)
+	if text, err := os.ReadFile(page); code != exitOK || err != nil || !strings.Contains(string(text), "64 of 64 trials measured") {
+		t.Errorf("exit code %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	again := resultsFile(t, 64, "", nil)
+	code, stdout, stderr = run(t, "report", plain, again)
+	if code != exitInfra || !strings.Contains(stdout, "64 of 64") || !strings.Contains(stderr, "64 trials are in another file too") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if code, _, stderr = run(t, "report", plain, "--html", filepath.Join(page, "none")); code != exitInfra || !strings.Contains(stderr, "write report") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}

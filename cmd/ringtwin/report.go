@@ -25,10 +25,23 @@ type reportCmd struct {
 func (r *reportCmd) Run(e *env) error {
 	var trials []record.Trial
 	var errs []error
+	seen := map[[2]string]string{}
 	for _, file := range r.Files {
 		read, err := record.ReadFile(file)
-		trials = append(trials, read...)
 		errs = append(errs, err)
+		twice := 0
+		for i := range read {
+			at := [2]string{read[i].Trial.Run, read[i].ID}
+			if first, ok := seen[at]; ok && first != file {
+				twice++
+				continue
+			}
+			seen[at] = file
+			trials = append(trials, read[i])
+		}
+		if twice > 0 {
+			errs = append(errs, fmt.Errorf("%s: %d trials are in another file too, and are used once", file, twice))
+		}
 	}
 	comparisons := verdict.Compare(trials)
 	write := report.Terminal

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 
 	jsonv2 "github.com/go-json-experiment/json"
 )
@@ -24,6 +25,9 @@ type chunk struct {
 	lines []line
 	done  chan struct{}
 }
+
+// chunks are used again: nothing of a record points into them.
+var chunks = sync.Pool{New: func() any { return &chunk{} }}
 
 type line struct {
 	number, start, end int
@@ -59,6 +63,9 @@ func decodeAll(r io.Reader, how jsonv2.Options, take func(number int, t *Trial, 
 		for i := range c.lines {
 			take(c.lines[i].number, &c.lines[i].trial, c.lines[i].err)
 		}
+		clear(c.lines)
+		c.text, c.lines = c.text[:0], c.lines[:0]
+		chunks.Put(c)
 	}
 	return failed
 }
@@ -79,7 +86,7 @@ func (c *chunk) decode(how jsonv2.Options) {
 // split reads lines and gives them away in chunks.
 func split(r io.Reader, give func(*chunk)) error {
 	reader := bufio.NewReaderSize(r, 256<<10)
-	c := &chunk{}
+	c := chunks.Get().(*chunk)
 	for number := 1; ; number++ {
 		start := len(c.text)
 		text, long, err := appendLine(c.text, reader)
@@ -96,7 +103,7 @@ func split(r io.Reader, give func(*chunk)) error {
 		}
 		if err != nil || len(c.lines) == chunkLines || len(c.text) > chunkBytes {
 			give(c)
-			c = &chunk{text: make([]byte, 0, len(c.text)+len(c.text)/8)}
+			c = chunks.Get().(*chunk)
 		}
 		if err == io.EOF {
 			return nil

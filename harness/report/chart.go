@@ -190,12 +190,3 @@ func linear(low, high float64, label func(float64) string) []tick {
 
 // number is short, for an axis.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
-
-// logs are common logarithms.
-func logs(v []float64) []float64 {
-	all := make([]float64, len(v))
-	for i := range v {
-		all[i] = math.Log10(v[i])
-	}
-	return all
-}

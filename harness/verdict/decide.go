@@ -201,7 +201,7 @@ func compareValues(m Metric, blocks []pair, seed uint64) Row {
 		row.Interval = e.blocks >= minBlocks
 		row.More = moreBlocks(e, m.margin())
 	}
-	if e, ok := compare(aa, m.effect(), seed); ok {
+	if e, effects := spread(aa, m.effect(), seed); effects != nil {
 		row.Floor = max(math.Abs(e.low), math.Abs(e.high))
 		if !m.Absolute {
 			row.Floor = math.Expm1(row.Floor)

@@ -47,23 +47,32 @@ const minBlocks = 8
 // side has no effect, nor has one with a figure of 0 a ratio: with one of those,
 // there is no estimate.
 func compare(pairs []pair, f effect, seed uint64) (estimate, bool) {
+	e, effects := spread(pairs, f, seed)
+	if len(effects) >= minBlocks {
+		e.p = signFlip(effects)
+	}
+	return e, len(effects) > 0
+}
+
+// spread is an estimate without p, and the effects of the blocks; none where there
+// is no estimate.
+func spread(pairs []pair, f effect, seed uint64) (estimate, []float64) {
 	effects := make([]float64, 0, len(pairs))
 	for _, p := range pairs {
 		x := f.of(p)
 		if math.IsInf(x, 0) || math.IsNaN(x) {
-			return estimate{}, false
+			return estimate{}, nil
 		}
 		effects = append(effects, x)
 	}
 	if len(effects) == 0 {
-		return estimate{}, false
+		return estimate{}, nil
 	}
 	e := estimate{mid: median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), blocks: len(effects)}
 	if len(effects) >= minBlocks {
 		e.low, e.high = bootstrap(pairs, f, seed)
-		e.p = signFlip(effects)
 	}
-	return e, true
+	return e, effects
 }
 
 // atom is an effect that a resample of a block can have, and how probable it is.
