@@ -23,6 +23,10 @@ func OneOf(what, got string, valid []string) error {
 func didYouMean(got string, valid []string) string {
 	best, least := "", len(got)/2+1
 	for _, word := range valid {
+		if got != "" && strings.HasPrefix(word, got) {
+			best = word // the beginning of it
+			break
+		}
 		if d := levenshtein.ComputeDistance(got, word); d < least {
 			best, least = word, d
 		}
