@@ -248,6 +248,9 @@ type Cost struct {
 	// was tried takes beyond that: wake-ups included. Storm only.
 	ControlNSPerTrigger   float64 `json:"control_ns_per_trigger,omitempty"`
 	ProducerCPUNSPerEvent float64 `json:"producer_cpu_ns_per_event,omitempty"`
+	// ProducerCPUMedianNSPerEvent is the same in the median stretch of 64, control
+	// and trial alike: interrupts that happen to fall into the trial are in few.
+	ProducerCPUMedianNSPerEvent float64 `json:"producer_cpu_median_ns_per_event,omitempty"`
 	// ConsumerCPUNSPerEvent is the CPU time of the reading thread.
 	ConsumerCPUNSPerEvent float64 `json:"consumer_cpu_ns_per_event"`
 	// The same as instructions, which is known in virtual time only: of the

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -246,13 +247,13 @@ const mostControls = 20_000
 // control returns the CPU time, in ns, that a trigger takes the producers with an
 // empty program attached. Of a storm that is paced, and of an execve, most of it
 // would be something else: 0.
-func (r *Runner) control(ctx context.Context, cell record.Cell) (perTrigger float64, err error) {
+func (r *Runner) control(ctx context.Context, cell record.Cell) (perTrigger callCost, err error) {
 	if cell.Workload != string(bpf.Storm) || cell.RateHz != 0 || cell.Placement == plan.BackToBack {
-		return 0, nil
+		return callCost{}, nil
 	}
 	empty, err := bpf.LoadEmpty(bpf.Attach(cell.Attach))
 	if err != nil {
-		return 0, err
+		return callCost{}, err
 	}
 	defer func() { err = errors.Join(err, empty.Close()) }()
 	producers, _ := r.placement(&cell)
@@ -260,11 +261,26 @@ func (r *Runner) control(ctx context.Context, cell record.Cell) (perTrigger floa
 	options.Count = min(options.Count, mostControls)
 	load, err := workload.New(ctx, options)
 	if err != nil {
-		return 0, fmt.Errorf("start control: %w", err)
+		return callCost{}, fmt.Errorf("start control: %w", err)
 	}
 	defer func() { err = errors.Join(err, load.Close()) }()
 	truth, err := r.load(empty, load, nil)
-	return ratio(float64(truth.CPUNS), float64(truth.Triggers())), err
+	return costOfCall(&truth), err
+}
+
+// callCost is the CPU time of a producer for each trigger, in ns.
+type callCost struct {
+	mean   float64
+	median float64 // of the stretches of a storm, 0 where there are none
+}
+
+func costOfCall(truth *workload.Truth) callCost {
+	c := callCost{mean: ratio(float64(truth.CPUNS), float64(truth.Triggers()))}
+	if n := len(truth.CallNS); n > 0 {
+		sorted := slices.Sorted(slices.Values(truth.CallNS))
+		c.median = (sorted[(n-1)/2] + sorted[n/2]) / 2
+	}
+	return c
 }
 
 // open loads the cell's twin and opens its reader.
@@ -396,18 +412,22 @@ func (r *Runner) lostTail(ctx context.Context, cell record.Cell, twin *bpf.Twin,
 	}
 }
 
-func cost(twin *bpf.Twin, c *consumer, counts *record.Counts, truth workload.Truth, control float64) (*record.Cost, error) {
+func cost(twin *bpf.Twin, c *consumer, counts *record.Counts, truth workload.Truth, control callCost) (*record.Cost, error) {
 	stats, err := twin.Stats()
 	if err != nil {
 		return nil, err
 	}
 	cost := &record.Cost{
-		ControlNSPerTrigger: control,
+		ControlNSPerTrigger: control.mean,
 		Wakeups:             c.voluntary,
 		ContextSwitches:     c.voluntary + c.forced,
 	}
-	if control > 0 {
-		cost.ProducerCPUNSPerEvent = ratio(float64(truth.CPUNS)-control*float64(truth.Triggers()), float64(counts.Attempts))
+	if control.mean > 0 {
+		call, tried := costOfCall(&truth), ratio(float64(counts.Attempts), float64(truth.Triggers()))
+		cost.ProducerCPUNSPerEvent = ratio(call.mean-control.mean, tried)
+		if call.median > 0 && control.median > 0 {
+			cost.ProducerCPUMedianNSPerEvent = ratio(call.median-control.median, tried)
+		}
 	}
 	cost.ProducerNSPerEvent = ratio(float64(stats.RunTime), float64(counts.Attempts))
 	cost.ConsumerCPUNSPerEvent = ratio(float64(c.cpuNS), float64(counts.Delivered))

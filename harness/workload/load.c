@@ -142,13 +142,20 @@ static void encode(uint64_t n, char *text)
  * The argument tells the twin whose call it is and which: the kernel looks at its
  * lower half only, and finds no such process, or one.
  */
-static void storm(struct table *t)
+static void storm(struct table *t, uint64_t begun_ns)
 {
+	uint64_t length = t->count / STRETCHES, left = length;
+	uint64_t *stretch = t->stretch_ns;
+
 	for (uint64_t i = 0; i < t->count; i++) {
 		if (t->period_ns)
 			sleep_until(t->begin_ns + i * t->period_ns);
 		call4(__NR_getpgid, (long)(t->mark << 32 | (uint32_t)(t->first_token + i)), 0, 0, 0);
 		__atomic_store_n(&t->done, i + 1, __ATOMIC_RELEASE);
+		if (--left == 0) {
+			*stretch++ = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun_ns;
+			left = stretch < t->stretch_ns + STRETCHES ? length : 0;
+		}
 	}
 }
 
@@ -195,7 +202,7 @@ static int produce(struct table *t)
 	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	t->begin_ns = now_ns();
 	if (t->storm)
-		storm(t);
+		storm(t, cpu_ns);
 	else
 		start_programs(t);
 	t->end_ns = now_ns();

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define MAX_UIDS 8
+#define STRETCHES 64
 
 /* One started program: the ground truth of one execve. */
 struct start {
@@ -34,6 +35,11 @@ struct table {
 	uint32_t uids;
 	uint32_t uid[MAX_UIDS]; /* used in turn */
 	uint32_t storm;	      /* calls of getpgid instead of programs; start is empty */
+	/*
+	 * CPU time at the end of each stretch of a storm, of count / STRETCHES calls;
+	 * the calls that remain are in none.
+	 */
+	uint64_t stretch_ns[STRETCHES];
 	struct start start[];
 };
 

@@ -11,8 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxUIDs is MAX_UIDS of load.h.
-const maxUIDs = 8
+// maxUIDs and stretches are MAX_UIDS and STRETCHES of load.h.
+const (
+	maxUIDs   = 8
+	stretches = 64
+)
 
 // start is struct start of load.h.
 type start struct {
@@ -39,6 +42,7 @@ type table struct {
 	UIDs       uint32
 	UID        [maxUIDs]uint32
 	Storm      uint32
+	StretchNS  [stretches]uint64
 }
 
 // shared is a table in memory that a producer process has mapped too.
@@ -75,6 +79,24 @@ func (s *shared) Close() error {
 
 // done is the number of programs started and reaped so far.
 func (s *shared) done() uint64 { return atomic.LoadUint64(&s.table.Done) }
+
+// callNS is the mean CPU time of a call in each stretch of a storm that is over.
+func (s *shared) callNS() []float64 {
+	length := s.table.Count / stretches
+	if length == 0 {
+		return nil
+	}
+	var means []float64
+	last := uint64(0)
+	for _, ns := range s.table.StretchNS {
+		if ns == 0 {
+			break // it was ended
+		}
+		means = append(means, float64(ns-last)/float64(length))
+		last = ns
+	}
+	return means
+}
 
 // awaitReady returns true once the producer waits for its start, false when
 // the time-out has passed.

@@ -31,18 +31,15 @@ func headerSize(t *testing.T, name string) uintptr {
 		t.Fatalf("no struct %s", name)
 	}
 	body, _, _ = strings.Cut(body, "};")
-	field := regexp.MustCompile(`u?int(\d+)_t \w+(\[MAX_UIDS\])?;`)
+	field := regexp.MustCompile(`u?int(\d+)_t \w+(?:\[(\w+)\])?;`)
+	lengths := map[string]uintptr{"": 1, "MAX_UIDS": maxUIDs, "STRETCHES": stretches}
 	var size uintptr
 	for _, m := range field.FindAllStringSubmatch(body, -1) {
 		bits, err := strconv.Atoi(m[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := uintptr(bits / 8)
-		if m[2] != "" {
-			n *= maxUIDs
-		}
-		size += n
+		size += uintptr(bits/8) * lengths[m[2]]
 	}
 	return size
 }

@@ -64,6 +64,9 @@ type Truth struct {
 	EndNS   uint64  // and when the last program had been reaped, or call made
 	// CPUNS is what all producers used between the two, children not included.
 	CPUNS uint64
+	// CallNS is the CPU time of a call of a storm, in ns: the mean of each of the
+	// stretches of each producer. None where there are fewer calls than stretches.
+	CallNS []float64
 	// Paces are those of the producers, in the order of their tokens.
 	Paces []Pace
 }
@@ -250,6 +253,7 @@ func (p *producer) collect(truth *Truth) error {
 	truth.CPUNS += p.table.CPUNS
 	if p.table.Storm != 0 {
 		truth.Calls += int(p.table.done())
+		truth.CallNS = append(truth.CallNS, p.table.callNS()...)
 	}
 	var failed int
 	var first error
