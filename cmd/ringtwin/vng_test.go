@@ -18,7 +18,13 @@ func TestKillVNG(t *testing.T) {
 		{": boot", "virtme-run"}, {": boot", "qemu-system"}, {"trial 1 of 4", "qemu-system"},
 	} {
 		t.Run(test.during+" "+test.running, func(t *testing.T) {
-			out, temp := t.TempDir(), t.TempDir()
+			// Not the test's own, whose name would be taken for what runs.
+			out, err := os.MkdirTemp("", "ringtwin-out-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(out)
+			temp := t.TempDir()
 			t.Setenv("TMPDIR", temp)
 			cmd, _ := startVMTest(t, out, test.during, "--vm", "vng", "--blocks", "1", "6.1+generic")
 			awaitProcesses(t, out, func(lines string) bool { return strings.Contains(lines, test.running) })

@@ -39,7 +39,7 @@ type Machine struct {
 
 	// Of a machine that virtme-ng makes.
 	ports *ports
-	leash io.Closer
+	leash *leash
 }
 
 // ends are the host's ends of what is connected to a machine.

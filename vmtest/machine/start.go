@@ -140,7 +140,7 @@ func (m *Machine) startLocked(connect func() error) error {
 		close(m.frames)
 		m.waited = m.cmd.Wait()
 		if m.ports != nil {
-			_, _ = m.leash.Close(), m.ports.Close()
+			_, _ = m.ports.Close(), m.leash.Close()
 		}
 		_ = m.files.Close()
 		close(m.ended)

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -22,18 +23,6 @@ const (
 
 func portPath(dir, port string) string { return filepath.Join(dir, port) }
 
-// leash is a shell script that becomes its arguments. QEMU is the grandchild of
-// virtme-ng, so no parent-death signal of ours reaches it. But all of them are
-// one process group, and a shell in it waits for the end of the pipe whose other
-// end only we have: when we are gone, however, it removes the folder and ends
-// the group. The others may still be writing into the folder, so it tries again;
-// it is of the group itself, and nothing comes after that has ended.
-const leash = `{
-read -r _ <&3
-for try in 1 2 3 4 5 6 7 8 9; do rm -rf -- "$0" && break; done
-kill -KILL 0
-} >/dev/null 2>&1 & exec 3<&-; exec "$@"`
-
 // ports are where QEMU, started by virtme-ng, connects to. Descriptors cannot be
 // handed down to it: virtme-ng closes them.
 type ports struct {
@@ -41,9 +30,8 @@ type ports struct {
 	listeners map[string]*net.UnixListener
 }
 
-func listen() (_ *ports, err error) {
-	dir, err := os.MkdirTemp("", "ringtwin-vng-")
-	if err != nil {
+func listen(dir string) (_ *ports, err error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for the machine: %w", err)
 	}
 	p := &ports{dir: dir, listeners: map[string]*net.UnixListener{}}
@@ -91,26 +79,24 @@ func (p *ports) Close() error {
 
 // startVNG starts virtme-ng, which starts QEMU.
 func (m *Machine) startVNG() (err error) {
-	if m.ports, err = listen(); err != nil {
+	dir := filepath.Join(os.TempDir(), "ringtwin-vng-"+rand.Text())
+	if m.leash, err = newLeash(dir); err != nil {
 		return err
 	}
-	held, ours, err := os.Pipe()
-	if err != nil {
-		return errors.Join(err, m.ports.Close())
+	if m.ports, err = listen(dir); err != nil {
+		return errors.Join(err, m.leash.Close())
 	}
-	defer held.Close()
-	m.leash = ours
 	cfg := m.cfg
 	cfg.portDir = m.ports.dir
-	m.cmd = exec.Command("sh", append([]string{"-c", leash, m.ports.dir}, cfg.Args()...)...)
-	m.cmd.ExtraFiles = []*os.File{held}
+	args := cfg.Args()
+	m.cmd = exec.Command(args[0], args[1:]...)
 	// Not the user's configuration, and not the working folder, which the guest
 	// may not have.
 	m.cmd.Env = append(os.Environ(), "HOME="+m.ports.dir, "TMPDIR="+m.ports.dir)
 	m.cmd.Dir = "/"
 	m.cmd.Stdout = &m.stderr
 	if err := m.startLocked(m.connectVNG); err != nil {
-		return errors.Join(fmt.Errorf("start virtme-ng: %w", err), m.ports.Close(), ours.Close())
+		return errors.Join(fmt.Errorf("start virtme-ng: %w", err), m.ports.Close(), m.leash.Close())
 	}
 	return nil
 }
@@ -118,6 +104,9 @@ func (m *Machine) startVNG() (err error) {
 // connectVNG returns when QEMU has connected, or virtme-ng has ended without.
 func (m *Machine) connectVNG() error {
 	pid := m.cmd.Process.Pid
+	if err := m.leash.hold(pid); err != nil {
+		return err
+	}
 	go func() {
 		// Without reaping it, which is Wait's.
 		for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
