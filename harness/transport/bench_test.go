@@ -1,0 +1,215 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/workload"
+	"github.com/ringtwin/ringtwin/internal/need"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	benchRing   = 1 << 20
+	benchEvent  = 64
+	benchBatch  = 100
+	benchCalls  = 5000 // of a storm that is read meanwhile
+	benchWakeup = 100  // events of a perf buffer for each wake-up
+)
+
+// drained is what a consumer read, and how long that took.
+type drained struct {
+	events int
+	took   time.Duration
+}
+
+func (d *drained) add(other drained) { d.events += other.events; d.took += other.took }
+
+func (d *drained) rate() float64 { return float64(d.events) / d.took.Seconds() }
+
+// BenchmarkConsumer compares the reader, in turn, with the least that a consumer
+// can do: events that it drains in a second, while a storm fills the ring, and of a
+// full ring that nobody fills any more.
+func BenchmarkConsumer(b *testing.B) {
+	need.Root(b)
+	for _, kind := range []bpf.Transport{bpf.Ringbuf, bpf.Perf} {
+		for _, full := range []bool{false, true} {
+			name := string(kind) + "/storm"
+			if full {
+				name = string(kind) + "/full-ring"
+			}
+			b.Run(name, func(b *testing.B) {
+				var ours, least drained
+				allocs := 0.0
+				for b.Loop() {
+					got, perEvent := benchReader(b, kind, full)
+					ours.add(got)
+					allocs += perEvent
+					least.add(benchLowerBound(b, kind, full))
+				}
+				b.ReportMetric(ours.rate()/1e6, "M-events/s")
+				b.ReportMetric(least.rate()/1e6, "lower-bound-M-events/s")
+				b.ReportMetric(ours.rate()/least.rate(), "of-lower-bound")
+				b.ReportMetric(allocs/float64(b.N), "allocs/event")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+func loadBench(b *testing.B, kind bpf.Transport) *bpf.Twin {
+	b.Helper()
+	twin, err := bpf.Load(bpf.Options{
+		Transport: kind, Attach: bpf.AttachTracepoint, Workload: bpf.Storm, Batch: benchBatch,
+		RingBytes: benchRing, EventBytes: benchEvent, Mark: workload.Mark(),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return twin
+}
+
+// storm runs the load on the first CPU.
+func storm(b *testing.B, twin *bpf.Twin, calls int) {
+	b.Helper()
+	load, err := workload.New(b.Context(), workload.Options{Storm: true, Count: calls, CPUs: []int{0}, UIDs: []uint32{0}, FirstToken: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer load.Close()
+	err = twin.Attach()
+	if err == nil {
+		_, err = load.Run()
+	}
+	if err := errors.Join(err, twin.Detach()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// callsToFill make more events than a ring takes.
+func callsToFill(kind bpf.Transport) int { return Capacity(kind, benchRing, benchEvent)/benchBatch + 1 }
+
+func benchReader(b *testing.B, kind bpf.Transport, full bool) (d drained, allocs float64) {
+	b.Helper()
+	twin := loadBench(b, kind)
+	defer twin.Close()
+	name := DefaultPolicy(kind)
+	if kind == bpf.Perf {
+		name = fmt.Sprintf("wakeup_events=%d", benchWakeup)
+	}
+	policy, err := ParsePolicy(kind, name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	reader, err := Open(kind, twin.Events(), Options{RingBytes: benchRing, Policy: policy})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer reader.Close()
+	var sum byte
+	read := func() {
+		var sample Sample
+		for {
+			if err := reader.Read(&sample); err != nil {
+				if !errors.Is(err, ErrFlushed) {
+					b.Error(err)
+				}
+				return
+			}
+			if sample.Lost == 0 {
+				sum += sample.Raw[0]
+				d.events++
+			}
+		}
+	}
+	if full {
+		storm(b, twin, callsToFill(kind))
+		if err := reader.Flush(); err != nil {
+			b.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		begun := time.Now()
+		read()
+		d.took = time.Since(begun)
+		runtime.ReadMemStats(&after)
+		return d, float64(after.Mallocs-before.Mallocs) / float64(d.events)
+	}
+	done := make(chan struct{})
+	begun := time.Now()
+	go func() {
+		defer close(done)
+		read()
+		d.took = time.Since(begun)
+	}()
+	storm(b, twin, benchCalls)
+	if err := reader.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	<-done
+	return d, 0
+}
+
+func benchLowerBound(b *testing.B, kind bpf.Transport, full bool) (d drained) {
+	b.Helper()
+	twin := loadBench(b, kind)
+	defer twin.Close()
+	loop, epoll := openLowerBound(b, kind, twin.Events())
+	defer func() { _ = errors.Join(loop.Close(), unix.Close(epoll)) }()
+	var sum byte
+	see := func(raw []byte) { sum += raw[0] }
+	if full {
+		storm(b, twin, callsToFill(kind))
+		begun := time.Now()
+		d.events = loop.drain(see)
+		d.took = time.Since(begun)
+		return d
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	begun := time.Now()
+	go func() {
+		defer close(done)
+		for {
+			d.events += loop.drain(see)
+			select {
+			case <-stop:
+				d.events += loop.drain(see)
+				d.took = time.Since(begun)
+				return
+			default:
+			}
+			waitFor(epoll)
+		}
+	}()
+	storm(b, twin, benchCalls)
+	close(stop)
+	<-done
+	return d
+}
+
+func openLowerBound(b *testing.B, kind bpf.Transport, events *ebpf.Map) (lowerBound, int) {
+	b.Helper()
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var loop lowerBound
+	fds := []int{events.FD()}
+	if kind == bpf.Perf {
+		perf := newPerfLoop(b, events, benchRing, benchWakeup)
+		loop, fds = perf, perf.fds
+	} else {
+		loop = newRingLoop(b, events)
+	}
+	for _, fd := range fds {
+		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return loop, epoll
+}
