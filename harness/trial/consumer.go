@@ -9,15 +9,8 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"golang.org/x/sys/unix"
-)
-
-// Bounds of the latency histogram: three digits from 1 ns to 100 s.
-const (
-	latencyMaxNS  = int64(100 * time.Second)
-	latencyDigits = 3
 )
 
 // consumer reads a transport until it is flushed and keeps what arrived. After
@@ -66,10 +59,6 @@ func newConsumer(reader transport.Reader, opts consumerOptions) *consumer {
 		times:           make([]int64, 0, opts.most),
 		latency:         newHistogram(),
 	}
-}
-
-func newHistogram() *hdrhistogram.Histogram {
-	return hdrhistogram.New(1, latencyMaxNS, latencyDigits)
 }
 
 // start reads in the background, first after stall, until the next flush. Then
@@ -183,50 +172,6 @@ func (c *consumer) decode(raw []byte, event *bpf.Event) error {
 		return bpf.DecodeStorm(raw, c.eventBytes, event)
 	}
 	return bpf.Decode(raw, event)
-}
-
-// observe records ns, and returns 1 if it is negative: never clamped, for it says
-// something about the clocks.
-func observe(h *hdrhistogram.Histogram, ns int64) (negative int64) {
-	if ns < 0 {
-		return 1
-	}
-	if h.RecordValue(ns) != nil {
-		_ = h.RecordValue(latencyMaxNS)
-	}
-	return 0
-}
-
-// latencies sums a histogram up, of which as many events were lost: nil if
-// nothing is in it. The error is that of encoding it.
-func latencies(h *hdrhistogram.Histogram, negative, lost int64) (*record.Latency, error) {
-	if h.TotalCount() == 0 {
-		return nil, nil
-	}
-	encoded, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-	if err != nil {
-		return nil, fmt.Errorf("encode latency histogram: %w", err)
-	}
-	at := h.ValueAtQuantile
-	all := h.TotalCount() + lost
-	// A lost event took longer than any other.
-	withLost := func(percent float64) int64 {
-		rank := percent * float64(all) / float64(h.TotalCount())
-		if rank > 100 {
-			return record.Never
-		}
-		return at(rank)
-	}
-	return &record.Latency{
-		N:   h.TotalCount(),
-		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), P9999: at(99.99),
-		Max:      h.Max(),
-		Negative: negative,
-		WithLost: &record.Quantiles{
-			N: all, P50: withLost(50), P90: withLost(90), P99: withLost(99), P999: withLost(99.9), P9999: withLost(99.99),
-		},
-		HDR: string(encoded), // base64 already
-	}, nil
 }
 
 // usage is what the calling thread used since it started.

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"strconv"
 	"sync"
 
 	"github.com/ringtwin/ringtwin/bpf"
@@ -162,4 +163,12 @@ func expect(s *workload.Start, messages map[uint32]string) Normal {
 		n.PID = 0
 	}
 	return n
+}
+
+// ErrnoName is the name of an errno as the ledger uses it.
+func ErrnoName(errno uint64) string {
+	if name := unix.ErrnoName(unix.Errno(errno)); name != "" {
+		return name
+	}
+	return "errno " + strconv.FormatUint(errno, 10)
 }

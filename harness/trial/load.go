@@ -1,0 +1,194 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/transport"
+	"github.com/ringtwin/ringtwin/harness/workload"
+	"golang.org/x/sys/unix"
+)
+
+// load is what causes the events of a trial.
+type load interface {
+	Run() (workload.Truth, error)
+	Close() error
+}
+
+// newLoad starts the producers of the cell, or makes the reader the producer.
+func newLoad(ctx context.Context, cell record.Cell, options workload.Options, c *consumer) (load, error) {
+	if cell.Placement == plan.BackToBack {
+		c.batch, c.calls = cell.Batch, options.Count
+		c.trigger = func(call int) { workload.Call(options, call) }
+		return &pulled{ctx, c}, nil
+	}
+	load, err := workload.New(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("start workload: %w", err)
+	}
+	return load, nil
+}
+
+// pulled is the load that the reader itself makes.
+type pulled struct {
+	ctx context.Context
+	c   *consumer
+}
+
+// stuck is how long a reader that is the producer too may read nothing: nobody
+// would wake it any more.
+const stuck = time.Second
+
+// Run waits until the reader has read all that it caused.
+func (p *pulled) Run() (workload.Truth, error) {
+	last, since := int64(-1), time.Now()
+	for all := int64(p.c.calls * p.c.batch); p.c.arrived.Load() < all && p.ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		if now := p.c.arrived.Load(); now != last {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) > stuck {
+			break
+		}
+	}
+	return p.truth(), p.ctx.Err()
+}
+
+// truth is complete once the reader has stopped.
+func (p *pulled) truth() workload.Truth {
+	return workload.Truth{Calls: int(p.c.called.Load()), BeginNS: uint64(p.c.beginNS), EndNS: uint64(max(p.c.endNS, p.c.beginNS))}
+}
+
+// Close has nothing to end.
+func (p *pulled) Close() error { return nil }
+
+// loadOptions are those of the cell's workload.
+func loadOptions(cell record.Cell, cpus []int) workload.Options {
+	return workload.Options{
+		Storm:      cell.Workload == string(bpf.Storm),
+		Count:      cell.Events / cell.Batch / cell.Producers,
+		Producers:  cell.Producers,
+		RateHz:     cell.RateHz / float64(cell.Batch),
+		CPUs:       cpus,
+		FirstToken: nextTokens(),
+	}
+}
+
+// mostControls is how many calls of the control are enough to know what one takes.
+const mostControls = 20_000
+
+// control returns the CPU time, in ns, that a trigger takes the producers with an
+// empty program attached. Of a storm that is paced, and of an execve, most of it
+// would be something else: 0.
+func (r *Runner) control(ctx context.Context, cell record.Cell) (perTrigger callCost, err error) {
+	if cell.Workload != string(bpf.Storm) || cell.RateHz != 0 || cell.Placement == plan.BackToBack {
+		return callCost{}, nil
+	}
+	empty, err := bpf.LoadEmpty(bpf.Attach(cell.Attach))
+	if err != nil {
+		return callCost{}, err
+	}
+	defer func() { err = errors.Join(err, empty.Close()) }()
+	producers, _ := r.placement(&cell)
+	options := loadOptions(cell, producers)
+	options.Count = min(options.Count, mostControls)
+	load, err := workload.New(ctx, options)
+	if err != nil {
+		return callCost{}, fmt.Errorf("start control: %w", err)
+	}
+	defer func() { err = errors.Join(err, load.Close()) }()
+	truth, err := r.load(empty, load, nil)
+	return costOfCall(&truth), err
+}
+
+func nextTokens() uint64 {
+	return trials.Add(1) * tokensPerTrial
+}
+
+// load runs the workload while the twin is attached; ready, if there is one, once
+// it is.
+func (r *Runner) load(twin *bpf.Twin, load load, ready func()) (workload.Truth, error) {
+	err := twin.Attach()
+	if ready != nil {
+		ready() // in any case: who waits for the reader must find one
+	}
+	if err != nil {
+		return workload.Truth{}, err
+	}
+	truth, err := load.Run()
+	if err != nil {
+		err = fmt.Errorf("run workload: %w", err)
+	}
+	return truth, errors.Join(err, twin.Detach())
+}
+
+// settle gives the reader the time to read what it is told of by itself. What
+// then is left in the rings only a flush brings out.
+func settle(twin *bpf.Twin, c *consumer, from time.Time) error {
+	time.Sleep(time.Until(from))
+	counters, err := twin.Counters()
+	if err != nil {
+		return err
+	}
+	var submitted int64
+	for _, cpu := range counters {
+		submitted += int64(cpu.Submitted)
+	}
+	last, since := int64(-1), time.Now()
+	for {
+		arrived := c.arrived.Load()
+		if arrived >= submitted {
+			return nil
+		}
+		if arrived != last {
+			last, since = arrived, time.Now()
+		}
+		if time.Since(since) > idle {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// lostTail causes another event on every CPU and returns how many lost events
+// the kernel reports in front of the first of each: a PERF_RECORD_LOST is only
+// ever written before the next record that fits, and in an empty ring the first
+// one does.
+// __perf_output_begin() in https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c
+func (r *Runner) lostTail(ctx context.Context, cell record.Cell, twin *bpf.Twin, reader transport.Reader, counts *record.Counts) (tail uint64, err error) {
+	if counts.Failed[ErrnoName(uint64(unix.ENOSPC))] == counts.LostReported {
+		return 0, nil
+	}
+	load, err := workload.New(ctx, workload.Options{
+		Storm: cell.Workload == string(bpf.Storm),
+		Count: 1, Producers: len(r.cpus), CPUs: r.cpus, UIDs: []uint32{0}, FirstToken: nextTokens(),
+	})
+	if err != nil {
+		return 0, fmt.Errorf("start sentinels: %w", err)
+	}
+	defer func() { err = errors.Join(err, load.Close()) }()
+	// A batch may fill the ring once more, so nobody reads before it is over: in
+	// each ring are then the lost, and behind them what fitted.
+	_, err = r.load(twin, load, nil)
+	if err := errors.Join(err, reader.Flush()); err != nil {
+		return 0, err
+	}
+	var sample transport.Sample
+	begun := map[int]bool{} // CPUs whose first event was read
+	for {
+		switch err := reader.Read(&sample); {
+		case errors.Is(err, transport.ErrFlushed):
+			return tail, nil
+		case err != nil:
+			return 0, fmt.Errorf("read sentinels: %w", err)
+		case sample.Lost == 0:
+			begun[sample.CPU] = true
+		case !begun[sample.CPU]:
+			tail += sample.Lost
+		}
+	}
+}
