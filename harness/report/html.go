@@ -209,7 +209,7 @@ func detailsOf(c *verdict.Comparison) details {
 // quoted is a word of a shell's command line.
 func quoted(text string) string {
 	plain := text != "" && strings.IndexFunc(text, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:+@%", r)
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:+@%=", r)
 	}) < 0
 	if plain {
 		return text

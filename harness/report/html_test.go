@@ -81,7 +81,9 @@ func TestHTML(t *testing.T) {
 		"<strong>6.1.0-56-amd64</strong> – ringbuf/",
 		`<h2 id="map"`, `<h2 id="knee"`, `<h2 id="policies"`, `<h2 id="trend"`, `<h2 id="latency"`, `<h2 id="setups"`, `<h2 id="method"`, `<h2 id="limits"`,
 		"perf, knee 3 kHz to 4 kHz", "ringbuf, knee above 6 kHz", "p99.9", "<svg role=\"img\"",
-		"ringtwin vmtest 6.12 --plan full --cpus 2 --memory 512 --accel kvm", "prefers-color-scheme: dark", "@media print",
+		"ringtwin vmtest 6.1 --cpus 2 --memory 512 --accel kvm --plan full</pre>",
+		"ringtwin vmtest 6.12 --cpus 2 --memory 512 --accel kvm --attach tracepoint --set &#39;pairs=[[perf/timer, ringbuf/timer]]&#39; --set workload=storm --set events=2000 --set payload_bytes=65 --set ring_bytes_total=8192</pre>",
+		"prefers-color-scheme: dark", "@media print",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)

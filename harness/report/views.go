@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 
+	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
@@ -242,20 +243,33 @@ func (a *artist) trends(comparisons []verdict.Comparison) []drawn {
 	return all
 }
 
-// repeat is the command that measures a set-up again.
+// repeat is the command that measures a set-up again; of a sweep, whose rates are
+// in no cell, the whole plan.
 func repeat(c *verdict.Comparison) string {
 	m := &c.Machine
+	var text string
 	if m.Backend == "host" {
-		return "ringtwin run --plan " + quoted(c.Plan)
+		text = "ringtwin run"
+	} else {
+		text = fmt.Sprintf("ringtwin vmtest %s --cpus %d --memory %d", quoted(c.Kernel.Want), m.CPUs, m.MemoryBytes>>20)
 	}
-	text := fmt.Sprintf("ringtwin vmtest %s --plan %s --cpus %d --memory %d", quoted(c.Kernel.Want), quoted(c.Plan), m.CPUs, m.MemoryBytes>>20)
-	if m.Clock == record.Virtual {
+	switch {
+	case m.Clock == record.Virtual:
 		text += " --clock virtual"
-	} else if m.Accel != "" {
+	case m.Backend == "vng":
+		text += " --vm vng --accel " + quoted(m.Accel)
+	case m.Backend != "host" && m.Accel != "":
 		text += " --accel " + quoted(m.Accel)
 	}
-	if m.Backend == "vng" {
-		text += " --vm vng"
+	words, err := plan.Words(&c.A.Cell, &c.B.Cell)
+	if c.Sweep() || err != nil || c.A.Cell.Workload == "" {
+		return text + " --plan " + quoted(c.Plan)
+	}
+	if attach := c.A.Cell.Attach; attach != "" {
+		text += " --attach " + quoted(attach)
+	}
+	for _, word := range words {
+		text += " --set " + quoted(word)
 	}
 	return text
 }

@@ -1,0 +1,66 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// TestWords: each set-up of each plan that comes with the program can be had alone.
+func TestWords(t *testing.T) {
+	for _, name := range Names() {
+		p, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cpus := range []int{1, 2, 3, 8} {
+			setups, err := p.Setups(cpus)
+			if err != nil {
+				continue // what does not fit so many CPUs
+			}
+			for i, want := range setups {
+				words, err := Words(&want.Cells[0], &want.Cells[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				alone, err := Load(Default)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, word := range append(words, "attach="+want.Cells[0].Attach) {
+					if err := alone.Set(word); err != nil {
+						t.Fatalf("%s: %v", word, err)
+					}
+				}
+				got, err := alone.Setups(cpus)
+				if err != nil || len(got) != 1 {
+					t.Fatalf("plan %s, set-up %d, %d CPUs, %q: %d set-ups, %v", name, i, cpus, words, len(got), err)
+				}
+				if diff := cmp.Diff(want.Cells, got[0].Cells); diff != "" {
+					t.Errorf("plan %s, set-up %d, %d CPUs, %q:\n%s", name, i, cpus, words, diff)
+				}
+			}
+		}
+	}
+	p, err := Load(Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	setups, err := p.Setups(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if words, err := Words(&setups[0].Cells[0], &setups[0].Cells[1]); len(words) != 0 || err != nil {
+		t.Errorf("the default plan takes %q, %v", words, err)
+	}
+	cell := record.Cell{Transport: "perf", RateHz: 1e6}
+	words, err := Words(&cell, &cell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cmp.Equal(words[0], "pairs=[[perf, perf]]") || !slices.Contains(words, "rate_hz=1000000") {
+		t.Errorf("%q", words)
+	}
+}
