@@ -26,7 +26,7 @@ vmtest: build
 
 # One after the other: under load, emulated machines go wrong now and then.
 test:
-	@scripts/setup.sh vmtest browser
+	@scripts/setup.sh vmtest browser bpftool
 	go test -p 1 -parallel 1 -timeout 30m ./...
 
 faults:

@@ -16,6 +16,8 @@ const (
 	CommandBytes = 16
 	// MessageBytes is the size of Event.Message; a text that fills it has no NUL.
 	MessageBytes = 12
+	// TextBytes is the size of a value in the config map: a message and a NUL.
+	TextBytes = 13
 	// ErrnoSlots is the number of counters in Counters.Failed.
 	ErrnoSlots = 128
 
@@ -171,10 +173,10 @@ func Text(field []byte) string {
 
 // NewMessage returns text as the config map stores it. It is an error if text
 // has more than [MessageBytes] bytes or holds a NUL.
-func NewMessage(text string) ([MessageBytes]byte, error) {
-	var field [MessageBytes]byte
-	if len(text) > len(field) {
-		return field, fmt.Errorf("message %q has %d bytes, at most %d fit", text, len(text), len(field))
+func NewMessage(text string) ([TextBytes]byte, error) {
+	var field [TextBytes]byte
+	if len(text) > MessageBytes {
+		return field, fmt.Errorf("message %q has %d bytes, at most %d fit", text, len(text), MessageBytes)
 	}
 	if bytes.IndexByte([]byte(text), 0) >= 0 {
 		return field, fmt.Errorf("message %q holds a NUL", text)

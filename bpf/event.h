@@ -8,6 +8,7 @@
 
 #define COMMAND_BYTES 16
 #define MESSAGE_BYTES 12
+#define TEXT_BYTES 13
 
 /* Larger errnos than this are counted at index 0. EOPNOTSUPP is 95. */
 #define ERRNO_SLOTS 128
@@ -47,9 +48,13 @@ struct storm_event {
 #define WAKEUP_BATCH 2	  /* the same once wakeup_bytes wait, else never */
 #define WAKEUP_NEVER 3	  /* BPF_RB_NO_WAKEUP: the reader looks by itself */
 
-/* What user space stores in the config map for a uid. */
+/*
+ * What user space stores in the config map for a uid: at most MESSAGE_BYTES, and
+ * always a NUL behind it, without which bpftool would not show it as a string.
+ * A constant of 16 bytes would be in .rodata.cst16, which bpf2go cannot read.
+ */
 struct message {
-	char text[MESSAGE_BYTES];
+	char text[TEXT_BYTES];
 };
 
 /* One per CPU: no atomics, which 5.10 could not verify in every form. */

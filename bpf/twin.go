@@ -237,17 +237,11 @@ func (t *Twin) Detach() error {
 // Events is the ring buffer, or the perf event array, that the twin writes to.
 func (t *Twin) Events() *ebpf.Map { return t.collection.Maps["events"] }
 
+// Config is the map of the messages. It is closed with the twin.
+func (t *Twin) Config() *Config { return &Config{t.collection.Maps["config"]} }
+
 // SetMessage changes what the running program sends for a uid from now on.
-func (t *Twin) SetMessage(uid uint32, text string) error {
-	message, err := NewMessage(text)
-	if err != nil {
-		return err
-	}
-	if err := t.collection.Maps["config"].Put(uid, message); err != nil {
-		return fmt.Errorf("set message of uid %d: %w", uid, err)
-	}
-	return nil
-}
+func (t *Twin) SetMessage(uid uint32, text string) error { return t.Config().SetMessage(uid, text) }
 
 // Counters returns what each possible CPU counted so far, index by CPU.
 func (t *Twin) Counters() ([]Counters, error) {

@@ -25,7 +25,7 @@ type twinRingbufCounters struct {
 
 type twinRingbufMessage struct {
 	_    structs.HostLayout
-	Text [12]int8
+	Text [13]int8
 }
 
 // Names of all BPF objects in the ELF.

@@ -2,11 +2,12 @@
 # Installs what is missing on Debian and Ubuntu, and says what to install
 # elsewhere. What is there already costs nothing: no network, no root.
 #
-# usage: setup.sh [vmtest] [vng] [faults] [browser] [generate] [lint]     default: all of them
+# usage: setup.sh [vmtest] [vng] [faults] [browser] [bpftool] [generate] [lint]     default: all of them
 #   vmtest    QEMU, to boot kernels
 #   vng       virtme-ng, to boot them its way; --vng is the same
 #   faults    libfaketime, to let QEMU's clock jump
 #   browser   Chromium, to look at report.html
+#   bpftool   bpftool, to compare with what it prints
 #   generate  the pinned clang and lld, to compile BPF objects and the workload
 #   lint      shellcheck
 set -euo pipefail
@@ -16,7 +17,7 @@ set -euo pipefail
 readonly clang=14
 readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# modprobe is there, and not on every user's path.
+# modprobe and bpftool are there, and not on every user's path.
 PATH=$PATH:/usr/sbin:/sbin
 
 packages=()
@@ -75,6 +76,9 @@ collect() {
       command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
         need chromium chromium
       ;;
+    bpftool)
+      need bpftool bpftool
+      ;;
     generate)
       need "clang-$clang" "clang-$clang"
       need "llvm-strip-$clang" "llvm-$clang"
@@ -86,7 +90,7 @@ collect() {
       need shellcheck shellcheck
       ;;
     *)
-      echo "setup.sh: $1: want vmtest, vng, faults, browser, generate or lint" >&2
+      echo "setup.sh: $1: want vmtest, vng, faults, browser, bpftool, generate or lint" >&2
       exit 2
       ;;
   esac
@@ -163,7 +167,7 @@ install_missing() {
   [[ -z $vng_missing ]] || install_vng
 }
 
-[[ $# -gt 0 ]] || set -- vmtest vng faults browser generate lint
+[[ $# -gt 0 ]] || set -- vmtest vng faults browser bpftool generate lint
 for part in "$@"; do
   collect "$part"
 done

@@ -18,12 +18,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helloCmd is the live tracer of the book.
+// helloCmd is the live tracer of the book, and what talks to one that runs.
 type helloCmd struct {
+	Trace traceCmd `cmd:"" default:"withargs" help:"Trace every execve on this kernel, over either transport, until Ctrl-C. This is what hello alone does."`
+	Set   setCmd   `cmd:"" help:"Change the messages of a tracer that runs."`
+	Dump  dumpCmd  `cmd:"" help:"Print the messages of a tracer that runs, as bpftool map dump does."`
+}
+
+// traceCmd is the tracer.
+type traceCmd struct {
 	Transport string   `default:"ringbuf" enum:"perf,ringbuf" help:"How events leave the kernel: ${enum}."`
 	Message   []string `help:"The message of a user, in at most 12 bytes. May be repeated. Default: 0=Hey root! and 501=Hi user 501!" placeholder:"UID=TEXT" sep:"none"`
 	Attach    string   `default:"auto" enum:"auto,tracepoint,kprobe,fentry,raw-tracepoint" help:"Where to hook into execve: ${enum}."`
+	Pin       string   `default:"${pin}" help:"Where the map of the messages is pinned while the tracer runs; empty: nowhere. Default: ${default}, if there is a BPF file system." placeholder:"PATH"`
 }
+
+// defaultPin is where a tracer's messages are found.
+const defaultPin = "/sys/fs/bpf/ringtwin/config"
 
 // helloRingBytes is one ring's size.
 const helloRingBytes = 256 << 10
@@ -32,14 +43,18 @@ const helloRingBytes = 256 << 10
 const lossInterval = time.Second
 
 // Run prints a line for every execve until the context ends.
-func (h *helloCmd) Run(e *env) error {
-	messages, err := parseMessages(h.Message)
-	if err != nil {
-		return usageError{err}
+func (h *traceCmd) Run(e *env) (err error) {
+	messages := trial.Messages()
+	if len(h.Message) > 0 {
+		if messages, err = parseMessages(h.Message); err != nil {
+			return usageError{err}
+		}
 	}
-	attach, err := bpf.ResolveAttach(bpf.Attach(h.Attach))
-	if err != nil {
-		return explainPermission(err)
+	attach := bpf.Attach(h.Attach)
+	if attach == bpf.AttachAuto {
+		if attach, err = bpf.ResolveAttach(attach); err != nil {
+			return explainPermission(err)
+		}
 	}
 	kind := bpf.Transport(h.Transport)
 	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: helloRingBytes, AllExecs: true})
@@ -52,22 +67,44 @@ func (h *helloCmd) Run(e *env) error {
 			return err
 		}
 	}
+	unpin, unpinned, err := h.pin(twin)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unpin()) }()
 	reader, err := transport.Open(kind, twin.Events(), transport.Options{RingBytes: helloRingBytes})
 	if err != nil {
 		return err
 	}
 	if err := twin.Attach(); err != nil {
-		return errors.Join(err, reader.Close())
+		return errors.Join(explainPermission(err), reader.Close())
 	}
 	fmt.Fprintf(e.stderr, "tracing execve by %s over %s, Ctrl-C ends it\n", attach, kind)
+	if unpinned != "" {
+		fmt.Fprintln(e.stderr, unpinned)
+	}
 	return trace(e, twin, reader)
 }
 
-// parseMessages reads UID=TEXT words; without any, the messages of the book.
-func parseMessages(words []string) (map[uint32]string, error) {
-	if len(words) == 0 {
-		return trial.Messages(), nil
+// pin gives the messages a name. Without a BPF file system only the default pin
+// is done without, and why says so.
+func (h *traceCmd) pin(twin *bpf.Twin) (unpin func() error, why string, err error) {
+	none := func() error { return nil }
+	if h.Pin == "" {
+		return none, "", nil
 	}
+	unpin, err = twin.Config().Pin(h.Pin)
+	switch {
+	case errors.Is(err, bpf.ErrNoBPFFS) && h.Pin == defaultPin:
+		return none, fmt.Sprintf("set and dump cannot find this tracer: %v", err), nil
+	case errors.Is(err, bpf.ErrPinned):
+		err = fmt.Errorf("%w: by a tracer that runs, or one that was killed: give --pin another path, or remove the file", err)
+	}
+	return unpin, "", err
+}
+
+// parseMessages reads UID=TEXT words.
+func parseMessages(words []string) (map[uint32]string, error) {
 	messages := map[uint32]string{}
 	for _, word := range words {
 		uid, text, ok := strings.Cut(word, "=")

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"os"
-	"os/exec"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/ringtwin/ringtwin/internal/need"
@@ -42,31 +38,11 @@ func TestHello(t *testing.T) {
 // hello traces one program of each user and returns what was printed.
 func hello(t *testing.T, args []string, uids ...uint32) string {
 	t.Helper()
-	cmd := exec.Command(program, append([]string{"hello"}, args...)...)
-	var stdout strings.Builder
-	cmd.Stdout = &stdout
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	lines := bufio.NewReader(stderr)
-	if line, err := lines.ReadString('\n'); err != nil || !strings.HasPrefix(line, "tracing execve") {
-		t.Fatalf("said %q, %v", line, err)
-	}
+	tr := startTracer(t, args...)
 	for _, uid := range uids {
 		if err := user(t.Context(), uid, "/bin/true"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("ended with %v", err)
-	}
-	return stdout.String()
+	return tr.stop(t)
 }

@@ -27,7 +27,7 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Measure a plan on this kernel, without a VM."`
 	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
 	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
-	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C."`
+	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
 	Selftest selftestCmd `cmd:"" help:"Inject known faults into measurements on this kernel, and see each of them reported."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`
@@ -59,7 +59,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c,
 		kong.Name("ringtwin"),
 		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames()},
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames(), "pin": defaultPin},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),

@@ -40,3 +40,16 @@ func missing(t testing.TB, what string) {
 	}
 	t.Skip(what)
 }
+
+// Bpftool skips the test unless bpftool is installed, and returns its path:
+// Debian has it where only root looks.
+func Bpftool(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"bpftool", "/usr/sbin/bpftool"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	missing(t, "needs bpftool: scripts/setup.sh installs it")
+	return ""
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/bpf/mapdump"
+)
+
+// setCmd changes messages through the pinned map.
+type setCmd struct {
+	Message []string `arg:"" help:"The message of a user, in at most 12 bytes." placeholder:"UID=TEXT"`
+	Pin     string   `default:"${pin}" help:"Where the tracer has pinned its messages. Default: ${default}." placeholder:"PATH"`
+}
+
+// Run changes them one by one. The next program of the user has the new one.
+func (s *setCmd) Run() error {
+	messages, err := parseMessages(s.Message)
+	if err != nil {
+		return usageError{err}
+	}
+	config, err := bpf.OpenConfig(s.Pin)
+	if err != nil {
+		return explainPin(err)
+	}
+	defer config.Close()
+	for _, uid := range slices.Sorted(maps.Keys(messages)) {
+		if err := config.SetMessage(uid, messages[uid]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dumpCmd prints the pinned map.
+type dumpCmd struct {
+	Pin    string `default:"${pin}" help:"Where a map is pinned, of a tracer or any other. Default: ${default}." placeholder:"PATH"`
+	JSON   bool   `name:"json" xor:"format" help:"In one line, with the bytes, as bpftool -j."`
+	Pretty bool   `xor:"format" help:"The same with line breaks, as bpftool -p."`
+}
+
+// Run prints all elements.
+func (d *dumpCmd) Run(e *env) error {
+	m, err := bpf.OpenPin(d.Pin)
+	if err != nil {
+		return explainPin(err)
+	}
+	defer m.Close()
+	format := mapdump.Plain
+	switch {
+	case d.JSON:
+		format = mapdump.JSON
+	case d.Pretty:
+		format = mapdump.Pretty
+	}
+	if err := mapdump.Dump(e.stdout, m, format); err != nil {
+		return fmt.Errorf("dump %s: %w", d.Pin, err)
+	}
+	return nil
+}
+
+// explainPin says what to do where there is no pinned map.
+func explainPin(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: no tracer has its messages there; start one with: ringtwin hello", err)
+	}
+	return explainPermission(err)
+}
