@@ -36,7 +36,7 @@ func (c *Config) SetMessage(uid uint32, text string) error {
 // The result removes both, the folder only if it is empty. The error wraps
 // [ErrNoBPFFS] or [ErrPinned].
 func (c *Config) Pin(path string) (unpin func() error, err error) {
-	if err := onBPFFS(path); err != nil {
+	if err := OnBPFFS(path); err != nil {
 		return nil, err
 	}
 	dir := filepath.Dir(path)
@@ -57,8 +57,9 @@ func (c *Config) Pin(path string) (unpin func() error, err error) {
 	}, nil
 }
 
-// onBPFFS looks at the nearest folder above a path that is there.
-func onBPFFS(path string) error {
+// OnBPFFS looks at the nearest folder above a path that is there. The error wraps
+// [ErrNoBPFFS] if it is in another file system.
+func OnBPFFS(path string) error {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
 		var fs unix.Statfs_t
 		err := unix.Statfs(dir, &fs)
@@ -88,7 +89,7 @@ func OpenConfig(path string) (*Config, error) {
 
 // OpenPin opens any pinned map. The error wraps [ErrNoBPFFS] or [os.ErrNotExist].
 func OpenPin(path string) (*ebpf.Map, error) {
-	if err := onBPFFS(path); err != nil {
+	if err := OnBPFFS(path); err != nil {
 		return nil, err
 	}
 	m, err := ebpf.LoadPinnedMap(path, nil)

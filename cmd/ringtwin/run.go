@@ -28,6 +28,7 @@ type cli struct {
 	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
 	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
+	Syscalls syscallsCmd `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`
 	Selftest selftestCmd `cmd:"" help:"Inject known faults into measurements on this kernel, and see each of them reported."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`

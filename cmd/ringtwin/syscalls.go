@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/census"
+	"github.com/ringtwin/ringtwin/harness/trial"
+	"golang.org/x/sys/unix"
+)
+
+// syscallsCmd shows what hello asks of the kernel.
+type syscallsCmd struct {
+	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels, as for vmtest, to do it in throwaway VMs. Default: on this kernel, which needs root."`
+	kernelChoice
+
+	CPUs     []int         `name:"cpus" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
+	Attach   string        `default:"auto" enum:"auto,tracepoint,kprobe,fentry,raw-tracepoint" help:"Where to hook into execve: ${enum}."`
+	Probes   bool          `help:"Show the calls too by which the library finds out what the kernel can do."`
+	Markdown bool          `xor:"format" help:"Write Markdown."`
+	JSON     bool          `name:"json" xor:"format" help:"Write JSON, with all calls of all numbers of CPUs."`
+	Jobs     int           `help:"Kernels at once. Default: as many as memory and cores allow." placeholder:"N"`
+	Memory   int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
+	Accel    string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
+	Timeout  time.Duration `default:"1m" help:"How long it may take, of one kernel with one number of CPUs."`
+	QEMU     string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+}
+
+// Run takes the censuses and shows them.
+func (s *syscallsCmd) Run(e *env) error {
+	if err := s.check(); err != nil {
+		return usageError{err}
+	}
+	var kernels []census.Kernel
+	var errs []error
+	if len(s.Kernels) == 0 {
+		ctx, cancel := context.WithTimeout(e.ctx, s.Timeout)
+		defer cancel()
+		taken, err := takeCensus(ctx, bpf.Attach(s.Attach))
+		if err != nil {
+			return explainSyscalls(err)
+		}
+		kernels = []census.Kernel{{Name: hostKernel, Censuses: []census.Census{*taken}}}
+	} else {
+		var err error
+		if kernels, errs, err = s.inMachines(e); err != nil {
+			return err
+		}
+	}
+	if err := s.show(e, kernels); err != nil {
+		return err
+	}
+	if len(errs) > 0 {
+		return exitError(exitInfra) // each has been told
+	}
+	return nil
+}
+
+func (s *syscallsCmd) check() error {
+	if len(s.Kernels) == 0 && len(s.CPUs) > 0 {
+		return errors.New("--cpus is for machines: name a kernel, as in: ringtwin syscalls 6.1")
+	}
+	if len(s.CPUs) == 0 {
+		s.CPUs = []int{2, 1, 4}
+	}
+	seen := map[int]bool{}
+	for _, n := range s.CPUs {
+		if n < 1 || seen[n] {
+			return fmt.Errorf("--cpus: %d: want numbers from 1 on, each once", n)
+		}
+		seen[n] = true
+	}
+	if s.Memory < 64 || s.Jobs < 0 || s.Timeout <= 0 {
+		return errors.New("want --memory of at least 64, --jobs of 0 or more, and a --timeout")
+	}
+	return nil
+}
+
+// show writes what was found, if anything was.
+func (s *syscallsCmd) show(e *env, kernels []census.Kernel) error {
+	for i := range kernels {
+		kernels[i].Growth = census.Grow(kernels[i].Censuses)
+	}
+	switch {
+	case len(kernels) == 0:
+		return nil
+	case s.JSON:
+		out := json.NewEncoder(e.stdout)
+		out.SetEscapeHTML(false)
+		return out.Encode(kernels)
+	case s.Markdown:
+		return census.Markdown(e.stdout, kernels, s.Probes)
+	}
+	return census.Text(e.stdout, kernels, s.Probes)
+}
+
+// censusPin is where the tracer that is watched pins its messages.
+const censusPin = "/sys/fs/bpf/ringtwin/syscalls"
+
+// takeCensus watches this program's own hello on this kernel.
+func takeCensus(ctx context.Context, attach bpf.Attach) (*census.Census, error) {
+	cpus, err := trial.CPUs()
+	if err != nil {
+		return nil, err
+	}
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return nil, fmt.Errorf("read the kernel's release: %w", err)
+	}
+	// What the tracer would try first is no part of it.
+	if attach, err = bpf.ResolveAttach(attach); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own program: %w", err)
+	}
+	// Not where a tracer that runs has its own.
+	pin := censusPin
+	if bpf.OnBPFFS(pin) != nil {
+		pin = ""
+	}
+	taken := &census.Census{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: len(cpus), Attach: string(attach)}
+	for _, kind := range []bpf.Transport{bpf.Perf, bpf.Ringbuf} {
+		calls, err := census.Take(ctx, []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin})
+		if err != nil {
+			_ = os.Remove(censusPin) // it may have been killed
+			return nil, fmt.Errorf("watch hello over %s: %w", kind, err)
+		}
+		taken.Sequences = append(taken.Sequences, census.Sequence{Transport: string(kind), Calls: calls})
+	}
+	return taken, nil
+}
+
+// explainSyscalls says what is needed, and offers what needs less.
+func explainSyscalls(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return errors.New("loading and tracing on this kernel needs root, or CAP_BPF and CAP_PERFMON: run it with sudo, or in a throwaway machine without, as in: ringtwin syscalls 6.1")
+	}
+	return err
+}

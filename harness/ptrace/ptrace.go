@@ -1,0 +1,214 @@
+// Package ptrace runs a program and shows every system call that it makes, in
+// all of its threads, with the memory that their arguments point to.
+//
+// It does not know what the calls mean, and does not follow child processes.
+package ptrace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Call is a system call that a thread is about to make.
+type Call struct {
+	Number uint64
+	Args   [6]uint64
+}
+
+// Memory is that of the traced process.
+type Memory interface {
+	// Read fills the buffer from an address on.
+	Read(address uint64, into []byte) error
+}
+
+// Watcher is told of the system calls. Its methods are called from one goroutine,
+// while the thread that makes the call stands still.
+type Watcher interface {
+	// Enter is called before the kernel does anything. It reports whether this is
+	// enough: the process is then interrupted, and no longer watched.
+	Enter(thread int, call Call, memory Memory) (enough bool)
+	// Leave is called with what the last call that the thread entered has
+	// returned: a negative errno, or a result. It is not called for calls that
+	// do not return.
+	Leave(thread int, result int64)
+}
+
+// Run runs the program in a new process, without input and output, until it has
+// ended. It returns what it wrote to its standard error, at most 64 KiB, and its
+// exit code; one that a signal ended is an error.
+//
+// A process that is not allowed to trace its own children gets EPERM.
+func Run(ctx context.Context, args []string, w Watcher) (stderr string, code int, err error) {
+	// Only the thread that has started a process may trace it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	read, write, err := os.Pipe()
+	if err != nil {
+		return "", 0, err
+	}
+	defer read.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return "", 0, errors.Join(err, write.Close())
+	}
+	process, err := os.StartProcess(args[0], args, &os.ProcAttr{
+		Env:   os.Environ(),
+		Files: []*os.File{null, null, write},
+		Sys:   &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
+	})
+	err = errors.Join(err, null.Close(), write.Close())
+	if err != nil {
+		return "", 0, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = unix.Kill(process.Pid, unix.SIGKILL) })
+	defer stop()
+	t := tracee{pid: process.Pid, watcher: w, known: map[int]bool{}}
+	status, err := t.follow()
+	if err != nil {
+		// EXITKILL would come too late: this process goes on.
+		_ = unix.Kill(process.Pid, unix.SIGKILL)
+		return "", 0, errors.Join(err, process.Release())
+	}
+	if err := process.Release(); err != nil { // it is waited for already
+		return "", 0, err
+	}
+	text := make([]byte, 64<<10)
+	n, _ := read.Read(text) // all of it is in the pipe, or nothing
+	switch {
+	case ctx.Err() != nil:
+		return "", 0, context.Cause(ctx)
+	case status.Signaled():
+		return "", 0, fmt.Errorf("%s: ended by %s", args[0], status.Signal())
+	}
+	return string(text[:n]), status.ExitStatus(), nil
+}
+
+// tracee is a process with its threads.
+type tracee struct {
+	pid     int
+	watcher Watcher
+	enough  bool
+	known   map[int]bool // threads that have stopped once
+}
+
+// follow returns when the process has ended.
+func (t *tracee) follow() (unix.WaitStatus, error) {
+	for {
+		var status unix.WaitStatus
+		// Of this thread's alone: the program may have other children.
+		thread, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 0, fmt.Errorf("wait for traced process: %w", err)
+		case !status.Stopped():
+			if thread == t.pid { // the last one to be told of
+				return status, nil
+			}
+			continue
+		}
+		signal, err := t.stopped(thread, status)
+		if err != nil {
+			return 0, err
+		}
+		resume := unix.PtraceSyscall
+		if t.enough {
+			resume = unix.PtraceCont
+		}
+		// A thread may be killed while it stands: the next wait tells.
+		if err := resume(thread, int(signal)); err != nil && !errors.Is(err, unix.ESRCH) {
+			return 0, fmt.Errorf("resume traced process: %w", err)
+		}
+	}
+}
+
+// options: threads are traced as they are made, stops for system calls are told
+// from SIGTRAP, and nothing outlives its tracer.
+const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_EXITKILL
+
+// stopped looks at why a thread has stopped. The result is the signal that it is
+// to get, or 0.
+func (t *tracee) stopped(thread int, status unix.WaitStatus) (unix.Signal, error) {
+	first := !t.known[thread]
+	t.known[thread] = true
+	switch signal := status.StopSignal(); {
+	case signal == unix.SIGTRAP|0x80:
+		return 0, t.syscall(thread)
+	case first && thread == t.pid: // it has become the program
+		if err := unix.PtraceSetOptions(thread, options); err != nil {
+			return 0, fmt.Errorf("trace %d: %w", thread, err)
+		}
+		return 0, nil
+	case first && signal == unix.SIGSTOP: // a new thread
+		return 0, nil
+	case signal == unix.SIGTRAP && status.TrapCause() > 0: // it has made one
+		return 0, nil
+	default:
+		return signal, nil
+	}
+}
+
+// callInfo is struct ptrace_syscall_info, of Linux 5.3.
+// https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/ptrace.h
+type callInfo struct {
+	op   uint8
+	_    [3]uint8
+	arch uint32
+	ip   uint64
+	sp   uint64
+	// Of an entry the number and the arguments, of an exit the result.
+	number uint64
+	args   [6]uint64
+	_      [2]uint64 // of seccomp
+}
+
+// syscall tells the watcher of an entry or an exit.
+func (t *tracee) syscall(thread int) error {
+	if t.enough {
+		return nil
+	}
+	var info callInfo
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(thread),
+		unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	switch {
+	case errno == unix.ESRCH: // it was killed
+		return nil
+	case errno != 0:
+		return fmt.Errorf("read system call of traced process: %w", errno)
+	case info.op == unix.PTRACE_SYSCALL_INFO_EXIT:
+		t.watcher.Leave(thread, int64(info.number))
+	case info.op == unix.PTRACE_SYSCALL_INFO_ENTRY:
+		if t.watcher.Enter(thread, Call{info.number, info.args}, memory(thread)) {
+			t.enough = true
+			return unix.Kill(t.pid, unix.SIGINT)
+		}
+	}
+	return nil
+}
+
+// memory is that of a thread, by its id.
+type memory int
+
+func (m memory) Read(address uint64, into []byte) error {
+	if len(into) == 0 {
+		return nil
+	}
+	local := []unix.Iovec{{Base: &into[0]}}
+	local[0].SetLen(len(into))
+	n, err := unix.ProcessVMReadv(int(m), local, []unix.RemoteIovec{{Base: uintptr(address), Len: len(into)}}, 0)
+	if err == nil && n < len(into) {
+		err = unix.EFAULT
+	}
+	if err != nil {
+		return fmt.Errorf("read %d bytes of traced process: %w", len(into), err)
+	}
+	return nil
+}

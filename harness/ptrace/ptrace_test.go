@@ -1,0 +1,141 @@
+package ptrace
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The test binary is what is traced: RINGTWIN_TRACED says what to do.
+const traced = "RINGTWIN_TRACED"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(traced) {
+	case "threads":
+		threads()
+	case "wait":
+		interrupted := make(chan os.Signal, 1)
+		signal.Notify(interrupted, os.Interrupt)
+		_, _ = os.Open("/ringtwin/enough")
+		<-interrupted
+		_, _ = os.Open("/ringtwin/unseen")
+		_, _ = os.Stderr.WriteString("interrupted\n")
+		os.Exit(7)
+	case "hang":
+		time.Sleep(time.Hour)
+	}
+	os.Exit(m.Run())
+}
+
+// threads makes a failing call in each of several threads, all of them busy at
+// the same time.
+func threads() {
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			runtime.LockOSThread()
+			for j := range 50 {
+				_, _ = os.Open("/ringtwin/" + string(rune('a'+i)) + strings.Repeat("x", j))
+			}
+		})
+	}
+	all.Wait()
+	_, _ = os.Stderr.WriteString("done\n")
+	os.Exit(0)
+}
+
+// opened collects the paths of failing opens.
+type opened struct {
+	entered map[int]string
+	failed  map[string]int
+	until   string
+}
+
+func (o *opened) Enter(thread int, call Call, memory Memory) bool {
+	delete(o.entered, thread)
+	if call.Number != unix.SYS_OPENAT {
+		return false
+	}
+	text := make([]byte, 10)
+	if memory.Read(call.Args[1], text) != nil || string(text) != "/ringtwin/" {
+		return false
+	}
+	rest := make([]byte, 64)
+	for i := range rest {
+		if memory.Read(call.Args[1]+10+uint64(i), rest[i:i+1]) != nil || rest[i] == 0 {
+			rest = rest[:i]
+			break
+		}
+	}
+	o.entered[thread] = string(rest)
+	return string(rest) == o.until
+}
+
+func (o *opened) Leave(thread int, result int64) {
+	if path, ok := o.entered[thread]; ok && result == -int64(unix.ENOENT) {
+		o.failed[path]++
+	}
+}
+
+func run(t *testing.T, ctx context.Context, what, until string) (*opened, string, int, error) {
+	t.Helper()
+	t.Setenv(traced, what)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &opened{map[int]string{}, map[string]int{}, until}
+	stderr, code, err := Run(ctx, []string{self}, o)
+	return o, stderr, code, err
+}
+
+// TestThreads: each call of each thread is seen once, with its memory and what
+// it returned.
+func TestThreads(t *testing.T) {
+	o, stderr, code, err := run(t, t.Context(), "threads", "")
+	if err != nil || code != 0 || stderr != "done\n" {
+		t.Fatalf("exit code %d, %q, %v", code, stderr, err)
+	}
+	for i := range 8 {
+		for j := range 50 {
+			path := string(rune('a'+i)) + strings.Repeat("x", j)
+			if o.failed[path] != 1 {
+				t.Errorf("%s: seen %d times", path, o.failed[path])
+			}
+		}
+	}
+}
+
+// TestEnough: the program is interrupted, ends as it likes, and is not watched.
+func TestEnough(t *testing.T) {
+	o, stderr, code, err := run(t, t.Context(), "wait", "enough")
+	if err != nil || code != 7 || stderr != "interrupted\n" {
+		t.Errorf("exit code %d, %q, %v", code, stderr, err)
+	}
+	if len(o.failed) != 0 {
+		t.Errorf("seen after it was enough: %v", o.failed)
+	}
+}
+
+// TestCancelled: a program that does not end is ended.
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, _, _, err := run(t, ctx, "hang", ""); err == nil {
+		t.Error("no error")
+	}
+}
+
+// TestNoProgram: there is nothing to trace.
+func TestNoProgram(t *testing.T) {
+	if _, _, err := Run(t.Context(), []string{"/none"}, nil); err == nil {
+		t.Error("no error")
+	}
+}
