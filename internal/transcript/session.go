@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,15 +23,16 @@ type Session struct {
 	n    int
 }
 
-// NewSession starts a shell in the folder, with the environment. The context ends
-// it, and what it has started.
-func NewSession(ctx context.Context, dir string, env []string) (*Session, error) {
+// NewSession starts a shell in the folder, with the environment, as the argument of
+// the command within, if there is one. The context ends it, and what it has started.
+func NewSession(ctx context.Context, dir string, env []string, within ...string) (*Session, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	s := &Session{out: out, from: bufio.NewReader(out), cmd: exec.CommandContext(ctx, "bash", "--norc", "--noprofile")}
+	shell := append(slices.Clone(within), "bash", "--norc", "--noprofile")
+	s := &Session{out: out, from: bufio.NewReader(out), cmd: exec.CommandContext(ctx, shell[0], shell[1:]...)}
 	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = dir, env, in, in
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.cmd.Cancel = s.kill
