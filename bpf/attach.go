@@ -26,7 +26,16 @@ const (
 	AttachKprobe Attach = "kprobe"
 	// AttachFentry is a trampoline on the same function; it needs kernel BTF.
 	AttachFentry Attach = "fentry"
+	// AttachTracepointIoctl and AttachKprobeIoctl are without a BPF link, as all
+	// were before 5.15: the program belongs to the perf event.
+	AttachTracepointIoctl Attach = "tracepoint-ioctl"
+	AttachKprobeIoctl     Attach = "kprobe-ioctl"
 )
+
+// Attaches lists all but [AttachAuto]: the same hooks follow each other.
+func Attaches() []Attach {
+	return []Attach{AttachTracepoint, AttachTracepointIoctl, AttachKprobe, AttachKprobeIoctl, AttachFentry, AttachRawTracepoint}
+}
 
 // AttachOrder is the order in which [AttachAuto] tries: first what is stable
 // and costs nobody else anything, last what needs most of the kernel.
@@ -69,10 +78,10 @@ func (a Attach) program(w Workload) (string, error) {
 }
 
 func (a Attach) suffix() (string, error) {
-	if slices.Contains(AttachOrder(), a) {
-		return strings.ReplaceAll(string(a), "-", "_"), nil
+	if slices.Contains(Attaches(), a) {
+		return strings.ReplaceAll(strings.TrimSuffix(string(a), "-ioctl"), "-", "_"), nil
 	}
-	return "", fmt.Errorf("attach point %q: want auto, %s", a, join(AttachOrder()))
+	return "", fmt.Errorf("attach point %q: want auto, %s", a, join(Attaches()))
 }
 
 func join(order []Attach) string {
@@ -88,6 +97,10 @@ func (a Attach) link(program *ebpf.Program, w Workload) (io.Closer, error) {
 	switch a {
 	case AttachTracepoint:
 		return linkTracepoint("sys_enter_"+w.syscall(), program)
+	case AttachTracepointIoctl:
+		return ioctlTracepoint("sys_enter_"+w.syscall(), program)
+	case AttachKprobeIoctl:
+		return ioctlKprobe(function(w), program)
 	case AttachRawTracepoint:
 		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sys_enter", Program: program})
 	case AttachKprobe:
@@ -97,8 +110,8 @@ func (a Attach) link(program *ebpf.Program, w Workload) (io.Closer, error) {
 	}
 }
 
-// fentryTarget is the kernel function behind the system call.
-func fentryTarget(w Workload) string {
+// function is the kernel's behind the system call.
+func function(w Workload) string {
 	if runtime.GOARCH == "arm64" {
 		return "__arm64_sys_" + w.syscall()
 	}

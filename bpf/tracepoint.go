@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -18,24 +19,34 @@ const tracepointGroup = "syscalls"
 // linkTracepoint attaches by tracefs where the system has mounted it, and by a
 // mount of our own, which nobody else sees, where it has not.
 func linkTracepoint(name string, program *ebpf.Program) (io.Closer, error) {
-	if tracefsMounted() {
+	if tracefs() != "" {
 		return link.Tracepoint(tracepointGroup, name, program, nil)
 	}
-	id, err := detachedTracepointID(tracepointGroup, name)
-	if err != nil {
-		return nil, fmt.Errorf("%w (tracefs is not mounted on /sys/kernel/tracing)", err)
-	}
-	return openTracepoint(id, program)
+	return ioctlTracepoint(name, program)
 }
 
-func tracefsMounted() bool {
+// tracepointID is the kernel's number of a tracepoint.
+func tracepointID(name string) (uint64, error) {
+	dir := tracefs()
+	if dir == "" {
+		id, err := detachedTracepointID(tracepointGroup, name)
+		if err != nil {
+			err = fmt.Errorf("%w (tracefs is not mounted on /sys/kernel/tracing)", err)
+		}
+		return id, err
+	}
+	return readNumber(filepath.Join(dir, "events", tracepointGroup, name, "id"))
+}
+
+// tracefs is where it is mounted, or "".
+func tracefs() string {
 	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
 		var fs unix.Statfs_t
 		if unix.Statfs(dir, &fs) == nil && fs.Type == unix.TRACEFS_MAGIC {
-			return true
+			return dir
 		}
 	}
-	return false
+	return ""
 }
 
 // detachedTracepointID reads a tracepoint's id from a tracefs that is mounted
@@ -66,30 +77,4 @@ func detachedTracepointID(group, name string) (_ uint64, err error) {
 		return 0, fmt.Errorf("read tracepoint id: %w", err)
 	}
 	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-}
-
-// openTracepoint attaches by perf_event_open and ioctl, which every kernel has.
-func openTracepoint(id uint64, program *ebpf.Program) (io.Closer, error) {
-	attr := unix.PerfEventAttr{
-		Type:        unix.PERF_TYPE_TRACEPOINT,
-		Config:      id,
-		Sample_type: unix.PERF_SAMPLE_RAW,
-		Sample:      1,
-		Wakeup:      1,
-	}
-	attr.Size = unix.PERF_ATTR_SIZE_VER0
-	// Any process, CPU 0: the program of a tracepoint's event runs on every CPU.
-	// perf_event_attach_bpf_prog() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/bpf_trace.c
-	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("open perf event of tracepoint %d: %w", id, err)
-	}
-	event := os.NewFile(uintptr(fd), "tracepoint")
-	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, program.FD()); err != nil {
-		return nil, errors.Join(fmt.Errorf("set program of tracepoint: %w", err), event.Close())
-	}
-	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("enable tracepoint: %w", err), event.Close())
-	}
-	return event, nil
 }

@@ -109,7 +109,7 @@ func spec(transport Transport, attach Attach, workload Workload) (*ebpf.Collecti
 func only(cs *ebpf.CollectionSpec, name string, attach Attach, workload Workload) *ebpf.ProgramSpec {
 	program := cs.Programs[name]
 	if attach == AttachFentry {
-		program.AttachTo = fentryTarget(workload)
+		program.AttachTo = function(workload)
 	}
 	cs.Programs = map[string]*ebpf.ProgramSpec{name: program}
 	return program
@@ -180,7 +180,10 @@ func newCollection(cs *ebpf.CollectionSpec) (*ebpf.Collection, error) {
 
 // LoadEmpty loads a program for a storm's system call that does nothing: the
 // control of what a twin costs. It has neither events nor counters.
-func LoadEmpty(attach Attach) (*Twin, error) {
+func LoadEmpty(attach Attach) (*Twin, error) { return LoadEmptyFor(attach, Storm) }
+
+// LoadEmptyFor loads it for the system call of a workload.
+func LoadEmptyFor(attach Attach, workload Workload) (*Twin, error) {
 	cs, err := loadTwinPerf()
 	if err != nil {
 		return nil, err
@@ -189,13 +192,13 @@ func LoadEmpty(attach Attach) (*Twin, error) {
 	if err != nil {
 		return nil, err
 	}
-	program := only(cs, "empty_"+suffix, attach, Storm)
+	program := only(cs, "empty_"+suffix, attach, workload)
 	cs.Maps, cs.Variables = nil, nil
 	collection, err := newCollection(cs)
 	if err != nil {
 		return nil, fmt.Errorf("load empty program: %w", err)
 	}
-	return &Twin{opts: Options{Attach: attach, Workload: Storm}, collection: collection, program: collection.Programs[program.Name]}, nil
+	return &Twin{opts: Options{Attach: attach, Workload: workload}, collection: collection, program: collection.Programs[program.Name]}, nil
 }
 
 // raiseMemlock lets this process lock what it likes: before 5.11 maps count

@@ -29,7 +29,7 @@ type helloCmd struct {
 type traceCmd struct {
 	Transport string   `default:"ringbuf" enum:"perf,ringbuf" help:"How events leave the kernel: ${enum}."`
 	Message   []string `help:"The message of a user, in at most 12 bytes. May be repeated. Default: 0=Hey root! and 501=Hi user 501!" placeholder:"UID=TEXT" sep:"none"`
-	Attach    string   `default:"auto" enum:"auto,tracepoint,kprobe,fentry,raw-tracepoint" help:"Where to hook into execve: ${enum}."`
+	Attach    string   `default:"auto" enum:"${attaches}" help:"Where to hook into execve: ${enum}."`
 	Pin       string   `default:"${pin}" help:"Where the map of the messages is pinned while the tracer runs; empty: nowhere. Default: ${default}, if there is a BPF file system." placeholder:"PATH"`
 }
 

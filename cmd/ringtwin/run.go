@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/plan"
 )
 
@@ -36,6 +37,15 @@ type cli struct {
 	Guest    guestCmd    `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
+// attaches are all the ways to attach, for an enum.
+func attaches() string {
+	names := []string{string(bpf.AttachAuto)}
+	for _, a := range bpf.Attaches() {
+		names = append(names, string(a))
+	}
+	return strings.Join(names, ",")
+}
+
 // env is what every command gets.
 type env struct {
 	ctx            context.Context
@@ -60,7 +70,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c,
 		kong.Name("ringtwin"),
 		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames(), "pin": defaultPin},
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames(), "pin": defaultPin, "attaches": attaches()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),

@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/census"
+	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,16 +23,19 @@ type syscallsCmd struct {
 	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels, as for vmtest, to do it in throwaway VMs. Default: on this kernel, which needs root."`
 	kernelChoice
 
-	CPUs     []int         `name:"cpus" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
-	Attach   string        `default:"auto" enum:"auto,tracepoint,kprobe,fentry,raw-tracepoint" help:"Where to hook into execve: ${enum}."`
-	Probes   bool          `help:"Show the calls too by which the library finds out what the kernel can do."`
-	Markdown bool          `xor:"format" help:"Write Markdown."`
-	JSON     bool          `name:"json" xor:"format" help:"Write JSON, with all calls of all numbers of CPUs."`
-	Jobs     int           `help:"Kernels at once. Default: as many as memory and cores allow." placeholder:"N"`
-	Memory   int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
-	Accel    string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	Timeout  time.Duration `default:"1m" help:"How long it may take, of one kernel with one number of CPUs."`
-	QEMU     string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+	CPUs        []int         `name:"cpus" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
+	Attach      string        `default:"auto" enum:"${attaches}" help:"Where to hook into execve: ${enum}."`
+	Attachments bool          `help:"Show instead each way to attach a program to execve: the calls behind it, and what it costs an execve."`
+	Cost        bool          `default:"true" negatable:"" help:"Measure the costs too. In machines that are emulated only in virtual time: in wall time they would mean nothing."`
+	Probes      bool          `help:"Show the calls too by which the library finds out what the kernel can do."`
+	Markdown    bool          `xor:"format" help:"Write Markdown."`
+	JSON        bool          `name:"json" xor:"format" help:"Write JSON, with all calls of all numbers of CPUs."`
+	Jobs        int           `help:"Kernels at once. Default: as many as memory and cores allow." placeholder:"N"`
+	Memory      int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
+	Clock       string        `default:"wall" enum:"wall,virtual" help:"What time is in a machine: the host's, or virtual, one nanosecond an instruction, with one CPU."`
+	Accel       string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
+	Timeout     time.Duration `default:"1m" help:"How long it may take, of one kernel with one number of CPUs."`
+	QEMU        string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
 // Run takes the censuses and shows them.
@@ -41,7 +48,7 @@ func (s *syscallsCmd) Run(e *env) error {
 	if len(s.Kernels) == 0 {
 		ctx, cancel := context.WithTimeout(e.ctx, s.Timeout)
 		defer cancel()
-		taken, err := takeCensus(ctx, bpf.Attach(s.Attach))
+		taken, err := s.take(ctx)
 		if err != nil {
 			return explainSyscalls(err)
 		}
@@ -65,7 +72,18 @@ func (s *syscallsCmd) check() error {
 	if len(s.Kernels) == 0 && len(s.CPUs) > 0 {
 		return errors.New("--cpus is for machines: name a kernel, as in: ringtwin syscalls 6.1")
 	}
-	if len(s.CPUs) == 0 {
+	if err := s.checkClock(); err != nil {
+		return err
+	}
+	switch {
+	case len(s.CPUs) > 0:
+	case s.Clock == record.Virtual:
+		s.CPUs = []int{virtualCPUs}
+	case s.Attachments:
+		// With two that are emulated, a kernel panicked now and then while a
+		// trampoline was patched in.
+		s.CPUs = []int{1}
+	default:
 		s.CPUs = []int{2, 1, 4}
 	}
 	seen := map[int]bool{}
@@ -81,6 +99,22 @@ func (s *syscallsCmd) check() error {
 	return nil
 }
 
+// checkClock refuses what cannot be in virtual time, as vmtest does.
+func (s *syscallsCmd) checkClock() error {
+	switch {
+	case s.Clock != record.Virtual:
+		return nil
+	case len(s.Kernels) == 0:
+		return errors.New("--clock virtual is for machines: name a kernel, as in: ringtwin syscalls 6.1")
+	case len(s.CPUs) > 0 && !slices.Equal(s.CPUs, []int{virtualCPUs}):
+		return errors.New("--clock virtual: want --cpus 1, for the turns that several take are the host's")
+	case s.Accel == string(machine.KVM):
+		return errors.New("--clock virtual: want --accel tcg, for KVM does not count instructions")
+	}
+	s.Accel = string(machine.TCG)
+	return nil
+}
+
 // show writes what was found, if anything was.
 func (s *syscallsCmd) show(e *env, kernels []census.Kernel) error {
 	for i := range kernels {
@@ -93,6 +127,10 @@ func (s *syscallsCmd) show(e *env, kernels []census.Kernel) error {
 		out := json.NewEncoder(e.stdout)
 		out.SetEscapeHTML(false)
 		return out.Encode(kernels)
+	case s.Attachments && s.Markdown:
+		return census.AttachmentsMarkdown(e.stdout, kernels)
+	case s.Attachments:
+		return census.AttachmentsText(e.stdout, kernels)
 	case s.Markdown:
 		return census.Markdown(e.stdout, kernels, s.Probes)
 	}
@@ -102,8 +140,8 @@ func (s *syscallsCmd) show(e *env, kernels []census.Kernel) error {
 // censusPin is where the tracer that is watched pins its messages.
 const censusPin = "/sys/fs/bpf/ringtwin/syscalls"
 
-// takeCensus watches this program's own hello on this kernel.
-func takeCensus(ctx context.Context, attach bpf.Attach) (*census.Census, error) {
+// take watches this program's own hello on this kernel.
+func (s *syscallsCmd) take(ctx context.Context) (*census.Census, error) {
 	cpus, err := trial.CPUs()
 	if err != nil {
 		return nil, err
@@ -112,10 +150,58 @@ func takeCensus(ctx context.Context, attach bpf.Attach) (*census.Census, error) 
 	if err := unix.Uname(&uts); err != nil {
 		return nil, fmt.Errorf("read the kernel's release: %w", err)
 	}
+	taken := &census.Census{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: len(cpus)}
+	if s.Attachments {
+		taken.Attachments, err = s.takeAttachments(ctx)
+		return taken, err
+	}
 	// What the tracer would try first is no part of it.
-	if attach, err = bpf.ResolveAttach(attach); err != nil {
+	attach, err := bpf.ResolveAttach(bpf.Attach(s.Attach))
+	if err != nil {
 		return nil, err
 	}
+	taken.Attach = string(attach)
+	for _, kind := range []bpf.Transport{bpf.Perf, bpf.Ringbuf} {
+		calls, err := watchHello(ctx, kind, attach)
+		if err != nil {
+			return nil, err
+		}
+		taken.Sequences = append(taken.Sequences, census.Sequence{Transport: string(kind), Calls: calls})
+	}
+	return taken, nil
+}
+
+// takeAttachments watches it once for each way to attach, and measures what that
+// costs. One that the kernel does not have is no error, unless it has none.
+func (s *syscallsCmd) takeAttachments(ctx context.Context) (all []census.Attachment, err error) {
+	if _, err := bpf.ResolveAttach(bpf.AttachAuto); err != nil {
+		return nil, err
+	}
+	for _, attach := range bpf.Attaches() {
+		a := census.Attachment{Attach: string(attach)}
+		calls, err := watchHello(ctx, bpf.Ringbuf, attach)
+		var ended *census.EndedError
+		switch {
+		case errors.As(err, &ended):
+			a.Unsupported, _, _ = strings.Cut(strings.TrimPrefix(ended.Said, "ringtwin: "), "\n")
+		case err != nil:
+			return nil, err
+		default:
+			a.Calls = census.Attaching(calls)
+			if s.Cost {
+				a.Cost, err = census.MeasureCost(attach)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("measure the cost of %s: %w", attach, err)
+			}
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// watchHello returns the calls of this program's own hello.
+func watchHello(ctx context.Context, kind bpf.Transport, attach bpf.Attach) ([]census.Call, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
@@ -125,16 +211,12 @@ func takeCensus(ctx context.Context, attach bpf.Attach) (*census.Census, error) 
 	if bpf.OnBPFFS(pin) != nil {
 		pin = ""
 	}
-	taken := &census.Census{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: len(cpus), Attach: string(attach)}
-	for _, kind := range []bpf.Transport{bpf.Perf, bpf.Ringbuf} {
-		calls, err := census.Take(ctx, []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin})
-		if err != nil {
-			_ = os.Remove(censusPin) // it may have been killed
-			return nil, fmt.Errorf("watch hello over %s: %w", kind, err)
-		}
-		taken.Sequences = append(taken.Sequences, census.Sequence{Transport: string(kind), Calls: calls})
+	calls, err := census.Take(ctx, []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin})
+	if err != nil {
+		_ = os.Remove(censusPin) // it may have been killed
+		return nil, fmt.Errorf("watch hello over %s, attached by %s: %w", kind, attach, err)
 	}
-	return taken, nil
+	return calls, nil
 }
 
 // explainSyscalls says what is needed, and offers what needs less.

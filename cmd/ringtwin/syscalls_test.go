@@ -17,12 +17,22 @@ import (
 // syscalls runs the command and returns what it found on its only kernel.
 func syscalls(t *testing.T, args ...string) census.Kernel {
 	t.Helper()
-	stdout, stderr, code := ringtwin(t, append([]string{"syscalls", "--json"}, args...)...)
-	var kernels []census.Kernel
-	if err := json.Unmarshal([]byte(stdout), &kernels); err != nil || code != exitOK || len(kernels) != 1 {
-		t.Fatalf("exit code %d, %v, %d kernels\n%s", code, err, len(kernels), stderr)
+	kernels := syscallsOf(t, args...)
+	if len(kernels) != 1 {
+		t.Fatalf("%d kernels", len(kernels))
 	}
 	return kernels[0]
+}
+
+// syscallsOf returns what it found on several.
+func syscallsOf(t *testing.T, args ...string) []census.Kernel {
+	t.Helper()
+	stdout, stderr, code := ringtwin(t, append([]string{"syscalls", "--json"}, args...)...)
+	var kernels []census.Kernel
+	if err := json.Unmarshal([]byte(stdout), &kernels); err != nil || code != exitOK {
+		t.Fatalf("exit code %d, %v\n%s", code, err, stderr)
+	}
+	return kernels
 }
 
 // asked are the calls of a transport that are not probes, as text.
@@ -178,6 +188,82 @@ func TestSyscallsNotAllowed(t *testing.T) {
 	for _, want := range []string{"root, or CAP_BPF and CAP_PERFMON", "ringtwin syscalls 6.1"} {
 		if !strings.Contains(string(said), want) {
 			t.Errorf("no %q in %s", want, said)
+		}
+	}
+}
+
+// TestAttachments: the calls behind each way to attach, and no others, on kernels
+// that have all of them.
+func TestAttachments(t *testing.T) {
+	need.Program(t, "qemu-system-x86_64")
+	tracepoint := []string{
+		"bpf(BPF_PROG_LOAD, prog_type=TracePoint,",
+		`openat(path="/sys/kernel/tracing/events/syscalls/sys_enter_execve/id") = <id>`,
+		"perf_event_open(type=PERF_TYPE_TRACEPOINT, config=",
+	}
+	kprobe := []string{
+		"bpf(BPF_PROG_LOAD, prog_type=Kprobe,",
+		`openat(path="/sys/bus/event_source/devices/kprobe/type") = <type>`,
+		`perf_event_open(type=kprobe, kprobe_func="__x64_sys_execve", pid=-1, cpu=0,`,
+	}
+	want := map[string][]string{
+		"tracepoint": append(slices.Clone(tracepoint), "bpf(BPF_LINK_CREATE, prog_fd=<handle_tracepoi>, target_fd=<tracepoint event>, attach_type=PerfEvent) = <link>"),
+		"tracepoint-ioctl": append(slices.Clone(tracepoint),
+			"ioctl(PERF_EVENT_IOC_SET_BPF, fd=<tracepoint event>, prog_fd=<handle_tracepoi>) = 0", "ioctl(PERF_EVENT_IOC_ENABLE, fd=<tracepoint event>) = 0"),
+		"kprobe": append(slices.Clone(kprobe), "bpf(BPF_LINK_CREATE, prog_fd=<handle_kprobe>, target_fd=<kprobe event>, attach_type=PerfEvent) = <link>"),
+		"kprobe-ioctl": append(slices.Clone(kprobe),
+			"ioctl(PERF_EVENT_IOC_SET_BPF, fd=<kprobe event>, prog_fd=<handle_kprobe>) = 0", "ioctl(PERF_EVENT_IOC_ENABLE, fd=<kprobe event>) = 0"),
+		"fentry": {
+			`openat(path="/sys/kernel/btf/vmlinux") = <vmlinux>`, "bpf(BPF_PROG_LOAD, prog_type=Tracing,",
+			"bpf(BPF_RAW_TRACEPOINT_OPEN, prog_fd=<handle_fentry>) = <link>",
+		},
+		"raw-tracepoint": {"bpf(BPF_PROG_LOAD, prog_type=RawTracepoint,", `bpf(BPF_RAW_TRACEPOINT_OPEN, name="sys_enter", prog_fd=<handle_raw_trac>) = <link>`},
+	}
+	kernels := syscallsOf(t, "6.1", "7.3", "--attachments")
+	if len(kernels) != 2 {
+		t.Fatalf("%d kernels", len(kernels))
+	}
+	for _, k := range kernels {
+		t.Run(k.Name, func(t *testing.T) {
+			all := k.Censuses[0].Attachments
+			if len(all) != len(want) {
+				t.Errorf("%d ways, want %d", len(all), len(want))
+			}
+			for _, a := range all {
+				var calls []string
+				for _, c := range a.Calls {
+					calls = append(calls, c.String())
+				}
+				inOrder(t, calls, want[a.Attach])
+				if len(calls) != len(want[a.Attach]) {
+					t.Errorf("%s: %d calls, want %d; %s", a.Attach, len(calls), len(want[a.Attach]), a.Unsupported)
+				}
+			}
+		})
+	}
+}
+
+// TestAttachmentCosts: in virtual time each way costs instructions, by link as many
+// as by ioctl.
+func TestAttachmentCosts(t *testing.T) {
+	need.Program(t, "qemu-system-x86_64")
+	cost := map[string][2]float64{}
+	for _, a := range syscalls(t, "6.12", "--attachments", "--clock", "virtual").Censuses[0].Attachments {
+		if a.Cost == nil {
+			t.Fatalf("%s: no cost; %s", a.Attach, a.Unsupported)
+		}
+		c := [2]float64{a.Cost.EmptyNS - a.Cost.NoneNS, a.Cost.TracerNS - a.Cost.EmptyNS}
+		cost[a.Attach] = c
+		t.Logf("%s: empty %.1f, tracer %.1f above that", a.Attach, c[0], c[1])
+		if c[0] < 20 || c[0] > 5000 || c[1] < 200 || c[1] > 10_000 {
+			t.Errorf("%s costs %v instructions", a.Attach, c)
+		}
+	}
+	for _, hook := range []string{"tracepoint", "kprobe"} {
+		for i, link := range cost[hook] {
+			if ioctl := cost[hook+"-ioctl"][i]; link < ioctl-5 || link > ioctl+5 {
+				t.Errorf("%s costs %.1f instructions by link, %.1f by ioctl", hook, link, ioctl)
+			}
 		}
 	}
 }

@@ -7,7 +7,6 @@ package census
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -19,8 +18,12 @@ import (
 type Census struct {
 	Release   string     `json:"release"` // of uname(2)
 	CPUs      int        `json:"cpus"`
-	Attach    string     `json:"attach"`
-	Sequences []Sequence `json:"sequences"`
+	Attach    string     `json:"attach,omitempty"`
+	Sequences []Sequence `json:"sequences,omitempty"`
+	// Attachments are there instead, if they were asked for.
+	Attachments []Attachment `json:"attachments,omitempty"`
+	// Virtual says that a nanosecond is an instruction.
+	Virtual bool `json:"virtual,omitempty"`
 }
 
 // Sequence is what it asked over one transport.
@@ -66,8 +69,19 @@ func (c *Call) String() string {
 	return fmt.Sprintf("%s(%s) = %s", c.Name, strings.Join(args, ", "), c.Result)
 }
 
+// EndedError says that a program ended too early, or not well, and what it said.
+type EndedError struct {
+	Code int // its exit code
+	Said string
+}
+
+func (e *EndedError) Error() string {
+	return fmt.Sprintf("the tracer ended with exit code %d: %s", e.Code, e.Said)
+}
+
 // Take runs a program, the path first, and watches it until it waits for events
-// of the kernel; then it is interrupted. The program must end at that.
+// of the kernel; then it is interrupted, and must end with exit code 0. Otherwise
+// the error is an [EndedError].
 func Take(ctx context.Context, program []string) ([]Call, error) {
 	d := newDecoder()
 	stderr, code, err := ptrace.Run(ctx, program, d)
@@ -78,11 +92,7 @@ func Take(ctx context.Context, program []string) ([]Call, error) {
 		return nil, fmt.Errorf("decode system calls: %w", d.err)
 	}
 	if !d.waits || code != 0 {
-		why := errors.New("ended before it waited for events")
-		if d.waits {
-			why = fmt.Errorf("exit code %d", code)
-		}
-		return nil, fmt.Errorf("%s: %w: %s", program[0], why, strings.TrimSpace(stderr))
+		return nil, &EndedError{code, strings.TrimSpace(stderr)}
 	}
 	return d.sequence(), nil
 }

@@ -12,7 +12,7 @@ import (
 type Kernel struct {
 	Name     string   `json:"kernel"` // as it was asked for
 	Censuses []Census `json:"censuses"`
-	Growth   []Growth `json:"growth"`
+	Growth   []Growth `json:"growth,omitempty"`
 }
 
 // columnWidth is that of one transport's calls, in characters.

@@ -30,11 +30,17 @@ func chapters(t *testing.T, cpus ...int) Kernel {
 // TestGolden compares what is shown with testdata; -update rewrites it.
 func TestGolden(t *testing.T) {
 	grown := []Kernel{chapters(t, 2, 1, 4)}
+	attached := []Kernel{{Name: "6.1", Censuses: []Census{{Release: "6.1.0-56-cloud-amd64", CPUs: 1, Virtual: true, Attachments: []Attachment{
+		{Attach: "kprobe-ioctl", Calls: Attaching(chapter(t, true, 1).sequence()), Cost: &Cost{1000, 1342.4, 2253.4}},
+		{Attach: "fentry", Unsupported: "no | BTF"},
+	}}}}}
 	one := []Kernel{chapters(t, 1), chapters(t, 1)}
 	for name, write := range map[string]func(io.Writer) error{
 		"text.txt":     func(w io.Writer) error { return Text(w, grown, false) },
 		"probes.txt":   func(w io.Writer) error { return Text(w, one, true) },
 		"markdown.md":  func(w io.Writer) error { return Markdown(w, grown, false) },
+		"attach.txt":   func(w io.Writer) error { return AttachmentsText(w, attached) },
+		"attach.md":    func(w io.Writer) error { return AttachmentsMarkdown(w, attached) },
 		"kernels.json": func(w io.Writer) error { return indented(w, one[:1]) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -216,8 +216,17 @@ func copySparse(to io.WriterAt, from io.ReaderAt) error {
 // next call of [Machine.Do] takes the answers, and what it is given as a request
 // is not sent.
 func (w *Warm) StartVirtual(console string, request any) (*Machine, error) {
+	return w.startVirtual(console, wire.Request, request)
+}
+
+// StartVirtualExec makes one that runs a program, for [Machine.Exec].
+func (w *Warm) StartVirtualExec(console string, c guest.Command) (*Machine, error) {
+	return w.startVirtual(console, wire.Exec, c)
+}
+
+func (w *Warm) startVirtual(console string, kind wire.Kind, request any) (*Machine, error) {
 	var frame bytes.Buffer
-	if err := wire.NewWriter(&frame).Write(wire.Request, request); err != nil {
+	if err := wire.NewWriter(&frame).Write(kind, request); err != nil {
 		return nil, err
 	}
 	other := *w

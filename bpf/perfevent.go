@@ -1,0 +1,84 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// ioctlTracepoint attaches by perf_event_open and ioctl, which every kernel has.
+func ioctlTracepoint(name string, program *ebpf.Program) (io.Closer, error) {
+	id, err := tracepointID(name)
+	if err != nil {
+		return nil, err
+	}
+	return openEvent(&unix.PerfEventAttr{
+		Type:        unix.PERF_TYPE_TRACEPOINT,
+		Size:        unix.PERF_ATTR_SIZE_VER0,
+		Config:      id,
+		Sample_type: unix.PERF_SAMPLE_RAW,
+		Sample:      1,
+		Wakeup:      1,
+	}, program)
+}
+
+// kprobeType is the number of the kind of perf events that kprobes are. The file
+// is not there in a kernel without them.
+// https://docs.kernel.org/trace/kprobetrace.html
+const kprobeType = "/sys/bus/event_source/devices/kprobe/type"
+
+// ioctlKprobe does the same for a probe on a kernel function, since 4.17.
+func ioctlKprobe(function string, program *ebpf.Program) (io.Closer, error) {
+	number, err := readNumber(kprobeType)
+	if err != nil {
+		return nil, fmt.Errorf("find kprobe events: %w", err)
+	}
+	name, err := unix.BytePtrFromString(function)
+	if err != nil {
+		return nil, err
+	}
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	pinner.Pin(name)
+	return openEvent(&unix.PerfEventAttr{
+		Type: uint32(number),
+		Size: unix.PERF_ATTR_SIZE_VER1, // the first with config1
+		Ext1: uint64(uintptr(unsafe.Pointer(name))),
+	}, program)
+}
+
+// openEvent attaches the program to a perf event. It ends with the result's
+// descriptor.
+//
+// Any process, CPU 0: the program of such an event runs on every CPU.
+// perf_event_attach_bpf_prog() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/bpf_trace.c
+func openEvent(attr *unix.PerfEventAttr, program *ebpf.Program) (io.Closer, error) {
+	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open perf event: %w", err)
+	}
+	event := os.NewFile(uintptr(fd), "perf event")
+	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, program.FD()); err != nil {
+		return nil, errors.Join(fmt.Errorf("set program of perf event: %w", err), event.Close())
+	}
+	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("enable perf event: %w", err), event.Close())
+	}
+	return event, nil
+}
+
+func readNumber(path string) (uint64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+}
