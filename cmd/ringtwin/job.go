@@ -32,6 +32,7 @@ type vmtestJob struct {
 	allowed     console.Allowed
 	show        *board
 	out         *outDir
+	console     func(kernel string) (path string, err error) // of its log
 
 	choosing sync.Mutex // KVM is proved once
 	choice   *machine.Choice
@@ -213,7 +214,7 @@ func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
 }
 
 func (k *kernelJob) configure() error {
-	log, err := k.out.console(k.ref.Name)
+	log, err := k.console(k.ref.Name)
 	if err != nil {
 		return err
 	}

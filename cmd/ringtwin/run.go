@@ -27,6 +27,7 @@ type cli struct {
 	Vmtest   vmtestCmd   `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
 	Run      runCmd      `cmd:"" help:"Measure a plan on this kernel, without a VM."`
 	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
+	Facts    factsCmd    `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
 	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
 	Syscalls syscallsCmd `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`

@@ -88,7 +88,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	}
 	job := &vmtestJob{
 		vmtestCmd: v, env: e, plan: p, cache: cache, qemuVersion: version, by: by, initramfs: archive,
-		allowed: allowed, show: show, out: out,
+		allowed: allowed, show: show, out: out, console: out.console,
 	}
 	return job.run(refs)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"golang.org/x/sys/unix"
@@ -24,6 +25,8 @@ import (
 type Request struct {
 	// Probe asks what this kernel can do with this attach point.
 	Probe *bpf.Attach `json:"probe,omitempty"`
+	// Decide asks for experiments.
+	Decide *Decide `json:"decide,omitempty"`
 	// Compare attaches both twins at once to the same programs.
 	Compare *record.Cell `json:"compare,omitempty"`
 	// Trial measures a cell once.
@@ -33,6 +36,13 @@ type Request struct {
 	// PhaseNS is how long to wait before the trial: where time is virtual, two
 	// trials differ in nothing else.
 	PhaseNS int64 `json:"phase_ns,omitempty"`
+}
+
+// Decide names statements of package facts. The answers are their results, in
+// the order of the statements, each as soon as it is there.
+type Decide struct {
+	IDs  []string   `json:"ids"`
+	Boot facts.Boot `json:"boot,omitempty"`
 }
 
 // Facts answer a probe.
@@ -61,6 +71,9 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 	}
 	if r.Probe != nil {
 		return send(probe(*r.Probe))
+	}
+	if r.Decide != nil {
+		return facts.Run(ctx, r.Decide.IDs, r.Decide.Boot, func(result facts.Result) error { return send(result) })
 	}
 	runner, err := trial.NewRunner()
 	if err != nil {

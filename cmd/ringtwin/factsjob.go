@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/ringtwin/ringtwin/harness/facts"
+	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/vmtest/fleet"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+)
+
+// factsJob makes experiments in machines.
+type factsJob struct {
+	*vmtestJob
+	temp string // folder of the kernels' logs
+}
+
+func (j *factsJob) close() {
+	j.show.end()
+	_ = os.RemoveAll(j.temp)
+}
+
+// perStatement is what an experiment may take in a machine on a busy host, beside
+// the limit of a request.
+const perStatement = 2 * time.Second
+
+// grid makes the experiments on all kernels, as many at once as the host can bear.
+// What went wrong with a kernel is in its column, and explained.
+func (j *factsJob) grid(refs []kernel.Ref, statements []facts.Statement) (*facts.Grid, error) {
+	memory, err := fleet.AvailableMemory()
+	if err != nil {
+		return nil, err
+	}
+	grid := &facts.Grid{Statements: statements, Columns: make([]facts.Column, len(refs))}
+	var tasks []fleet.Task
+	for i, ref := range refs {
+		k := &factsKernel{kernelJob: &kernelJob{vmtestJob: j.vmtestJob, ref: ref}, column: &grid.Columns[i]}
+		*k.column = facts.Column{Kernel: ref.Name, Results: map[string]facts.Result{}}
+		tasks = append(tasks, fleet.Task{
+			Fetch:       k.fetch,
+			Run:         func(ctx context.Context, fetched error) error { return k.run(ctx, fetched, statements) },
+			Threads:     j.threads(),
+			MemoryBytes: int64(j.Memory)<<20 + overheadBytes,
+		})
+		j.show.phase(ref.Name, "wait")
+	}
+	errs := fleet.Run(j.ctx, fleet.Limits{Jobs: j.Jobs, MemoryBytes: memory / 10 * 8}, tasks)
+	j.show.end()
+	for i, err := range errs {
+		if err != nil {
+			grid.Columns[i].Error = err.Error()
+			j.explain(err)
+		}
+	}
+	return grid, nil
+}
+
+// factsKernel is the work on one kernel.
+type factsKernel struct {
+	*kernelJob
+	column *facts.Column
+}
+
+// run makes the experiments. Those of which one ended its machine go on in
+// another: it costs no other's result.
+func (k *factsKernel) run(ctx context.Context, fetched error, statements []facts.Statement) (err error) {
+	if fetched != nil {
+		return fmt.Errorf("%s: %w", k.ref.Name, fetched)
+	}
+	defer func() {
+		if k.warm != nil {
+			err = errors.Join(err, k.warm.Close())
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", k.ref.Name, err)
+		}
+		k.show.done(k.ref.Name, fmt.Sprintf("%d statements decided", len(k.column.Results)))
+	}()
+	if err := k.configure(); err != nil {
+		return err
+	}
+	if err := k.decide(ctx, facts.IDs(statements), facts.FirstBoot); err != nil {
+		return err
+	}
+	return k.secondHalves(ctx, statements)
+}
+
+// secondHalves makes those of the experiments that take two boots, where the first
+// half went well.
+func (k *factsKernel) secondHalves(ctx context.Context, statements []facts.Statement) error {
+	var ids []string
+	first := map[string]facts.Result{}
+	for _, s := range statements {
+		if r := k.column.Results[s.ID]; s.TakesTwoBoots() && r.Verdict == facts.Holds {
+			ids, first[s.ID] = append(ids, s.ID), r
+		}
+	}
+	if err := k.decide(ctx, ids, facts.NextBoot); err != nil {
+		return err
+	}
+	for id, before := range first {
+		k.column.Results[id] = before.Then(k.column.Results[id])
+	}
+	return nil
+}
+
+// decide makes experiments until there is a result of each.
+func (k *factsKernel) decide(ctx context.Context, ids []string, boot facts.Boot) error {
+	for len(ids) > 0 {
+		rest, err := k.decideInOne(ctx, ids, boot)
+		if err != nil {
+			return err
+		}
+		ids = rest
+	}
+	return nil
+}
+
+// errComplaint ends a machine whose kernel has complained.
+var errComplaint = errors.New("the kernel complained")
+
+// decideInOne makes experiments in one fresh machine, and returns those that are
+// left if one of them broke it. That one does not hold.
+func (k *factsKernel) decideInOne(ctx context.Context, ids []string, boot facts.Boot) (rest []string, err error) {
+	conn, err := k.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := conn.(*connection)
+	k.column.Release = k.bundle.Release
+	k.phase(fmt.Sprintf("%d experiments", len(ids)))
+	request := session.Request{Decide: &session.Decide{IDs: ids, Boot: boot}}
+	timeout := k.cfg.Limits.Request + time.Duration(len(ids))*perStatement
+	answered := map[string]bool{}
+	err = c.Do(ctx, request, timeout, func(body json.RawMessage) error {
+		id, err := takeResult(k.column, body)
+		answered[id] = err == nil
+		if err == nil {
+			err = c.look()
+		}
+		if err == nil && c.worst != nil {
+			k.blame(id, c.worst)
+			err = errComplaint
+		}
+		return err
+	})
+	rest = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return answered[id] })
+	var failure *machine.Failure
+	switch {
+	case err == nil && len(rest) == 0:
+		return nil, c.Stop()
+	case ctx.Err() != nil:
+		c.Kill()
+		return nil, err
+	case errors.Is(err, errComplaint):
+		c.Kill()
+		return rest, nil
+	case errors.As(err, &failure) && len(rest) > 0:
+		k.blame(rest[0], fmt.Errorf("%s: %w", failure.Outcome, failure))
+		return rest[1:], nil
+	}
+	c.Kill()
+	return nil, err
+}
+
+// blame makes an experiment fail for what it did to its machine.
+func (k *factsKernel) blame(id string, err error) {
+	r := k.column.Results[id]
+	r.ID, r.Verdict, r.Seen = id, facts.Fails, firstLine(err)
+	k.column.Results[id] = r
+}

@@ -1,0 +1,135 @@
+package facts
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Column is what was seen on one kernel.
+type Column struct {
+	Kernel  string            `json:"kernel"`  // as it was asked for
+	Release string            `json:"release"` // of uname(2)
+	Results map[string]Result `json:"results"` // by the statement's id
+	Error   string            `json:"error,omitempty"`
+}
+
+// Grid is statements by kernels.
+type Grid struct {
+	Statements []Statement `json:"statements"`
+	Columns    []Column    `json:"columns"`
+}
+
+// Missing is the verdict of an experiment that was not made. It is none that an
+// experiment has.
+const Missing Verdict = "not run"
+
+// at is the result of a statement on a kernel.
+func (g *Grid) at(c Column, s Statement) Result {
+	if r, ok := c.Results[s.ID]; ok {
+		return r
+	}
+	return Result{ID: s.ID, Verdict: Missing, Seen: c.Error}
+}
+
+// Count counts verdicts.
+func (g *Grid) Count() map[Verdict]int {
+	n := map[Verdict]int{}
+	for _, s := range g.Statements {
+		for _, c := range g.Columns {
+			n[g.at(c, s).Verdict]++
+		}
+	}
+	return n
+}
+
+// Differs is the first kernel on which something else was seen than on the one
+// before; "" if it was the same on all.
+func (g *Grid) Differs(s Statement) string {
+	for i := 1; i < len(g.Columns); i++ {
+		if !g.at(g.Columns[i], s).Same(g.at(g.Columns[i-1], s)) {
+			return g.Columns[i].Kernel
+		}
+	}
+	return ""
+}
+
+// Same reports whether two experiments saw the same.
+func (r Result) Same(o Result) bool { return r.Verdict == o.Verdict && r.Seen == o.Seen }
+
+// sight is what was seen on kernels that follow each other.
+type sight struct {
+	kernels string // as "5.10 to 6.1", or "" for all
+	result  Result
+}
+
+// sights joins neighbours that saw the same.
+func (g *Grid) sights(s Statement) []sight {
+	var all []sight
+	for first := 0; first < len(g.Columns); {
+		last := first
+		result := g.at(g.Columns[first], s)
+		for last+1 < len(g.Columns) && g.at(g.Columns[last+1], s).Same(result) {
+			last++
+		}
+		name := g.Columns[first].Kernel
+		switch {
+		case first == 0 && last == len(g.Columns)-1:
+			name = ""
+		case last > first:
+			name += " to " + g.Columns[last].Kernel
+		}
+		all = append(all, sight{name, result})
+		first = last + 1
+	}
+	return all
+}
+
+// summary is the line on top.
+func (g *Grid) summary() string {
+	n := g.Count()
+	var parts []string
+	for _, v := range []Verdict{Holds, Fails, NotSupported, Missing} {
+		if n[v] > 0 || v == Holds || v == Fails {
+			parts = append(parts, fmt.Sprintf("%d %s", n[v], plural(v, n[v])))
+		}
+	}
+	kernels := "this kernel"
+	if len(g.Columns) != 1 || g.Columns[0].Kernel != "host" {
+		kernels = fmt.Sprintf("%d kernels", len(g.Columns))
+		if len(g.Columns) == 1 {
+			kernels = "1 kernel"
+		}
+	}
+	return fmt.Sprintf("%d statements on %s: %s", len(g.Statements), kernels, strings.Join(parts, ", "))
+}
+
+// plural is a verdict for several.
+func plural(v Verdict, n int) string {
+	switch {
+	case v == Holds && n != 1:
+		return "hold"
+	case v == Fails && n != 1:
+		return "do not hold"
+	}
+	return string(v)
+}
+
+// groups are the statements of each group, in order.
+func (g *Grid) groups() [][]Statement {
+	var all [][]Statement
+	for _, s := range g.Statements {
+		if n := len(all); n == 0 || all[n-1][0].Group != s.Group {
+			all = append(all, nil)
+		}
+		all[len(all)-1] = append(all[len(all)-1], s)
+	}
+	return all
+}
+
+// Sort puts the columns into the order of these kernels.
+func (g *Grid) Sort(kernels []string) {
+	slices.SortStableFunc(g.Columns, func(a, b Column) int {
+		return slices.Index(kernels, a.Kernel) - slices.Index(kernels, b.Kernel)
+	})
+}

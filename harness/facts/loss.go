@@ -1,0 +1,286 @@
+package facts
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+func loss() []Statement {
+	return []Statement{
+		{
+			ID:     "lost-is-late",
+			Text:   "A PERF_RECORD_LOST of 24 bytes is written in front of the next record that fits, and only then: if nothing more is sent, the reader is never told.",
+			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				ring := l.perfRing(array, l.onCPU(0), page, bpfOutput())
+				output := l.output(array)
+				n, refused := l.overflow(output, 100, 5)
+				records := ring.read()
+				l.check("refused", []unix.Errno{unix.ENOSPC}, refused)
+				l.check("records read", n, len(records))
+				l.check("lost, as reported", 0, lost(records))
+				l.check("after one more output", nil, output(100, 99))
+				records = ring.read()
+				l.check("kinds of records", []uint32{recordLost, recordSample}, kinds(records))
+				l.check("bytes", lostRecordBytes, records[0].bytes)
+				l.check("lost", 5, lost(records))
+			},
+		},
+		{
+			ID:     "format-lost",
+			Text:   "PERF_FORMAT_LOST, read from the event, tells the lost records exactly and at any time.",
+			Source: commit("119a784c8127", "perf/core: Add a new read format to get a number of lost samples"),
+			Since:  kernel(6, 0, 0),
+			run: func(l *lab) {
+				array := l.perfArray()
+				attr := bpfOutput()
+				attr.Read_format = formatLost
+				ring, err := l.tryPerfRing(array, l.onCPU(0), page, attr)
+				if errors.Is(err, unix.EINVAL) {
+					l.absent(err)
+				}
+				l.must("open perf ring", err)
+				output := l.output(array)
+				l.check("before", 0, ring.counted())
+				l.overflow(output, 100, 7)
+				l.check("after 7", 7, ring.counted())
+				ring.read()
+				l.ok(output(100, 0))
+				l.overflow(output, 100, 2)
+				l.check("after 2 more, the first reported", 9, ring.counted())
+			},
+		},
+		{
+			ID:     "only-enospc-is-reported",
+			Text:   "Only ENOSPC ever reaches PERF_RECORD_LOST: what was refused otherwise is nowhere counted.",
+			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "__bpf_perf_event_output()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				cpu := l.onCPU(0)
+				ring := l.perfRing(array, cpu, page, bpfOutput())
+				output := l.output(array)
+				l.ok(output(8, 1))
+				refused := []unix.Errno{l.outputWith(array, uint64(array.MaxEntries()))(8, 0)}
+				l.must("empty the slot", array.Delete(uint32(cpu)))
+				refused = append(refused, output(8, 0))
+				l.must("fill the slot", array.Put(uint32(cpu), uint32(ring.fd())))
+				l.check("refused", []unix.Errno{unix.E2BIG, unix.ENOENT}, refused)
+				l.ok(output(8, 2))
+				records := ring.read()
+				l.check("lost, as reported", 0, lost(records))
+				l.check("samples", []uint64{1, 2}, samples(records))
+			},
+		},
+		{
+			ID:     "paused-counts-as-lost",
+			Text:   "A perf ring that is paused refuses with ENOSPC, and reports that as lost.",
+			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				ring := l.perfRing(array, l.onCPU(0), page, bpfOutput())
+				output := l.output(array)
+				l.must("pause", unix.IoctlSetInt(ring.fd(), unix.PERF_EVENT_IOC_PAUSE_OUTPUT, 1))
+				l.check("paused", unix.ENOSPC, output(8, 0))
+				l.check("again", unix.ENOSPC, output(8, 0))
+				l.must("resume", unix.IoctlSetInt(ring.fd(), unix.PERF_EVENT_IOC_PAUSE_OUTPUT, 0))
+				l.check("resumed", nil, output(8, 1))
+				l.check("lost, as reported", 2, lost(ring.read()))
+			},
+		},
+		{
+			ID:     "wedge",
+			Text:   "After one loss a perf ring refuses for ever, though empty, if a record and the PERF_RECORD_LOST in front of it do not fit: payloads of 4053 to 4076 bytes in a page.",
+			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
+			run: func(l *lab) {
+				checkAll(l, "refused for ever at 100, 4045, 4052, 4053, 4060, 4061, 4068, 4069, 4076", []int{100, 4045, 4052, 4053, 4060, 4061, 4068, 4069, 4076},
+					func(n int) any { return wedges(page, n) },
+					func(n int) any { return l.isWedged(page, n) })
+			},
+		},
+		{
+			ID:     "wedge-two-pages",
+			Text:   "In two pages it is payloads of 8149 to 8172 bytes.",
+			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
+			run: func(l *lab) {
+				checkAll(l, "refused for ever at 4076, 8148, 8149, 8172", []int{4076, 8148, 8149, 8172},
+					func(n int) any { return wedges(2*page, n) },
+					func(n int) any { return l.isWedged(2*page, n) })
+			},
+		},
+		{
+			ID:     "ring-loss-is-silent",
+			Text:   "Nothing in a ring buffer tells of what was refused: neither a record nor a position.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "__bpf_ringbuf_reserve()"),
+			run: func(l *lab) {
+				ring := l.ring(page, 0)
+				output := l.output(ring.Map)
+				n, _ := l.overflow(output, 100, 5)
+				l.check("bytes produced after 5 more", n*ringFootprint(100), ring.produced())
+				l.check("records", n, len(ring.read()))
+				l.check("one more output", nil, output(100, 9))
+				l.check("its number", []uint64{9}, numbers(ring.read()))
+			},
+		},
+		{
+			ID:     "perf-overwrites-read-only",
+			Text:   "A perf ring that is mapped read-only refuses nothing: it overwrites the oldest.",
+			Source: elixir("6.12", "kernel/events/ring_buffer.c", "ring_buffer_init()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				attr := bpfOutput()
+				attr.Bits |= unix.PerfBitWriteBackward // the newest is where the head points to
+				cpu := l.onCPU(0)
+				fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
+				l.must("open perf event", err)
+				l.after(func() error { return unix.Close(fd) })
+				mem := l.mmap(fd, 0, 2*page, unix.PROT_READ)
+				l.must("put perf event into its slot", array.Put(uint32(cpu), uint32(fd)))
+				output := l.output(array)
+				refused := 0
+				for n := range uint64(100) {
+					if output(100, n) != 0 {
+						refused++
+					}
+				}
+				l.check("refused of 100, where 36 fit", 0, refused)
+				ring := &perfRing{l: l, size: page, meta: mem[:page], data: mem[page:]}
+				newest := ring.slice(ring.head(), perfHeaderBytes+perfSizeBytes+8)
+				l.check("newest", 99, binary.NativeEndian.Uint64(newest[perfHeaderBytes+perfSizeBytes:]))
+			},
+		},
+		{
+			ID:     "perf-empty-slot",
+			Text:   "Output to a CPU whose slot of the perf buffer is empty fails with ENOENT.",
+			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "__bpf_perf_event_output()"),
+			run: func(l *lab) {
+				l.check("output", unix.ENOENT, l.output(l.perfArray())(8, 0))
+			},
+		},
+		{
+			ID:     "perf-index",
+			Text:   "Output to an index beyond the perf buffer's slots fails with E2BIG.",
+			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "__bpf_perf_event_output()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				l.check("index of max_entries", unix.E2BIG, l.outputWith(array, uint64(array.MaxEntries()))(8, 0))
+			},
+		},
+		{
+			ID:     "perf-other-cpu",
+			Text:   "Output to the event of another CPU fails with EOPNOTSUPP.",
+			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "__bpf_perf_event_output()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				other := l.cpu(1)
+				l.perfRing(array, other, page, bpfOutput())
+				l.onCPU(0)
+				l.check("from this CPU", unix.EOPNOTSUPP, l.outputWith(array, uint64(other))(8, 0))
+				l.onCPU(1)
+				l.check("from its own", nil, l.outputWith(array, uint64(other))(8, 0))
+			},
+		},
+		{
+			ID:     "perf-other-event",
+			Text:   "Output to an event that is not PERF_COUNT_SW_BPF_OUTPUT fails with EINVAL.",
+			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "__bpf_perf_event_output()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				attr := bpfOutput()
+				attr.Config = unix.PERF_COUNT_SW_CPU_CLOCK
+				l.perfRing(array, l.onCPU(0), page, attr)
+				l.check("to PERF_COUNT_SW_CPU_CLOCK", unix.EINVAL, l.output(array)(8, 0))
+			},
+		},
+		{
+			ID:     "perf-unmapped",
+			Text:   "Output to an event whose ring nobody has mapped fails with ENOSPC.",
+			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				attr := bpfOutput()
+				cpu := l.onCPU(0)
+				fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
+				l.must("open perf event", err)
+				l.after(func() error { return unix.Close(fd) })
+				l.must("put perf event into its slot", array.Put(uint32(cpu), uint32(fd)))
+				l.check("output", unix.ENOSPC, l.output(array)(8, 0))
+			},
+		},
+		{
+			ID:     "ring-has-no-elements",
+			Text:   "A ring buffer has no elements: looking up and updating fail with ENOTSUPP, as they do in batches.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "ringbuf_map_lookup_elem()"),
+			run:    noElements,
+		},
+	}
+}
+
+// overflow fills a ring, and outputs so many more that are refused. It returns how
+// many fitted, and the different errnos of the others.
+func (l *lab) overflow(output output, size, more int) (fitted int, refused []unix.Errno) {
+	n, first := l.fill(output, size)
+	refused = append(refused, first)
+	for range more - 1 {
+		if e := output(size, 0); e != refused[len(refused)-1] {
+			refused = append(refused, e)
+		}
+	}
+	return n, refused
+}
+
+func kinds(records []perfRecord) []uint32 {
+	var all []uint32
+	for _, rec := range records {
+		all = append(all, rec.kind)
+	}
+	return all
+}
+
+// counted is what PERF_FORMAT_LOST says: read(2) gives the event's value and it.
+func (r *perfRing) counted() uint64 {
+	value := make([]byte, 16)
+	_, err := r.file.Read(value)
+	r.l.must("read perf event", err)
+	return binary.NativeEndian.Uint64(value[8:])
+}
+
+// wedges is the formula: a record that fits by itself, but not behind a
+// PERF_RECORD_LOST.
+func wedges(size, payload int) bool {
+	return perfFootprint(payload) <= size-1 && perfFootprint(payload)+lostRecordBytes > size-1
+}
+
+// isWedged loses a record, empties the ring, and sees whether it is refused for
+// ever: a hundred times. If it is not, the loss is reported.
+func (l *lab) isWedged(size, payload int) any {
+	array := l.perfArray()
+	ring := l.perfRing(array, l.onCPU(0), size, bpfOutput())
+	output := l.output(array)
+	l.overflow(output, payload, 1)
+	ring.read()
+	for range 100 {
+		if output(payload, 0) == 0 {
+			if n := lost(ring.read()); n != 1 {
+				l.check("lost, as reported", 1, n)
+			}
+			return false
+		}
+		if n := len(ring.read()); n != 0 {
+			l.check("records in a ring that refuses", 0, n)
+		}
+	}
+	return true
+}
+
+func noElements(l *lab) {
+	ring := l.ring(page, 0)
+	_, err := bpfCall(mapLookupElem, &elemAttr{MapFD: uint32(ring.FD())})
+	l.check("look up", enotsupp, err)
+	_, err = bpfCall(mapUpdateElem, &elemAttr{MapFD: uint32(ring.FD())})
+	l.check("update", enotsupp, err)
+	_, err = bpfCall(mapLookupBatch, &batchAttr{MapFD: uint32(ring.FD()), Count: 1})
+	l.check("look up a batch", enotsupp, err)
+}

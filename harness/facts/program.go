@@ -1,0 +1,254 @@
+package facts
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+)
+
+// scratchBytes is the size of what a program sends: more than any payload, of
+// which the program's own check makes one less.
+const scratchBytes = 128 << 10
+
+// Flags of the helpers, from include/uapi/linux/bpf.h.
+const (
+	noWakeup    = 1          // BPF_RB_NO_WAKEUP
+	forceWakeup = 2          // BPF_RB_FORCE_WAKEUP
+	currentCPU  = 0xffffffff // BPF_F_CURRENT_CPU
+)
+
+// load loads a raw tracepoint's program, which BPF_PROG_TEST_RUN runs since 5.10
+// with arguments of ours, and whose helpers are those of tracers.
+func (l *lab) load(name string, code asm.Instructions) *ebpf.Program {
+	p, err := tryLoad(name, ebpf.RawTracepoint, code)
+	l.must("load program "+name, err)
+	l.after(p.Close)
+	return p
+}
+
+func tryLoad(name string, of ebpf.ProgramType, code asm.Instructions) (*ebpf.Program, error) {
+	return ebpf.NewProgram(&ebpf.ProgramSpec{Name: name, Type: of, Instructions: code, License: "GPL"})
+}
+
+// run runs a program on the current CPU, and returns what it returns.
+//
+// BPF_F_TEST_RUN_ON_CPU is not used: it runs the program with interrupts off, and
+// a wake-up waits until they are on.
+func (l *lab) run(p *ebpf.Program, args ...uint64) int {
+	got, err := runProgram(p, args...)
+	l.must("run program", err)
+	return got
+}
+
+func runProgram(p *ebpf.Program, args ...uint64) (int, error) {
+	var context [4]uint64
+	copy(context[:], args)
+	got, err := p.Run(&ebpf.RunOptions{Context: context})
+	return int(int32(got)), err
+}
+
+// errno is the errno that a helper returned, or 0.
+func errno(returned int) unix.Errno { return unix.Errno(max(-returned, 0)) }
+
+// newMap makes a map that is closed after the experiment.
+func (l *lab) newMap(spec ebpf.MapSpec) *ebpf.Map {
+	m, err := ebpf.NewMap(&spec)
+	l.must("make map "+spec.Name, err)
+	l.after(m.Close)
+	return m
+}
+
+// scratch is a map of one value, that programs read and write in place.
+func (l *lab) scratch(size uint32) *ebpf.Map {
+	return l.newMap(ebpf.MapSpec{Name: "scratch", Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: 1})
+}
+
+// read is the first number in a scratch map.
+func (l *lab) read(m *ebpf.Map) uint64 {
+	value := make([]byte, m.ValueSize())
+	l.must("read scratch", m.Lookup(uint32(0), value))
+	return binary.NativeEndian.Uint64(value)
+}
+
+// argument loads the nth argument of a program into a register.
+func argument(into asm.Register, n int) asm.Instruction {
+	return asm.LoadMem(into, asm.R1, int16(8*n), asm.DWord)
+}
+
+// outputProgram sends as many bytes as its first argument says, with the flags of
+// its second, and the third as the first eight bytes. It returns what the helper
+// does.
+func (l *lab) outputProgram(to *ebpf.Map) *ebpf.Program {
+	data := l.scratch(scratchBytes)
+	code := asm.Instructions{
+		asm.Mov.Reg(asm.R9, asm.R1),
+		argument(asm.R6, 0),
+		argument(asm.R7, 1),
+		argument(asm.R8, 2),
+		asm.And.Imm(asm.R6, scratchBytes-1),
+		asm.LoadMapValue(asm.R2, data.FD(), 0),
+		asm.StoreMem(asm.R2, 0, asm.R8, asm.DWord),
+	}
+	if to.Type() == ebpf.RingBuf {
+		code = append(code,
+			asm.LoadMapPtr(asm.R1, to.FD()),
+			asm.Mov.Reg(asm.R3, asm.R6),
+			asm.Mov.Reg(asm.R4, asm.R7),
+			asm.FnRingbufOutput.Call(),
+		)
+	} else {
+		code = append(code,
+			asm.Mov.Reg(asm.R1, asm.R9),
+			asm.Mov.Reg(asm.R4, asm.R2),
+			asm.LoadMapPtr(asm.R2, to.FD()),
+			asm.Mov.Reg(asm.R3, asm.R7),
+			asm.Mov.Reg(asm.R5, asm.R6),
+			asm.FnPerfEventOutput.Call(),
+		)
+	}
+	return l.load("output", append(code, asm.Return()))
+}
+
+// output sends so many bytes, the first eight of which are a number.
+type output func(size int, number uint64) unix.Errno
+
+// outputWith returns what sends to a map with these flags.
+func (l *lab) outputWith(to *ebpf.Map, flags uint64) output {
+	program := l.outputProgram(to)
+	return func(size int, number uint64) unix.Errno {
+		return errno(l.run(program, uint64(size), flags, number))
+	}
+}
+
+// output returns what sends without flags; to a perf buffer, into the ring of the
+// current CPU.
+func (l *lab) output(to *ebpf.Map) output {
+	if to.Type() == ebpf.RingBuf {
+		return l.outputWith(to, 0)
+	}
+	return l.outputWith(to, currentCPU)
+}
+
+// ok ends the experiment if an output that it needs was refused.
+func (l *lab) ok(refusal unix.Errno) {
+	if refusal != 0 {
+		l.end(fmt.Errorf("output: %w", refusal))
+	}
+}
+
+// fill outputs until it is refused, and returns how many were not, and why this was.
+func (l *lab) fill(output output, size int) (int, unix.Errno) {
+	for n := 0; n < 1<<16; n++ {
+		if refusal := output(size, uint64(n)); refusal != 0 {
+			return n, refusal
+		}
+	}
+	l.end(errors.New("the ring takes everything"))
+	return 0, 0
+}
+
+// Answers of a program that reserves, and what it is asked to do.
+const (
+	reserved = iota
+	noFirst  // the first reservation failed
+	noSecond // the second did
+)
+const (
+	submitIt = iota
+	discardIt
+)
+
+// reserve runs a program that reserves, and names its answer.
+func (l *lab) reserve(p *ebpf.Program, args ...uint64) string {
+	return [...]string{"reserved", "NULL", "second NULL"}[l.run(p, args...)]
+}
+
+// reserveProgram reserves so many bytes, with flags of its third argument, and
+// submits or discards them, as the first says, with the flags of the second.
+func (l *lab) reserveProgram(to *ebpf.Map, size int) *ebpf.Program {
+	return l.load("reserve", asm.Instructions{
+		argument(asm.R6, 0),
+		argument(asm.R7, 1),
+		argument(asm.R3, 2),
+		asm.LoadMapPtr(asm.R1, to.FD()),
+		asm.Mov.Imm(asm.R2, int32(size)),
+		asm.FnRingbufReserve.Call(),
+		asm.JNE.Imm(asm.R0, 0, "reserved"),
+		asm.Mov.Imm(asm.R0, noFirst),
+		asm.Return(),
+		asm.Mov.Reg(asm.R1, asm.R0).WithSymbol("reserved"),
+		asm.Mov.Reg(asm.R2, asm.R7),
+		asm.JNE.Imm(asm.R6, submitIt, "discard"),
+		asm.FnRingbufSubmit.Call(),
+		asm.Mov.Imm(asm.R0, reserved),
+		asm.Return(),
+		asm.FnRingbufDiscard.Call().WithSymbol("discard"),
+		asm.Mov.Imm(asm.R0, reserved),
+		asm.Return(),
+	})
+}
+
+// reserveTwoProgram reserves both sizes, writes 1 and 2 into them, and submits the
+// second before the first.
+func (l *lab) reserveTwoProgram(to *ebpf.Map, first, second int) *ebpf.Program {
+	reserve := func(size int) asm.Instructions {
+		return asm.Instructions{
+			asm.LoadMapPtr(asm.R1, to.FD()),
+			asm.Mov.Imm(asm.R2, int32(size)),
+			asm.Mov.Imm(asm.R3, 0),
+			asm.FnRingbufReserve.Call(),
+		}
+	}
+	code := append(reserve(first),
+		asm.JNE.Imm(asm.R0, 0, "first"),
+		asm.Mov.Imm(asm.R0, noFirst),
+		asm.Return(),
+		asm.Mov.Reg(asm.R7, asm.R0).WithSymbol("first"),
+	)
+	code = append(code, reserve(second)...)
+	return l.load("reserve_two", append(code,
+		asm.Mov.Reg(asm.R8, asm.R0),
+		asm.JNE.Imm(asm.R8, 0, "second"),
+		asm.Mov.Reg(asm.R1, asm.R7),
+		asm.Mov.Imm(asm.R2, noWakeup),
+		asm.FnRingbufDiscard.Call(),
+		asm.Mov.Imm(asm.R0, noSecond),
+		asm.Return(),
+		asm.Mov.Imm(asm.R1, 1).WithSymbol("second"),
+		asm.StoreMem(asm.R7, 0, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R1, 2),
+		asm.StoreMem(asm.R8, 0, asm.R1, asm.DWord),
+		asm.Mov.Reg(asm.R1, asm.R8),
+		asm.Mov.Imm(asm.R2, 0),
+		asm.FnRingbufSubmit.Call(),
+		asm.Mov.Reg(asm.R1, asm.R7),
+		asm.Mov.Imm(asm.R2, 0),
+		asm.FnRingbufSubmit.Call(),
+		asm.Mov.Imm(asm.R0, reserved),
+		asm.Return(),
+	))
+}
+
+// queryProgram returns what bpf_ringbuf_query says of its first argument.
+func (l *lab) queryProgram(of *ebpf.Map) *ebpf.Program {
+	return l.load("query", asm.Instructions{
+		argument(asm.R2, 0),
+		asm.LoadMapPtr(asm.R1, of.FD()),
+		asm.FnRingbufQuery.Call(),
+		asm.Return(),
+	})
+}
+
+// page is the size of one.
+var page = os.Getpagesize()
+
+// isRefused reports whether an error says that the verifier, or the kernel, does
+// not know what a program or a map asks for.
+func isRefused(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EACCES) || errors.Is(err, ebpf.ErrNotSupported)
+}

@@ -1,0 +1,214 @@
+package facts
+
+import (
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+)
+
+func wakeup() []Statement {
+	return []Statement{
+		{
+			ID:     "wake-when-caught-up",
+			Text:   "Without flags a record wakes the reader if that had read all before it, and only then.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
+			run: func(l *lab) {
+				ring, output := l.waited(0)
+				l.ok(output(8, 1))
+				l.check("first record wakes", true, ring.woken())
+				l.ok(output(8, 2))
+				l.check("second, unread first", false, ring.woken())
+				ring.read()
+				l.ok(output(8, 3))
+				l.check("third, all read", true, ring.woken())
+			},
+		},
+		{
+			ID:     "no-wakeup-flag",
+			Text:   "A record with BPF_RB_NO_WAKEUP wakes nobody, even if the reader had caught up.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
+			run: func(l *lab) {
+				ring, output := l.waited(noWakeup)
+				l.ok(output(8, 1))
+				l.check("wakes", false, ring.woken())
+				l.check("records in the ring", 1, len(ring.read()))
+			},
+		},
+		{
+			ID:     "force-wakeup-flag",
+			Text:   "A record with BPF_RB_FORCE_WAKEUP wakes, whatever the reader has read.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
+			run: func(l *lab) {
+				ring, output := l.waited(forceWakeup)
+				for _, what := range []string{"first wakes", "second, nothing read", "third, nothing read"} {
+					l.ok(output(8, 1))
+					l.check(what, true, ring.woken())
+				}
+			},
+		},
+		{
+			ID:     "discard-wakes",
+			Text:   "A discarded record wakes the reader as a submitted one does, although there is nothing to read.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
+			run: func(l *lab) {
+				ring := l.ring(page, 0)
+				reserve := l.reserveProgram(ring.Map, 8)
+				ring.wait()
+				l.check("reserve", "reserved", l.reserve(reserve, discardIt, 0))
+				l.check("discard wakes", true, ring.woken())
+				l.check("records to read", 0, len(ring.read()))
+				l.check("reserve", "reserved", l.reserve(reserve, discardIt, noWakeup))
+				l.check("with NO_WAKEUP", false, ring.woken())
+			},
+		},
+		{
+			ID:     "adaptive-stall",
+			Text:   "After one record with NO_WAKEUP that the sleeping reader was not told of, none without flags wakes it any more; FORCE_WAKEUP does.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
+			run: func(l *lab) {
+				l.stall(func(ring *ring) { l.ok(l.outputWith(ring.Map, noWakeup)(8, 0)) })
+			},
+		},
+		{
+			ID:     "adaptive-stall-by-discard",
+			Text:   "A record discarded with NO_WAKEUP stalls a sleeping reader as a submitted one does.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
+			run: func(l *lab) {
+				l.stall(func(ring *ring) {
+					l.check("reserve", "reserved", l.reserve(l.reserveProgram(ring.Map, 8), discardIt, noWakeup))
+				})
+			},
+		},
+		{
+			ID:     "stall-ends-by-timeout",
+			Text:   "A stalled reader that looks at the ring after a time-out reads all, and is woken again from then on.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
+			run: func(l *lab) {
+				ring, output := l.waited(0)
+				l.ok(l.outputWith(ring.Map, noWakeup)(8, 1))
+				l.ok(output(8, 2))
+				l.check("woken", false, ring.woken())
+				l.check("read after the time-out", []uint64{1, 2}, numbers(ring.read()))
+				l.ok(output(8, 3))
+				l.check("woken by the next", true, ring.woken())
+			},
+		},
+		{
+			ID:     "no-wakeup-before-read",
+			Text:   "A record with NO_WAKEUP that comes before the reader waits is not seen by an epoll that was set up before it, until the time-out; poll(2), and an epoll set up after it, see it at once.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "ringbuf_map_poll_kern()"),
+			run: func(l *lab) {
+				ring, output := l.waited(noWakeup)
+				l.ok(output(8, 1))
+				l.check("epoll set up before", false, ring.woken())
+				poll := []unix.PollFd{{Fd: int32(ring.FD()), Events: unix.POLLIN}}
+				n, err := unix.Poll(poll, 0)
+				l.must("poll", err)
+				l.check("poll", true, n == 1)
+				l.check("epoll set up after", true, l.woken(l.epoll(ring.FD())))
+			},
+		},
+		{
+			ID:     "cilium-waits-out-deadline",
+			Text:   "The reader of cilium/ebpf does not return a record with NO_WAKEUP from before its Read until its deadline.",
+			Source: "https://github.com/cilium/ebpf/blob/v0.22.0/ringbuf/reader.go",
+			run:    ciliumWaits,
+		},
+		{
+			ID:     "perf-wakeup-events",
+			Text:   "A perf ring wakes its reader on every nth record, as the reader asked for when it opened the ring.",
+			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				attr := bpfOutput()
+				attr.Wakeup = 3
+				ring := l.perfRing(array, l.onCPU(0), page, attr)
+				output := l.output(array)
+				ring.wait()
+				checkAll(l, "records 1 to 6 wake", upTo(6),
+					func(n int) any { return n%3 == 0 },
+					func(n int) any { l.ok(output(8, 0)); return ring.woken() })
+			},
+		},
+		{
+			ID:     "perf-watermark",
+			Text:   "With a watermark a perf ring wakes after more than so many bytes; the last records stay unread until somebody looks.",
+			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				attr := bpfOutput()
+				attr.Bits |= unix.PerfBitWatermark
+				attr.Wakeup = 100 // bytes: of records of 24, it is the fifth that is above
+				ring := l.perfRing(array, l.onCPU(0), page, attr)
+				output := l.output(array)
+				ring.wait()
+				checkAll(l, "records 1 to 5 wake", upTo(5),
+					func(n int) any { return n*perfFootprint(8) > 100 },
+					func(n int) any { l.ok(output(8, 0)); return ring.woken() })
+				ring.read()
+				l.ok(output(8, 0))
+				l.check("one more", false, ring.woken())
+				l.check("is in the ring", 1, len(ring.read()))
+			},
+		},
+		{
+			ID:     "wake-is-the-producers",
+			Text:   "Who wakes the reader is the program's decision for a ring buffer, record by record, and the reader's for a perf ring: bpf_perf_event_output refuses the ring buffer's flags.",
+			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "bpf_perf_event_output()"),
+			run: func(l *lab) {
+				array := l.perfArray()
+				l.perfRing(array, l.onCPU(0), page, bpfOutput())
+				l.check("perf, flags of bits 32 and up", unix.EINVAL, l.outputWith(array, currentCPU|forceWakeup<<32)(8, 0))
+				ring := l.ring(page, 0)
+				l.check("ring, an unknown flag", unix.EINVAL, l.outputWith(ring.Map, 4)(8, 0))
+				l.check("reserve with any flag", "NULL", l.reserve(l.reserveProgram(ring.Map, 8), submitIt, 0, noWakeup))
+			},
+		},
+	}
+}
+
+// waited makes a ring buffer that a reader waits for, and what outputs to it with
+// these flags.
+func (l *lab) waited(flags uint64) (*ring, output) {
+	ring := l.ring(page, 0)
+	output := l.outputWith(ring.Map, flags)
+	ring.wait()
+	return ring, output
+}
+
+// stall has a reader wait, do something that must not wake it, and three records
+// come without flags.
+func (l *lab) stall(quiet func(*ring)) {
+	ring, output := l.waited(0)
+	quiet(ring)
+	for n := range uint64(3) {
+		l.ok(output(8, 1+n))
+	}
+	l.check("woken by three more", false, ring.woken())
+	l.ok(l.outputWith(ring.Map, forceWakeup)(8, 4))
+	l.check("by FORCE_WAKEUP", true, ring.woken())
+	all := numbers(ring.read())
+	l.check("then the last four read", []uint64{1, 2, 3, 4}, all[len(all)-4:])
+}
+
+// deadline is how long the library's reader may wait. It is told apart from at once.
+const deadline = 100 * time.Millisecond
+
+func ciliumWaits(l *lab) {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "ring", Type: ebpf.RingBuf, MaxEntries: uint32(page)})
+	l.must("make ring buffer", err)
+	l.after(m.Close)
+	output := l.outputWith(m, noWakeup)
+	reader, err := ringbuf.NewReader(m)
+	l.must("open reader", err)
+	l.after(reader.Close)
+	l.ok(output(8, 1))
+	begun := time.Now()
+	reader.SetDeadline(begun.Add(deadline))
+	record, err := reader.Read()
+	l.check("waited for its deadline", true, time.Since(begun) >= deadline*9/10)
+	l.check("then read", nil, err)
+	l.check("bytes", 8, len(record.RawSample))
+}
