@@ -24,7 +24,7 @@ type factsCmd struct {
 	kernelChoice
 
 	List   bool     `help:"List the statements, and decide none."`
-	Only   []string `help:"Only these statements, and those of these groups." placeholder:"ID,..."`
+	Only   []string `help:"Only these statements, and those of these groups." placeholder:"ID"`
 	Bisect string   `help:"Find the first kernel between --from and --to on which this statement's experiment sees something else." placeholder:"ID"`
 	From   string   `help:"The older end, as 5.10." placeholder:"VERSION"`
 	To     string   `help:"The newer end, as 7.3." placeholder:"VERSION"`

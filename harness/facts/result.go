@@ -72,9 +72,9 @@ func compare(checks []Check) (Verdict, string) {
 	var good, bad []string
 	for _, c := range checks {
 		if c.Seen == c.Want {
-			good = append(good, c.What+" "+c.Seen)
+			good = append(good, c.What+": "+c.Seen)
 		} else {
-			bad = append(bad, fmt.Sprintf("%s %s, want %s", c.What, c.Seen, c.Want))
+			bad = append(bad, fmt.Sprintf("%s: %s, want %s", c.What, c.Seen, c.Want))
 		}
 	}
 	if len(bad) > 0 {

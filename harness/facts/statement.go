@@ -45,6 +45,8 @@ var catalogue = []struct {
 	{"wakeup", wakeup},
 	{"order", order},
 	{"loss", loss},
+	{"errno", errnos},
+	{"memory", memory},
 }
 
 // Groups lists the names of the groups.
