@@ -16,7 +16,7 @@ import (
 
 // ioctlTracepoint attaches by perf_event_open and ioctl, which every kernel has.
 func ioctlTracepoint(name string, program *ebpf.Program) (io.Closer, error) {
-	id, err := tracepointID(name)
+	id, err := TracepointID(tracepointGroup, name)
 	if err != nil {
 		return nil, err
 	}

@@ -25,17 +25,18 @@ func linkTracepoint(name string, program *ebpf.Program) (io.Closer, error) {
 	return ioctlTracepoint(name, program)
 }
 
-// tracepointID is the kernel's number of a tracepoint.
-func tracepointID(name string) (uint64, error) {
+// TracepointID is the number of a tracepoint, by which a perf event names it. It
+// needs CAP_SYS_ADMIN and Linux 5.2 where tracefs is not mounted.
+func TracepointID(group, name string) (uint64, error) {
 	dir := tracefs()
 	if dir == "" {
-		id, err := detachedTracepointID(tracepointGroup, name)
+		id, err := detachedTracepointID(group, name)
 		if err != nil {
 			err = fmt.Errorf("%w (tracefs is not mounted on /sys/kernel/tracing)", err)
 		}
 		return id, err
 	}
-	return readNumber(filepath.Join(dir, "events", tracepointGroup, name, "id"))
+	return readNumber(filepath.Join(dir, "events", group, name, "id"))
 }
 
 // tracefs is where it is mounted, or "".

@@ -44,12 +44,18 @@ func (g *Grid) Count() map[Verdict]int {
 }
 
 // Differs is the first kernel on which something else was seen than on the one
-// before; "" if it was the same on all.
+// before; "" if it was the same on all that it was tried on.
 func (g *Grid) Differs(s Statement) string {
-	for i := 1; i < len(g.Columns); i++ {
-		if !g.at(g.Columns[i], s).Same(g.at(g.Columns[i-1], s)) {
-			return g.Columns[i].Kernel
+	var before *Result
+	for _, c := range g.Columns {
+		r := g.at(c, s)
+		if r.Verdict == Missing {
+			continue
 		}
+		if before != nil && !r.Same(*before) {
+			return c.Kernel
+		}
+		before = &r
 	}
 	return ""
 }

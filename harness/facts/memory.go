@@ -168,9 +168,7 @@ const memcgPages = 1024
 
 // memlock is what fdinfo says of a map, in bytes.
 func (l *lab) memlock(m *ebpf.Map) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", m.FD()))
-	l.must("read fdinfo", err)
-	return l.field(string(text), "memlock")
+	return l.field(l.fdinfo(m.FD()), "memlock")
 }
 
 // pinned is VmPin in KiB.

@@ -12,8 +12,8 @@ type Statement struct {
 	ID     string  `json:"id"`    // kebab-case
 	Group  string  `json:"group"` // one of [Groups]
 	Text   string  `json:"text"`
-	Source string  `json:"source"` // a file of the kernel at a version with the function, or a commit
-	Since  Version `json:"-"`      // the first kernel that has to have what it is about; 0: every one
+	Source string  `json:"source"`          // a file of the kernel at a version with the function, or a commit
+	Since  Version `json:"since,omitempty"` // the first kernel that has to have what it is about; 0: every one
 
 	run func(*lab)
 	// next is the second half of an experiment that takes two boots, for the
@@ -47,6 +47,8 @@ var catalogue = []struct {
 	{"loss", loss},
 	{"errno", errnos},
 	{"memory", memory},
+	{"features", kernelFeatures},
+	{"lifetimes", lifetimes},
 }
 
 // Groups lists the names of the groups.

@@ -7,21 +7,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Commands of bpf(2), for what the library does not do or does too well: it finds
-// out itself what a kernel has. From include/uapi/linux/bpf.h.
+// Commands and constants of bpf(2), for what the library does not do, or does too
+// well: it finds out itself what a kernel has. From include/uapi/linux/bpf.h.
 const (
-	mapLookupElem    = 1
-	mapUpdateElem    = 2
-	objGetInfoByFD   = 15
-	mapLookupBatch   = 24
-	linkCreate       = 28
-	attachPerfEvent  = 41 // BPF_PERF_EVENT of enum bpf_attach_type
-	progGetNextID    = 11
-	mapGetNextID     = 12
-	btfGetNextID     = 23
-	linkGetNextID    = 31
-	rbOverwrite      = 1 << 19 // BPF_F_RB_OVERWRITE
-	preserveElements = 1 << 11 // BPF_F_PRESERVE_ELEMS
+	mapCreate      = 0
+	mapLookupElem  = 1
+	mapUpdateElem  = 2
+	progLoad       = 5
+	progGetNextID  = 11
+	mapGetNextID   = 12
+	progGetFD      = 13
+	mapGetFD       = 14
+	objGetInfo     = 15
+	btfGetFD       = 19
+	btfGetNextID   = 23
+	mapLookupBatch = 24
+	linkCreate     = 28
+	linkGetFD      = 30
+	linkGetNextID  = 31
+
+	attachPerfEvent   = 41      // BPF_PERF_EVENT
+	attachKprobeMulti = 42      // BPF_TRACE_KPROBE_MULTI
+	preserveElements  = 1 << 11 // BPF_F_PRESERVE_ELEMS
+	rbOverwrite       = 1 << 19 // BPF_F_RB_OVERWRITE
 )
 
 // elemAttr is union bpf_attr of BPF_MAP_*_ELEM.
@@ -38,6 +46,51 @@ type batchAttr struct {
 	InBatch, OutBatch, Keys, Values uint64
 	Count, MapFD                    uint32
 	ElemFlags, Flags                uint64
+}
+
+// linkAttr is union bpf_attr of BPF_LINK_CREATE for a perf event.
+type linkAttr struct {
+	ProgFD, TargetFD, AttachType, Flags uint32
+	Cookie                              uint64
+}
+
+// multiAttr is that for kprobes.
+type multiAttr struct {
+	ProgFD, TargetFD, AttachType, Flags uint32
+	MultiFlags, Count                   uint32
+	Symbols, Addresses, Cookies         uint64
+}
+
+// idAttr is union bpf_attr of BPF_*_GET_FD_BY_ID and BPF_*_GET_NEXT_ID.
+type idAttr struct {
+	ID, NextID, OpenFlags uint32
+}
+
+// infoAttr is union bpf_attr of BPF_OBJ_GET_INFO_BY_FD.
+type infoAttr struct {
+	FD, Length uint32
+	Info       uint64
+}
+
+// info asks for what is known of an object, and returns how many bytes that is.
+func (l *lab) info(fd int, into []byte) int {
+	attr := infoAttr{FD: uint32(fd), Length: uint32(len(into)), Info: address(into)}
+	_, err := bpfCall(objGetInfo, &attr)
+	runtime.KeepAlive(into)
+	l.must("read info", err)
+	return int(attr.Length)
+}
+
+// address is that of memory which the caller keeps alive.
+func address[T any](mem []T) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))) }
+
+// cStrings is the address of an array of C strings, which live as long as keep does.
+func cStrings(texts ...string) (array uint64, keep any) {
+	var pointers []*byte
+	for _, text := range texts {
+		pointers = append(pointers, unsafe.SliceData(append([]byte(text), 0)))
+	}
+	return address(pointers), pointers
 }
 
 // bpfCall is bpf(2).

@@ -17,24 +17,26 @@ func (g *Grid) Text(w io.Writer) error {
 		fmt.Fprintf(&out, "%s: Linux %s\n", c.Kernel, c.known())
 	}
 	table := tabwriter.NewWriter(&out, 0, 0, 3, ' ', 0)
-	for _, group := range g.groups() {
-		fmt.Fprintf(table, "\n%s", group[0].Group)
-		for _, c := range g.Columns {
-			fmt.Fprintf(table, "\t%s", c.Kernel)
-		}
+	row := func(first string, cells []string, last string) {
 		if len(g.Columns) > 1 {
-			fmt.Fprint(table, "\tfirst to differ")
+			cells = append(cells, last)
 		}
-		fmt.Fprintln(table)
+		fmt.Fprintf(table, "%s\t%s\t\n", first, strings.Join(cells, "\t"))
+	}
+	empty := make([]string, len(g.Columns))
+	for _, group := range g.groups() {
+		row("", empty, "") // with its cells, or columns of groups would not be as wide as each other
+		var names []string
+		for _, c := range g.Columns {
+			names = append(names, c.Kernel)
+		}
+		row(group[0].Group, names, "first to differ")
 		for _, s := range group {
-			fmt.Fprintf(table, "  %s", s.ID)
+			var verdicts []string
 			for _, c := range g.Columns {
-				fmt.Fprintf(table, "\t%s", g.at(c, s).Verdict)
+				verdicts = append(verdicts, string(g.at(c, s).Verdict))
 			}
-			if len(g.Columns) > 1 {
-				fmt.Fprintf(table, "\t%s", g.Differs(s))
-			}
-			fmt.Fprintln(table)
+			row("  "+s.ID, verdicts, g.Differs(s))
 		}
 	}
 	if err := table.Flush(); err != nil {

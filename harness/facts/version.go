@@ -24,6 +24,19 @@ func (v Version) String() string {
 	return text
 }
 
+// MarshalText writes it as String does.
+func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (v *Version) UnmarshalText(text []byte) error {
+	var major, minor, patch uint32
+	if n, _ := fmt.Sscanf(string(text), "%d.%d.%d", &major, &minor, &patch); n < 2 {
+		return fmt.Errorf("version %q: want MAJOR.MINOR or MAJOR.MINOR.PATCH", text)
+	}
+	*v = kernel(major, minor, patch)
+	return nil
+}
+
 // line is the version without its patch level.
 func (v Version) line() Version { return v &^ 0xff }
 

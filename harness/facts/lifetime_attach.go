@@ -1,0 +1,86 @@
+package facts
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+)
+
+// attachments are statements about processes that attach a program and end.
+func attachments() []Statement {
+	return []Statement{
+		{
+			ID:     "link-ends-with-process",
+			Text:   "A link that is not pinned ends with the process that made it.",
+			Source: elixir("6.12", "kernel/bpf/syscall.c", "bpf_link_release()"),
+			run:    endsWithProcess(loaderJob{Attach: byRawTracepoint.name}),
+		},
+		{
+			ID:     "pinned-link-stays",
+			Text:   "A pinned link keeps its program attached after the loader has ended, until it is unpinned.",
+			Source: commit("70ed506c3bbc", "bpf: Introduce pinnable bpf_link abstraction"),
+			run:    staysWithoutProcess(loaderJob{Attach: byRawTracepoint.name, PinLink: true}),
+		},
+		{
+			ID:     "tracepoint-event-ends-with-process",
+			Text:   "What is attached to a tracepoint by a perf event ends with its process.",
+			Source: elixir("6.12", "kernel/events/core.c", "perf_release()"),
+			run:    endsWithProcess(loaderJob{Attach: byTracepoint.name, Event: true}),
+		},
+		{
+			ID:     "tracepoint-link-stays",
+			Text:   "What is attached to a tracepoint by a link, which is pinned, does not.",
+			Source: commit("b89fbfbb854c", "bpf: Implement minimal BPF perf link"),
+			Since:  kernel(5, 15, 0),
+			run:    staysWithoutProcess(loaderJob{Attach: byTracepoint.name, PinLink: true}),
+		},
+		{
+			ID:     "kprobe-event-ends-with-process",
+			Text:   "What is attached to a kprobe by a perf event ends with its process.",
+			Source: elixir("6.12", "kernel/events/core.c", "perf_release()"),
+			run:    endsWithProcess(loaderJob{Attach: byKprobe.name, Event: true}),
+		},
+		{
+			ID:     "kprobe-link-stays",
+			Text:   "What is attached to a kprobe by a link, which is pinned, does not.",
+			Source: commit("b89fbfbb854c", "bpf: Implement minimal BPF perf link"),
+			Since:  kernel(5, 15, 0),
+			run:    staysWithoutProcess(loaderJob{Attach: byKprobe.name, PinLink: true}),
+		},
+	}
+}
+
+// endsWithProcess has a loader attach a program, sees it count, and ends it.
+func endsWithProcess(job loaderJob) func(*lab) {
+	return func(l *lab) {
+		job.Dir = l.mount("bpf")
+		child := l.loader(job)
+		counter := l.pinnedCounter(job.Dir)
+		l.check("loader alive, counts", true, l.counts(counter))
+		child.end()
+		l.check("ended, stops counting", true, l.eventually(func() bool { return !l.counts(counter) }))
+	}
+}
+
+// staysWithoutProcess has a loader attach a program and pin the link.
+func staysWithoutProcess(job loaderJob) func(*lab) {
+	return func(l *lab) {
+		job.Dir = l.mount("bpf")
+		child := l.loader(job)
+		counter := l.pinnedCounter(job.Dir)
+		l.check("loader alive, counts", true, l.counts(counter))
+		child.end()
+		l.check("ended, counts", true, l.counts(counter))
+		l.must("unpin", os.Remove(filepath.Join(job.Dir, "link")))
+		l.check("unpinned, stops counting", true, l.eventually(func() bool { return !l.counts(counter) }))
+	}
+}
+
+// pinnedCounter is what a loader's program counts in.
+func (l *lab) pinnedCounter(dir string) *ebpf.Map {
+	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, "counter"), nil)
+	l.must("open pinned map", err)
+	l.after(m.Close)
+	return m
+}
