@@ -12,8 +12,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/internal/mirrors"
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -21,7 +23,12 @@ import (
 // program is the path of the real program: a test binary is not what boots.
 var program string
 
+// TestMain is the init of machines that misbehave, too.
 func TestMain(m *testing.M) {
+	if guest.IsInit() {
+		guest.Main(breakOnce)
+	}
+	facts.Loader()
 	os.Exit(build(m))
 }
 

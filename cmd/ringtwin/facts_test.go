@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/ringtwin/ringtwin/harness/facts"
+	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/internal/need"
+)
+
+// What the guest of TestOneCostsOne does wrong.
+const (
+	panics    = "query"
+	complains = "ring-mapped-twice"
+)
+
+// breakOnce answers as a guest does, but one experiment makes its kernel panic, and
+// another makes it complain.
+func breakOnce(ctx context.Context, request json.RawMessage, send func(any) error) error {
+	return session.Handle(ctx, request, func(answer any) error {
+		switch r, _ := answer.(facts.Result); r.ID {
+		case panics:
+			if err := os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0); err != nil {
+				return err
+			}
+		case complains:
+			if err := os.WriteFile("/dev/kmsg", []byte("<2>BUG: made up by a test\n"), 0); err != nil {
+				return err
+			}
+		}
+		return send(answer)
+	})
+}
+
+// TestOneCostsOne: an experiment that ends its machine, or breaks its kernel, does
+// not hold, and all others are decided in other machines.
+func TestOneCostsOne(t *testing.T) {
+	need.Program(t, "qemu-system-x86_64")
+	cmd := &factsCmd{Kernel: "6.1", Only: []string{"order", "memory"}, CPUs: 2, Memory: 512, Accel: "tcg", QEMU: "qemu-system-x86_64"}
+	statements, err := facts.Select(cmd.Only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	e := &env{t.Context(), &stdout, &stderr}
+	job, refs, err := cmd.job(e, []string{"6.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer job.close()
+	grid, err := job.grid(refs, statements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := grid.Columns[0].Results
+	for _, s := range statements {
+		want, seen := facts.Holds, ""
+		switch s.ID {
+		case panics:
+			want, seen = facts.Fails, "panic: "
+		case complains:
+			want, seen = facts.Fails, "BUG: made up by a test"
+		}
+		if r := results[s.ID]; r.Verdict != want || !bytes.Contains([]byte(r.Seen), []byte(seen)) {
+			t.Errorf("%s: %s: %s", s.ID, r.Verdict, r.Seen)
+		}
+	}
+	if code := exitCode(cmd.write(e, grid), &stderr); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	if t.Failed() {
+		t.Log(stderr.String())
+	}
+}
+
+// TestFactsExitCodes: what does not hold is 1, what was not tried 3.
+func TestFactsExitCodes(t *testing.T) {
+	one := []facts.Statement{{ID: "one", Group: "g", Text: "One."}}
+	grid := func(v facts.Verdict) *facts.Grid {
+		return &facts.Grid{Statements: one, Columns: []facts.Column{{Kernel: "host", Results: map[string]facts.Result{"one": {ID: "one", Verdict: v}}}}}
+	}
+	for name, test := range map[string]struct {
+		grid *facts.Grid
+		code int
+	}{
+		"holds":         {grid(facts.Holds), exitOK},
+		"does not hold": {grid(facts.Fails), exitFailed},
+		"not supported": {grid(facts.NotSupported), exitOK},
+		"not run":       {&facts.Grid{Statements: one, Columns: []facts.Column{{Kernel: "9.9"}}}, exitInfra},
+		"no kernels":    {&facts.Grid{Statements: one}, exitInfra},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, cmd := range []factsCmd{{}, {JSON: true}, {Markdown: true}} {
+				var stdout, stderr bytes.Buffer
+				err := cmd.write(&env{t.Context(), &stdout, &stderr}, test.grid)
+				if code := exitCode(err, &stderr); code != test.code || stdout.Len() == 0 {
+					t.Errorf("%+v: exit code %d", cmd, code)
+				}
+			}
+		})
+	}
+	if err := (&factsCmd{}).write(&env{t.Context(), brokenPipe{}, brokenPipe{}}, grid(facts.Holds)); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("cannot write: %v", err)
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, os.ErrClosed }
