@@ -123,9 +123,11 @@ func parseMessages(words []string) (map[uint32]string, error) {
 	return messages, nil
 }
 
+// explainPermission says what is needed, and offers what needs less, to a user who
+// is not root. What root may not do has another reason.
 func explainPermission(err error) error {
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("%w\ntracing needs root, or CAP_BPF and CAP_PERFMON: try sudo", err)
+	if os.Geteuid() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)) {
+		return errors.New("tracing on this kernel needs root, or CAP_BPF and CAP_PERFMON: try sudo; in a throwaway machine it needs neither, as in: ringtwin syscalls 6.1")
 	}
 	return err
 }

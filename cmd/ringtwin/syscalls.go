@@ -26,7 +26,7 @@ type syscallsCmd struct {
 	CPUs        []int         `name:"cpus" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
 	Attach      string        `default:"auto" enum:"${attaches}" help:"Where to hook into execve: ${enum}."`
 	Attachments bool          `help:"Show instead each way to attach a program to execve: the calls behind it, and what it costs an execve."`
-	Cost        bool          `default:"true" negatable:"" help:"Measure the costs too. In machines that are emulated only in virtual time: in wall time they would mean nothing."`
+	Cost        bool          `default:"true" negatable:"" hidden:"" help:"Measure what each way costs. A host says no where the guest is emulated: in wall time that would mean nothing."`
 	Probes      bool          `help:"Show the calls too by which the library finds out what the kernel can do."`
 	Markdown    bool          `xor:"format" help:"Write Markdown."`
 	JSON        bool          `name:"json" xor:"format" help:"Write JSON, with all calls of all numbers of CPUs."`
@@ -50,7 +50,7 @@ func (s *syscallsCmd) Run(e *env) error {
 		defer cancel()
 		taken, err := s.take(ctx)
 		if err != nil {
-			return explainSyscalls(err)
+			return explainPermission(err)
 		}
 		kernels = []census.Kernel{{Name: hostKernel, Censuses: []census.Census{*taken}}}
 	} else {
@@ -217,12 +217,4 @@ func watchHello(ctx context.Context, kind bpf.Transport, attach bpf.Attach) ([]c
 		return nil, fmt.Errorf("watch hello over %s, attached by %s: %w", kind, attach, err)
 	}
 	return calls, nil
-}
-
-// explainSyscalls says what is needed, and offers what needs less.
-func explainSyscalls(err error) error {
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return errors.New("loading and tracing on this kernel needs root, or CAP_BPF and CAP_PERFMON: run it with sudo, or in a throwaway machine without, as in: ringtwin syscalls 6.1")
-	}
-	return err
 }

@@ -64,7 +64,7 @@ func inOrder(t *testing.T, calls, want []string) {
 	}
 }
 
-// chapter is the sequence of the book: BTF, maps, program, messages, rings, and
+// chapterOf is the sequence of the book: BTF, maps, program, messages, rings, and
 // the attachment.
 func chapterOf(transport string, cpus int, attach ...string) []string {
 	want := []string{
@@ -168,26 +168,28 @@ func TestSyscallsNative(t *testing.T) {
 	}
 }
 
-// TestSyscallsNotAllowed: who may not load programs is told what that needs, and
-// what needs nothing.
-func TestSyscallsNotAllowed(t *testing.T) {
+// TestNotAllowed: who may not load programs is told what that needs, and what needs
+// nothing, in a line.
+func TestNotAllowed(t *testing.T) {
 	need.Root(t)
 	file, err := os.Open(program)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	// By its descriptor: the folder is root's.
-	cmd := exec.Command("/proc/self/fd/3", "syscalls")
-	cmd.ExtraFiles = []*os.File{file}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	said, err := cmd.CombinedOutput()
-	if cmd.ProcessState.ExitCode() != exitInfra || strings.Count(string(said), "\n") != 1 {
-		t.Errorf("%v, %s", err, said)
-	}
-	for _, want := range []string{"root, or CAP_BPF and CAP_PERFMON", "ringtwin syscalls 6.1"} {
-		if !strings.Contains(string(said), want) {
-			t.Errorf("no %q in %s", want, said)
+	for _, args := range []string{"syscalls", "syscalls --attachments", "hello", "hello --attach tracepoint"} {
+		// By its descriptor: the folder is root's.
+		cmd := exec.Command("/proc/self/fd/3", strings.Fields(args)...)
+		cmd.ExtraFiles = []*os.File{file}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		said, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != exitInfra || strings.Count(string(said), "\n") != 1 {
+			t.Errorf("%s: %v, %s", args, err, said)
+		}
+		for _, want := range []string{"root, or CAP_BPF and CAP_PERFMON", "ringtwin syscalls 6.1"} {
+			if !strings.Contains(string(said), want) {
+				t.Errorf("%s: no %q in %s", args, want, said)
+			}
 		}
 	}
 }

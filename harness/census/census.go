@@ -13,6 +13,13 @@ import (
 	"github.com/ringtwin/ringtwin/harness/ptrace"
 )
 
+// Kernel is what was found on one kernel, with different numbers of CPUs.
+type Kernel struct {
+	Name     string   `json:"kernel"` // as it was asked for
+	Censuses []Census `json:"censuses"`
+	Growth   []Growth `json:"growth,omitempty"`
+}
+
 // Census is what a tracer asked over each transport, on one kernel with a number
 // of CPUs.
 type Census struct {

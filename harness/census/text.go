@@ -8,13 +8,6 @@ import (
 	"text/tabwriter"
 )
 
-// Kernel is what was found on one kernel, with different numbers of CPUs.
-type Kernel struct {
-	Name     string   `json:"kernel"` // as it was asked for
-	Censuses []Census `json:"censuses"`
-	Growth   []Growth `json:"growth,omitempty"`
-}
-
 // columnWidth is that of one transport's calls, in characters.
 const columnWidth = 60
 
