@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -19,45 +21,75 @@ var errHold = errors.New("the program did not hold its reservation")
 // A program cannot sleep, and on 5.10 the verifier follows each turn of a loop. So
 // it waits by copying a lot, which is one instruction, and looks between copies.
 const (
-	holdBytes = 3 << 20
-	holdTurns = 4000
+	waitBytes = 3 << 20
+	waitTurns = 4000
+	holdLimit = 20 * time.Second
 )
+
+// wait has a program wait until the second word of flags is not 0, for a time at
+// most. R6 is where they are, R9 gets released, or stays as it was. R8 is used.
+func (l *lab) wait(flags *ebpf.Map, limit time.Duration) asm.Instructions {
+	bulk := l.scratch(waitBytes)
+	copyIt := asm.Instructions{
+		asm.LoadMapValue(asm.R1, bulk.FD(), 0),
+		asm.Mov.Imm(asm.R2, waitBytes),
+		asm.Mov.Reg(asm.R3, asm.R1),
+		asm.FnProbeReadKernel.Call(),
+	}
+	again := slices.Clone(copyIt)
+	again[0] = again[0].WithSymbol("turn")
+	return slices.Concat(
+		asm.Instructions{
+			asm.LoadMapValue(asm.R6, flags.FD(), 0),
+			asm.FnKtimeGetNs.Call(),
+			asm.StoreMem(asm.RFP, -8, asm.R0, asm.DWord),
+			asm.Mov.Imm(asm.R8, 0),
+		},
+		again, copyIt,
+		asm.Instructions{
+			asm.LoadMem(asm.R1, asm.R6, 8, asm.DWord),
+			asm.JNE.Imm(asm.R1, 0, "told"),
+			asm.FnKtimeGetNs.Call(),
+			asm.LoadMem(asm.R1, asm.RFP, -8, asm.DWord),
+			asm.Sub.Reg(asm.R0, asm.R1),
+			asm.RSh.Imm(asm.R0, 10), // a limit in nanoseconds would be too large for an instruction
+			asm.JGT.Imm(asm.R0, int32(limit>>10), "waited"),
+			asm.Add.Imm(asm.R8, 1),
+			asm.JLT.Imm(asm.R8, waitTurns, "turn"),
+			asm.Ja.Label("waited"),
+			asm.Mov.Imm(asm.R9, released).WithSymbol("told"),
+		},
+	)
+}
 
 // holdProgram reserves 8 bytes, sets the first flag, waits for the second and
 // submits.
 func (l *lab) holdProgram(to, flags *ebpf.Map) *ebpf.Program {
-	bulk := l.scratch(holdBytes)
-	return l.load("hold", asm.Instructions{
-		asm.LoadMapPtr(asm.R1, to.FD()),
-		asm.Mov.Imm(asm.R2, 8),
-		asm.Mov.Imm(asm.R3, 0),
-		asm.FnRingbufReserve.Call(),
-		asm.JNE.Imm(asm.R0, 0, "held"),
-		asm.Mov.Imm(asm.R0, noFirst),
-		asm.Return(),
-		asm.Mov.Reg(asm.R7, asm.R0).WithSymbol("held"),
-		asm.Mov.Imm(asm.R1, 1),
-		asm.StoreMem(asm.R7, 0, asm.R1, asm.DWord),
-		asm.LoadMapValue(asm.R6, flags.FD(), 0),
-		asm.StoreMem(asm.R6, 0, asm.R1, asm.DWord),
-		asm.Mov.Imm(asm.R8, 0),
-		asm.Mov.Imm(asm.R9, noSecond), // the answer, if nobody says stop
-		asm.LoadMapValue(asm.R1, bulk.FD(), 0).WithSymbol("turn"),
-		asm.Mov.Imm(asm.R2, holdBytes),
-		asm.Mov.Reg(asm.R3, asm.R1),
-		asm.FnProbeReadKernel.Call(),
-		asm.LoadMem(asm.R1, asm.R6, 8, asm.DWord),
-		asm.JNE.Imm(asm.R1, 0, "told"),
-		asm.Add.Imm(asm.R8, 1),
-		asm.JLT.Imm(asm.R8, holdTurns, "turn"),
-		asm.Ja.Label("submit"),
-		asm.Mov.Imm(asm.R9, released).WithSymbol("told"),
-		asm.Mov.Reg(asm.R1, asm.R7).WithSymbol("submit"),
-		asm.Mov.Imm(asm.R2, 0),
-		asm.FnRingbufSubmit.Call(),
-		asm.Mov.Reg(asm.R0, asm.R9),
-		asm.Return(),
-	})
+	return l.load("hold", slices.Concat(
+		asm.Instructions{
+			asm.LoadMapPtr(asm.R1, to.FD()),
+			asm.Mov.Imm(asm.R2, 8),
+			asm.Mov.Imm(asm.R3, 0),
+			asm.FnRingbufReserve.Call(),
+			asm.JNE.Imm(asm.R0, 0, "held"),
+			asm.Mov.Imm(asm.R0, noFirst),
+			asm.Return(),
+			asm.Mov.Reg(asm.R7, asm.R0).WithSymbol("held"),
+			asm.Mov.Imm(asm.R9, noSecond), // the answer, if nobody says stop
+			asm.Mov.Imm(asm.R1, 1),
+			asm.StoreMem(asm.R7, 0, asm.R1, asm.DWord),
+			asm.LoadMapValue(asm.R6, flags.FD(), 0),
+			asm.StoreMem(asm.R6, 0, asm.R1, asm.DWord),
+		},
+		l.wait(flags, holdLimit),
+		asm.Instructions{
+			asm.Mov.Reg(asm.R1, asm.R7).WithSymbol("waited"),
+			asm.Mov.Imm(asm.R2, 0),
+			asm.FnRingbufSubmit.Call(),
+			asm.Mov.Reg(asm.R0, asm.R9),
+			asm.Return(),
+		},
+	))
 }
 
 // onThread calls f on a thread of its own, on that CPU.

@@ -48,6 +48,7 @@ var catalogue = []struct {
 	{"errno", errnos},
 	{"memory", memory},
 	{"features", kernelFeatures},
+	{"context", contexts},
 	{"lifetimes", lifetimes},
 }
 

@@ -117,6 +117,12 @@ func wakeup() []Statement {
 			run:    ciliumWaits,
 		},
 		{
+			ID:     "cilium-spins-on-busy",
+			Text:   "The reader of cilium/ebpf spins while the record at its position is held, and honours neither its deadline nor Close.",
+			Source: "https://github.com/cilium/ebpf/blob/v0.22.0/ringbuf/reader.go",
+			run:    ciliumSpins,
+		},
+		{
 			ID:     "perf-wakeup-events",
 			Text:   "A perf ring wakes its reader on every nth record, as the reader asked for when it opened the ring.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
@@ -211,4 +217,35 @@ func ciliumWaits(l *lab) {
 	l.check("waited for its deadline", true, time.Since(begun) >= deadline*9/10)
 	l.check("then read", nil, err)
 	l.check("bytes", 8, len(record.RawSample))
+}
+
+func ciliumSpins(l *lab) {
+	ring := l.ring(page, 0)
+	reader, err := ringbuf.NewReader(ring.Map)
+	l.must("open reader", err)
+	closed := make(chan error, 1)
+	read := make(chan error, 1)
+	l.hold(ring, func() {
+		l.ok(l.outputWith(ring.Map, forceWakeup)(8, 2))
+		reader.SetDeadline(time.Now().Add(deadline / 10))
+		go func() {
+			_, err := reader.Read()
+			read <- err
+		}()
+		l.check("read returns, five deadlines later", false, within(deadline/2, read))
+		go func() { closed <- reader.Close() }()
+		l.check("close returns", false, within(deadline/5, closed))
+	})
+	l.check("read returns when it is submitted", true, within(patience, read))
+	l.check("close returns", true, within(patience, closed))
+}
+
+// within reports whether something comes in time.
+func within(limit time.Duration, c <-chan error) bool {
+	select {
+	case <-c:
+		return true
+	case <-time.After(limit):
+		return false
+	}
 }

@@ -1,0 +1,224 @@
+package facts
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// contexts are statements about what may come in between while a program runs.
+func contexts() []Statement {
+	return []Statement{
+		{
+			ID:     "wakeup-interrupts-program",
+			Text:   "The wake-up is an interrupt that comes in the middle of the program that outputs; with BPF_F_TEST_RUN_ON_CPU of another CPU it comes after the program.",
+			Source: elixir("6.12", "net/bpf/test_run.c", "bpf_prog_test_run_raw_tp()"),
+			run:    wakeupInterrupts,
+		},
+		{
+			ID:     "syscall-tracepoint-preempted",
+			Text:   "A program at a system call's tracepoint is not preempted; since 7.2 it is, by a kernel that preempts, and what it assembles in memory of its CPU may be torn.",
+			Source: elixir("6.13", "kernel/trace/trace_syscalls.c", "perf_syscall_enter()"),
+			run:    func(l *lab) { l.checkPreempted(bySyscallTracepoint, kernel(7, 2, 0)) },
+		},
+		{
+			ID:     "sys-enter-preempted",
+			Text:   "A program at the raw tracepoint sys_enter is not preempted; since 7.2 it is, by a kernel that preempts.",
+			Source: elixir("6.13", "include/trace/bpf_probe.h", "__BPF_DECLARE_TRACE_SYSCALL()"),
+			run:    func(l *lab) { l.checkPreempted(bySysEnter, kernel(7, 2, 0)) },
+		},
+		{
+			ID:     "raw-tracepoint-preempted",
+			Text:   "A program at another raw tracepoint is not preempted; since 7.0 it is, by a kernel that preempts.",
+			Source: elixir("6.12", "include/linux/tracepoint.h", "__DO_TRACE()"),
+			run:    func(l *lab) { l.checkPreempted(byWait, kernel(7, 0, 0)) },
+		},
+	}
+}
+
+// onCPUFlag is BPF_F_TEST_RUN_ON_CPU.
+const onCPUFlag = 1
+
+func wakeupInterrupts(l *lab) {
+	interrupts := l.scratch(8)
+	count := l.load("interrupts", append(addOne(interrupts), asm.Mov.Imm(asm.R0, 0), asm.Return()))
+	attached, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: "irq_work_entry", Program: count})
+	if errors.Is(err, unix.ENOENT) {
+		l.cannot("this kernel has no tracepoint irq_work_entry")
+	}
+	l.must("attach", err)
+	l.after(attached.Close)
+	ring := l.ring(page, 0)
+	ring.wait()
+	bulk := l.scratch(scratchBytes)
+	program := l.load("wakes", asm.Instructions{
+		asm.LoadMapPtr(asm.R1, ring.FD()),
+		asm.LoadMapValue(asm.R2, bulk.FD(), 0),
+		asm.Mov.Imm(asm.R3, 8),
+		asm.Mov.Imm(asm.R4, forceWakeup),
+		asm.LoadMapValue(asm.R6, interrupts.FD(), 0),
+		asm.LoadMem(asm.R7, asm.R6, 0, asm.DWord),
+		asm.FnRingbufOutput.Call(),
+		asm.LoadMapValue(asm.R1, bulk.FD(), 0),
+		asm.Mov.Imm(asm.R2, scratchBytes),
+		asm.Mov.Reg(asm.R3, asm.R1),
+		asm.FnProbeReadKernel.Call(), // for the time that it takes
+		asm.LoadMem(asm.R0, asm.R6, 0, asm.DWord),
+		asm.Sub.Reg(asm.R0, asm.R7),
+		asm.Return(),
+	})
+	l.check("interrupts before the program ended", 1, l.run(program))
+	other := l.cpu(1)
+	before := l.read(interrupts)
+	got, err := program.Run(&ebpf.RunOptions{Context: [4]uint64{}, Flags: onCPUFlag, CPU: uint32(other)})
+	l.must("run program on another CPU", err)
+	l.check("on another CPU, before it ended", 0, got)
+	l.check("after", true, l.eventually(func() bool { return l.read(interrupts) > before }))
+}
+
+// place is where a program waits to be preempted.
+type place struct {
+	program ebpf.ProgramType
+	raw     string // of a raw tracepoint
+	trigger func()
+}
+
+var (
+	bySyscallTracepoint = place{ebpf.TracePoint, "", trigger}
+	bySysEnter          = place{ebpf.RawTracepoint, "sys_enter", trigger}
+	byWait              = place{ebpf.RawTracepoint, "sched_process_wait", func() { _, _ = unix.Wait4(unix.Getpid(), nil, unix.WNOHANG, nil) }}
+)
+
+// checkPreempted expects that a program is preempted since a version, by a kernel
+// that preempts at all.
+func (l *lab) checkPreempted(at place, since Version) {
+	model := l.preemption()
+	want := l.kernel >= since && (model == "full" || model == "lazy")
+	if l.kernel >= since && model == unknownModel {
+		l.cannot("debugfs, which says how this kernel preempts itself, cannot be read")
+	}
+	l.check("by a kernel with preemption "+model, want, l.preempted(at))
+}
+
+// unknownModel is chosen when the kernel boots, and where it says which, nobody may
+// look.
+const unknownModel = "dynamic"
+
+// preemption is how the kernel preempts itself: none, voluntary, lazy or full.
+// sched_dynamic_show() in
+// https://elixir.bootlin.com/linux/v6.13/source/kernel/sched/debug.c
+func (l *lab) preemption() string {
+	text, err := os.ReadFile(filepath.Join(l.mount("debugfs"), "sched/preempt"))
+	if err == nil {
+		_, rest, _ := strings.Cut(string(text), "(")
+		model, _, _ := strings.Cut(rest, ")")
+		return model
+	}
+	// Chosen when the kernel was built: uname(2) says which.
+	var uts unix.Utsname
+	l.must("read version", unix.Uname(&uts))
+	version := unix.ByteSliceToString(uts.Version[:])
+	for _, known := range []struct{ word, model string }{
+		{"PREEMPT_DYNAMIC", unknownModel}, {"PREEMPT_LAZY", "lazy"}, {"PREEMPT", "full"},
+	} {
+		if strings.Contains(version, known.word) {
+			return known.model
+		}
+	}
+	return "voluntary"
+}
+
+// preemptLimit is how long a program waits to be preempted: many times what a
+// thread runs before it is another's turn.
+const preemptLimit = 100 * time.Millisecond
+
+// preempted has a program wait for a flag that another thread sets on the same CPU,
+// and reports whether that thread got to it.
+func (l *lab) preempted(at place) bool {
+	flags := l.newMap(ebpf.MapSpec{
+		Name: "flags", Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE,
+	})
+	program, err := tryLoad("wait", at.program, slices.Concat(
+		asm.Instructions{
+			asm.FnGetCurrentPidTgid.Call(), // nobody else is to wait
+			asm.Mov.Imm(asm.R9, noSecond),
+			asm.LSh.Imm(asm.R0, 32),
+			asm.RSh.Imm(asm.R0, 32),
+			asm.JNE.Imm(asm.R0, int32(unix.Gettid()), "end"),
+			asm.LoadMapValue(asm.R6, flags.FD(), 0),
+			asm.LoadMem(asm.R1, asm.R6, 0, asm.DWord),
+			asm.JNE.Imm(asm.R1, 0, "end"), // once
+			asm.Mov.Imm(asm.R1, 1),
+			asm.StoreMem(asm.R6, 0, asm.R1, asm.DWord),
+		},
+		l.wait(flags, preemptLimit),
+		asm.Instructions{
+			asm.StoreMem(asm.R6, 0, asm.R9, asm.DWord).WithSymbol("waited"),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
+			asm.Return(),
+		},
+	))
+	l.must("load program", err)
+	l.after(program.Close)
+	other := l.rival(flags)
+	l.attachAt(at, program)
+	at.trigger()
+	l.must("other thread", other())
+	switch answer := l.read(flags); answer {
+	case released:
+		return true
+	case noSecond:
+		return false
+	}
+	l.end(errors.New("the program did not run"))
+	return false
+}
+
+// rival starts a thread on this CPU that sets the second flag once the first is
+// set. The result waits for its end.
+func (l *lab) rival(flags *ebpf.Map) (end func() error) {
+	cpu := l.onCPU(0)
+	started, stop, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	value := l.mmap(flags.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE)
+	go func() {
+		ended <- onThread(cpu, func() error {
+			close(started)
+			for atomic.LoadUint64(word(value)) == 0 {
+				select {
+				case <-stop:
+					return nil
+				default:
+				}
+			}
+			atomic.StoreUint64(word(value[8:]), 1)
+			return nil
+		})
+	}()
+	<-started
+	return func() error {
+		close(stop)
+		return <-ended
+	}
+}
+
+// attachAt attaches a program until the end of the experiment.
+func (l *lab) attachAt(at place, program *ebpf.Program) {
+	if at.raw != "" {
+		attached, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: at.raw, Program: program})
+		l.must("attach", err)
+		l.after(attached.Close)
+		return
+	}
+	event := l.tracepoint()
+	l.must("set program", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_SET_BPF, program.FD()))
+	l.must("enable", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_ENABLE, 0))
+}
