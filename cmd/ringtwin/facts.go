@@ -97,13 +97,13 @@ func (f *factsCmd) list(e *env, statements []facts.Statement) error {
 		return json.NewEncoder(e.stdout).Encode(statements)
 	}
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "group\tstatement\tsince\twhat it says")
+	fmt.Fprintln(table, "group\tstatement\tsince\twhat it says\tsource")
 	for _, s := range statements {
 		since := "-"
 		if s.Since > 0 {
 			since = s.Since.String()
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Group, s.ID, since, s.Text)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Group, s.ID, since, s.Text, s.Source)
 	}
 	return table.Flush()
 }

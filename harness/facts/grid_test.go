@@ -34,7 +34,7 @@ func TestJudge(t *testing.T) {
 		"error":              {Statement{}, kernel(5, 10, 1), []Check{good}, errors.New("oh"), Fails, "oh"},
 		"absent, older":      {since, kernel(5, 10, 1), nil, absentError{unix.EINVAL}, NotSupported, "before 6.0: EINVAL"},
 		"absent, newer":      {since, kernel(6, 0, 0), nil, absentError{unix.EINVAL}, Fails, "EINVAL, although since 6.0"},
-		"there, older":       {since, kernel(5, 10, 1), []Check{good}, nil, Holds, "a: 1"},
+		"there, older":       {since, kernel(5, 10, 1), []Check{good}, nil, Holds, "a: 1; there before 6.0"},
 		"absent, never came": {Statement{}, kernel(5, 10, 1), nil, absentError{unix.EINVAL}, Fails, "EINVAL"},
 		"cannot":             {since, kernel(6, 1, 0), nil, cannotError("no CPU"), NotSupported, "no CPU"},
 	} {

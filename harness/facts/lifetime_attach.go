@@ -30,7 +30,7 @@ func attachments() []Statement {
 		},
 		{
 			ID:     "tracepoint-link-stays",
-			Text:   "What is attached to a tracepoint by a link, which is pinned, does not.",
+			Text:   "What is attached to a tracepoint by a link that is pinned stays attached after its process.",
 			Source: commit("b89fbfbb854c", "bpf: Implement minimal BPF perf link"),
 			Since:  kernel(5, 15, 0),
 			run:    staysWithoutProcess(loaderJob{Attach: byTracepoint.name, PinLink: true}),
@@ -43,7 +43,7 @@ func attachments() []Statement {
 		},
 		{
 			ID:     "kprobe-link-stays",
-			Text:   "What is attached to a kprobe by a link, which is pinned, does not.",
+			Text:   "What is attached to a kprobe by a link that is pinned stays attached after its process.",
 			Source: commit("b89fbfbb854c", "bpf: Implement minimal BPF perf link"),
 			Since:  kernel(5, 15, 0),
 			run:    staysWithoutProcess(loaderJob{Attach: byKprobe.name, PinLink: true}),

@@ -99,7 +99,7 @@ func loss() []Statement {
 		},
 		{
 			ID:     "wedge-two-pages",
-			Text:   "In two pages it is payloads of 8149 to 8172 bytes.",
+			Text:   "A perf ring of two pages refuses for ever after a loss at payloads of 8149 to 8172 bytes.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
 			run:    func(l *lab) { l.checkWedge(2*page, 8136) },
 		},

@@ -2,10 +2,8 @@ package facts
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -164,10 +162,6 @@ func memory() []Statement {
 	}
 }
 
-// memcgPages is much more than what a CPU keeps charged in advance: 64 pages.
-// https://elixir.bootlin.com/linux/v6.12/source/mm/memcontrol.c
-const memcgPages = 1024
-
 // memlock is what fdinfo says of a map, in bytes.
 func (l *lab) memlock(m *ebpf.Map) int {
 	return l.field(l.fdinfo(m.FD()), "memlock")
@@ -207,77 +201,4 @@ func countCPUs(list string) int {
 		n += last - first + 1
 	}
 	return n
-}
-
-// memcg is a memory cgroup of this process alone.
-type memcg struct {
-	l     *lab
-	usage string
-}
-
-// memcg makes one, of whichever version there is, and moves this process there.
-func (l *lab) memcg() *memcg {
-	root, usage := l.cgroups()
-	dir, err := os.MkdirTemp(root, "ringtwin-facts-")
-	l.must("make cgroup", err)
-	l.after(func() error { return os.Remove(dir) })
-	procs := func(of string) error {
-		return os.WriteFile(filepath.Join(of, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
-	}
-	home := l.homeCgroup(root)
-	l.after(func() error { return procs(home) })
-	l.must("move to cgroup", procs(dir))
-	return &memcg{l, filepath.Join(dir, usage)}
-}
-
-// cgroups is a hierarchy with the memory controller, and the name of the file
-// that has what a group uses: the system's of version 1, or one of version 2 that
-// is mounted for the time being.
-func (l *lab) cgroups() (root, usage string) {
-	const v1 = "/sys/fs/cgroup/memory"
-	if _, err := os.Stat(v1 + "/memory.usage_in_bytes"); err == nil {
-		return v1, "memory.usage_in_bytes"
-	}
-	root = l.mount("cgroup2")
-	err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
-		l.cannot("no memory controller for cgroups")
-	}
-	l.must("enable memory controller", err)
-	return root, "memory.current"
-}
-
-// homeCgroup is where this process is.
-func (l *lab) homeCgroup(root string) string {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	l.must("read own cgroup", err)
-	for line := range strings.Lines(string(text)) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if parts[1] == "memory" || parts[1] == "" && !strings.HasSuffix(root, "/memory") {
-			return filepath.Join(root, parts[2])
-		}
-	}
-	l.cannot("this process is in no memory cgroup")
-	return ""
-}
-
-func (g *memcg) bytes() int {
-	text, err := os.ReadFile(g.usage)
-	g.l.must("read cgroup", err)
-	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	g.l.must("read cgroup", err)
-	return n
-}
-
-// mount mounts a file system on a folder of our own, until the end of the
-// experiment.
-func (l *lab) mount(of string) string {
-	dir, err := os.MkdirTemp("", "ringtwin-facts-")
-	l.must("make folder", err)
-	l.after(func() error { return os.Remove(dir) })
-	if err := unix.Mount(of, dir, of, 0, ""); err != nil {
-		l.cannot("cannot mount %s: %s", of, errnoOf(err))
-	}
-	l.after(func() error { return unix.Unmount(dir, unix.MNT_DETACH) })
-	return dir
 }

@@ -26,19 +26,19 @@ func contexts() []Statement {
 		},
 		{
 			ID:     "syscall-tracepoint-preempted",
-			Text:   "A program at a system call's tracepoint is not preempted; since 7.2 it is, by a kernel that preempts, and what it assembles in memory of its CPU may be torn.",
+			Text:   "A program at a system call's tracepoint is not preempted; since 7.2 it is, by a kernel that preempts itself, and what it assembles in memory of its CPU may be torn.",
 			Source: elixir("6.13", "kernel/trace/trace_syscalls.c", "perf_syscall_enter()"),
 			run:    func(l *lab) { l.checkPreempted(bySyscallTracepoint, kernel(7, 2, 0)) },
 		},
 		{
 			ID:     "sys-enter-preempted",
-			Text:   "A program at the raw tracepoint sys_enter is not preempted; since 7.2 it is, by a kernel that preempts.",
+			Text:   "A program at the raw tracepoint sys_enter is not preempted; since 7.2 it is, by a kernel that preempts itself.",
 			Source: elixir("6.13", "include/trace/bpf_probe.h", "__BPF_DECLARE_TRACE_SYSCALL()"),
 			run:    func(l *lab) { l.checkPreempted(bySysEnter, kernel(7, 2, 0)) },
 		},
 		{
 			ID:     "raw-tracepoint-preempted",
-			Text:   "A program at another raw tracepoint is not preempted; since 7.0 it is, by a kernel that preempts.",
+			Text:   "A program at a raw tracepoint that is no system call's is not preempted; since 7.0 it is, by a kernel that preempts itself.",
 			Source: elixir("6.12", "include/linux/tracepoint.h", "__DO_TRACE()"),
 			run:    func(l *lab) { l.checkPreempted(byWait, kernel(7, 0, 0)) },
 		},
@@ -101,19 +101,14 @@ var (
 // checkPreempted expects that a program is preempted since a version, by a kernel
 // that preempts at all.
 func (l *lab) checkPreempted(at place, since Version) {
-	model := l.preemption()
-	want := l.kernel >= since && (model == "full" || model == "lazy")
-	if l.kernel >= since && model == unknownModel {
-		l.cannot("debugfs, which says how this kernel preempts itself, cannot be read")
+	if model := l.preemption(); l.kernel >= since && model != "full" && model != "lazy" {
+		l.cannot("this kernel does not preempt itself, as far as it says: %s", model)
 	}
-	l.check("by a kernel with preemption "+model, want, l.preempted(at))
+	l.check("preempted", l.kernel >= since, l.preempted(at))
 }
 
-// unknownModel is chosen when the kernel boots, and where it says which, nobody may
-// look.
-const unknownModel = "dynamic"
-
-// preemption is how the kernel preempts itself: none, voluntary, lazy or full.
+// preemption is how the kernel preempts itself: none, voluntary, lazy or full, or
+// dynamic, where that is chosen at boot and debugfs does not say it.
 // sched_dynamic_show() in
 // https://elixir.bootlin.com/linux/v6.13/source/kernel/sched/debug.c
 func (l *lab) preemption() string {
@@ -128,7 +123,7 @@ func (l *lab) preemption() string {
 	l.must("read version", unix.Uname(&uts))
 	version := unix.ByteSliceToString(uts.Version[:])
 	for _, known := range []struct{ word, model string }{
-		{"PREEMPT_DYNAMIC", unknownModel}, {"PREEMPT_LAZY", "lazy"}, {"PREEMPT", "full"},
+		{"PREEMPT_DYNAMIC", "dynamic"}, {"PREEMPT_LAZY", "lazy"}, {"PREEMPT", "full"},
 	} {
 		if strings.Contains(version, known.word) {
 			return known.model

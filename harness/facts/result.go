@@ -63,6 +63,9 @@ func judge(s Statement, on Version, checks []Check, err error) Result {
 		r.Verdict, r.Seen = Fails, "nothing was compared"
 	default:
 		r.Verdict, r.Seen = compare(checks)
+		if r.Verdict == Holds && on < s.Since {
+			r.Seen += "; there before " + s.Since.String() // backported
+		}
 	}
 	return r
 }
