@@ -17,7 +17,7 @@ import (
 // Exit codes. An infrastructure error never hides a failed comparison.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the twins differ, or a ledger does not balance
+	exitFailed = 1 // the twins differ, a ledger does not balance, or a statement does not hold
 	exitUsage  = 2
 	exitInfra  = 3 // infrastructure, or a planned trial was not measured
 )
