@@ -1,10 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,9 +9,7 @@ import (
 	"sync"
 
 	"github.com/ringtwin/ringtwin/harness/census"
-	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
-	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -50,15 +44,24 @@ func (s *syscallsCmd) inMachines(e *env) (found []census.Kernel, errs []error, e
 		return nil, nil, err
 	}
 	defer os.RemoveAll(j.temp)
-	resolver, err := s.resolver(j.cache, nil)
+	refs, err := j.resolve()
 	if err != nil {
 		return nil, nil, err
 	}
+	return j.run(refs)
+}
+
+// resolve finds out what all words mean. A kernel is taken once.
+func (j *syscallsJob) resolve() ([]kernel.Ref, error) {
+	resolver, err := j.resolver(j.cache, nil)
+	if err != nil {
+		return nil, err
+	}
 	var refs []kernel.Ref
-	for _, want := range s.Kernels {
-		some, err := resolver.Resolve(e.ctx, want)
+	for _, want := range j.Kernels {
+		some, err := resolver.Resolve(j.ctx, want)
 		if err != nil {
-			return nil, nil, kernelError(err)
+			return nil, kernelError(err)
 		}
 		for _, ref := range some {
 			if !slices.Contains(refs, ref) {
@@ -66,6 +69,11 @@ func (s *syscallsCmd) inMachines(e *env) (found []census.Kernel, errs []error, e
 			}
 		}
 	}
+	return refs, nil
+}
+
+// run takes as many censuses at once as the host can bear.
+func (j *syscallsJob) run(refs []kernel.Ref) (found []census.Kernel, errs []error, err error) {
 	memory, err := fleet.AvailableMemory()
 	if err != nil {
 		return nil, nil, err
@@ -73,31 +81,40 @@ func (s *syscallsCmd) inMachines(e *env) (found []census.Kernel, errs []error, e
 	kernels := make([]census.Kernel, len(refs))
 	var tasks []fleet.Task
 	for i, ref := range refs {
-		kernels[i] = census.Kernel{Name: ref.Name, Censuses: make([]census.Census, len(s.CPUs))}
-		for n, cpus := range s.CPUs {
+		kernels[i] = census.Kernel{Name: ref.Name, Censuses: make([]census.Census, len(j.CPUs))}
+		for n, cpus := range j.CPUs {
 			k := &kernelCensus{syscallsJob: j, ref: ref, cpus: cpus, found: &kernels[i].Censuses[n], log: fmt.Sprintf("%d-%d.log", i, cpus)}
 			tasks = append(tasks, fleet.Task{
-				Fetch: k.fetch, Run: k.run, Threads: 1, MemoryBytes: int64(s.Memory)<<20 + overheadBytes,
+				// A tracer that is watched runs on one CPU at a time.
+				Fetch: k.fetch, Run: k.run, Threads: 1, MemoryBytes: int64(j.Memory)<<20 + overheadBytes,
 			})
 		}
 	}
-	failed := fleet.Run(e.ctx, fleet.Limits{Jobs: s.Jobs, MemoryBytes: memory / 10 * 8}, tasks)
+	failed := fleet.Run(j.ctx, fleet.Limits{Jobs: j.Jobs, MemoryBytes: memory / 10 * 8}, tasks)
 	j.show.end()
-	for i := range kernels {
-		bad := slices.DeleteFunc(failed[i*len(s.CPUs):(i+1)*len(s.CPUs)], func(err error) bool { return err == nil })
-		if len(bad) == 0 {
-			found = append(found, kernels[i])
-			continue
-		}
-		errs = append(errs, bad...)
-		var failure *machine.Failure
-		if errors.As(bad[0], &failure) {
-			fmt.Fprintf(e.stderr, "ringtwin: %s: %s", refs[i].Name, failure.Report())
+	for of := range slices.Chunk(failed, len(j.CPUs)) {
+		if i := slices.IndexFunc(of, func(err error) bool { return err != nil }); i >= 0 {
+			j.explain(refs[0].Name, of[i])
+			errs = append(errs, of[i])
 		} else {
-			fmt.Fprintf(e.stderr, "ringtwin: %s: %v\n", refs[i].Name, bad[0])
+			found = append(found, kernels[0])
 		}
+		refs, kernels = refs[1:], kernels[1:]
 	}
 	return found, errs, nil
+}
+
+// explain says what went wrong with a kernel.
+func (j *syscallsJob) explain(name string, err error) {
+	var failure *machine.Failure
+	switch {
+	case j.ctx.Err() != nil:
+		fmt.Fprintf(j.stderr, "ringtwin: %s: cancelled\n", name)
+	case errors.As(err, &failure):
+		fmt.Fprintf(j.stderr, "ringtwin: %s: %s", name, failure.Report())
+	default:
+		fmt.Fprintf(j.stderr, "ringtwin: %s: %v\n", name, err)
+	}
 }
 
 // accel says on which accelerator machines run. The first kernel proves KVM.
@@ -114,129 +131,11 @@ func (j *syscallsJob) accel(cfg machine.Config) machine.Accel {
 	return j.choice.Accel
 }
 
-// kernelCensus is the work on one kernel with one number of CPUs.
-type kernelCensus struct {
-	*syscallsJob
-	ref    kernel.Ref
-	cpus   int
-	log    string // of the console
-	bundle *kernel.Bundle
-	found  *census.Census
-
-	emulated bool // known once the machine is started
+// keepChoice remembers the accelerator: a machine has booted with it.
+func (j *syscallsJob) keepChoice() {
+	j.choosing.Lock()
+	defer j.choosing.Unlock()
+	if j.choice != nil {
+		j.choice.Keep()
+	}
 }
-
-func (k *kernelCensus) phase(name string) {
-	k.show.phase(fmt.Sprintf("%s, %d CPUs", k.ref.Name, k.cpus), name)
-}
-
-func (k *kernelCensus) fetch(ctx context.Context) error {
-	resolver, err := k.resolver(k.cache, k.phase)
-	if err != nil {
-		return err
-	}
-	k.bundle, err = resolver.Fetch(ctx, k.ref)
-	return kernelError(err)
-}
-
-func (k *kernelCensus) run(ctx context.Context, fetched error) error {
-	err := fetched
-	if err == nil {
-		err = k.take(ctx)
-	}
-	if err != nil {
-		k.phase("failed")
-		return fmt.Errorf("with %d CPUs: %w", k.cpus, err)
-	}
-	k.phase("done")
-	return nil
-}
-
-// take has this program do in a machine what it does here without a kernel.
-func (k *kernelCensus) take(ctx context.Context) error {
-	m, err := k.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer m.Kill()
-	ready, err := m.AwaitReady(ctx)
-	if err != nil {
-		return err
-	}
-	if k.Clock != record.Virtual && ready.CPUs != k.cpus {
-		return fmt.Errorf("the kernel has started %d of them", ready.CPUs)
-	}
-	k.phase("census")
-	var stdout, stderr bytes.Buffer
-	code := 0
-	err = m.Exec(ctx, k.command(), k.Timeout+requestTimeout, func(o guest.Output) error {
-		stdout.Write(o.Stdout)
-		stderr.Write(o.Stderr)
-		code = *cmp.Or(o.Exit, &code)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if code != 0 {
-		return errors.New(string(bytes.TrimPrefix(bytes.TrimSpace(stderr.Bytes()), []byte("ringtwin: "))))
-	}
-	var there []census.Kernel
-	if err := json.Unmarshal(stdout.Bytes(), &there); err != nil {
-		return fmt.Errorf("read census: %w", err)
-	}
-	if len(there) != 1 || len(there[0].Censuses) != 1 {
-		return errors.New("the guest sent something else than one census")
-	}
-	*k.found = there[0].Censuses[0]
-	if k.found.Virtual = k.Clock == record.Virtual; k.found.Virtual {
-		return nil // it serves one request, and nothing can be said to it
-	}
-	return m.Stop()
-}
-
-// command is what the guest is to run.
-func (k *kernelCensus) command() guest.Command {
-	args := []string{"/init", "syscalls", "--json", "--attach", k.Attach, "--timeout", k.Timeout.String()}
-	if k.Attachments {
-		args = append(args, "--attachments")
-	}
-	if !k.Cost || k.emulated && k.Clock != record.Virtual {
-		args = append(args, "--no-cost")
-	}
-	return guest.Command{Args: args, Env: []string{"HOME=/tmp"}, Dir: "/tmp"}
-}
-
-// start makes a machine of the one that was saved before, or is saved now. In
-// virtual time it is given the command then.
-func (k *kernelCensus) start(ctx context.Context) (*machine.Machine, error) {
-	cfg := machine.Config{
-		QEMU: k.QEMU, Kernel: k.bundle.Image, Initramfs: k.initramfs, CPUs: k.cpus, MemoryMiB: k.Memory,
-		Console: filepath.Join(k.temp, k.log),
-	}.Defaults()
-	cfg.Accel = k.accel(cfg)
-	cfg.Limits = machine.LimitsOf(cfg.Accel)
-	k.emulated = cfg.Accel == machine.TCG
-	if k.Clock == record.Virtual {
-		cfg.Virtual, cfg.Seed, cfg.Limits = true, virtualSeed, cfg.Limits.ForVirtual()
-	}
-	folder := filepath.Join(k.cache, "warm")
-	warm, err := machine.LoadWarm(folder, cfg, k.version)
-	if err != nil {
-		k.phase("boot, and save the machine")
-		warm, err = machine.SaveWarm(ctx, folder, cfg, k.version)
-	}
-	if err != nil {
-		return nil, err
-	}
-	var m *machine.Machine
-	if cfg.Virtual {
-		m, err = warm.StartVirtualExec(cfg.Console, k.command())
-	} else {
-		m, err = warm.Start(cfg.Console)
-	}
-	return m, errors.Join(err, warm.Close())
-}
-
-// virtualSeed is that of the machine's entropy in virtual time; any will do.
-const virtualSeed = 1
