@@ -5,7 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Sizes shared with event.h.
@@ -18,7 +21,7 @@ const (
 	MessageBytes = 12
 	// TextBytes is the size of a value in the config map: a message and a NUL.
 	TextBytes = 13
-	// ErrnoSlots is the number of counters in Counters.Failed.
+	// ErrnoSlots is the number of counters in Counters.Outcome.
 	ErrnoSlots = 128
 
 	// DefaultMessage is sent for a uid that the config map does not hold.
@@ -64,9 +67,22 @@ type Counters struct {
 	Triggers  uint64
 	Foreign   uint64
 	Attempts  uint64
-	Submitted uint64
 	Discarded uint64
-	Failed    [ErrnoSlots]uint64 // index: errno; 0: outside of the table
+	Outcome   [ErrnoSlots]uint64 // of the others, by errno; 0: accepted by the kernel
+}
+
+// Submitted is how many events the kernel has accepted.
+func (c *Counters) Submitted() uint64 { return c.Outcome[0] }
+
+// Failed are those that it has refused: how many of which errno.
+func (c *Counters) Failed() iter.Seq2[unix.Errno, uint64] {
+	return func(yield func(unix.Errno, uint64) bool) {
+		for errno, n := range c.Outcome {
+			if errno > 0 && n > 0 && !yield(unix.Errno(errno), n) {
+				return
+			}
+		}
+	}
 }
 
 var (

@@ -10,7 +10,7 @@
 #define MESSAGE_BYTES 12
 #define TEXT_BYTES 13
 
-/* Larger errnos than this are counted at index 0. EOPNOTSUPP is 95. */
+/* A power of two. The largest errno that an output has is EOPNOTSUPP, 95. */
 #define ERRNO_SLOTS 128
 
 /* Exactly one cache line, without implicit padding, before the payload tail. */
@@ -62,9 +62,8 @@ struct counters {
 	__u64 triggers;	 /* system calls seen */
 	__u64 foreign;	 /* of these, not the workload's, and not sent */
 	__u64 attempts;	 /* events tried to send: batch for each of the others */
-	__u64 submitted; /* accepted by the kernel */
 	__u64 discarded; /* reserved, then given back */
-	__u64 failed[ERRNO_SLOTS]; /* refused by the kernel, by errno */
+	__u64 outcome[ERRNO_SLOTS]; /* of the others: at 0 accepted by the kernel, else refused, by errno */
 };
 
 #endif

@@ -18,9 +18,8 @@ type twinRingbufOutputCounters struct {
 	Triggers  uint64
 	Foreign   uint64
 	Attempts  uint64
-	Submitted uint64
 	Discarded uint64
-	Failed    [128]uint64
+	Outcome   [128]uint64
 }
 
 type twinRingbufOutputMessage struct {

@@ -201,7 +201,7 @@ func announceLoss(w io.Writer, twin *bpf.Twin, lost *uint64) error {
 	}
 	var now uint64
 	for _, cpu := range perCPU {
-		for _, n := range cpu.Failed {
+		for _, n := range cpu.Failed() {
 			now += n
 		}
 	}

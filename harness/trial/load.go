@@ -136,7 +136,7 @@ func settle(twin *bpf.Twin, c *consumer, from time.Time) error {
 	}
 	var submitted int64
 	for _, cpu := range counters {
-		submitted += int64(cpu.Submitted)
+		submitted += int64(cpu.Submitted())
 	}
 	last, since := int64(-1), time.Now()
 	for {

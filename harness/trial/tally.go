@@ -43,12 +43,10 @@ func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cel
 		counts.Triggers += cpu.Triggers
 		counts.Foreign += cpu.Foreign
 		counts.Attempts += cpu.Attempts
-		counts.Submitted += cpu.Submitted
+		counts.Submitted += cpu.Submitted()
 		counts.Discarded += cpu.Discarded
-		for errno, n := range cpu.Failed {
-			if n > 0 {
-				counts.Failed[ErrnoName(uint64(errno))] += n
-			}
+		for errno, n := range cpu.Failed() {
+			counts.Failed[ErrnoName(uint64(errno))] += n
 		}
 	}
 	if own := counts.Attempts / uint64(cell.Batch); bpf.Attach(cell.Attach) == bpf.AttachRawTracepoint && counts.Started >= own {
