@@ -33,11 +33,22 @@ func TestKillVNG(t *testing.T) {
 			}
 			_ = cmd.Wait()
 			awaitProcesses(t, out, func(lines string) bool { return lines == "" })
-			if left, _ := filepath.Glob(filepath.Join(temp, "*")); left != nil {
-				t.Errorf("left behind: %v", left)
-			}
+			awaitEmpty(t, temp)
 		})
 	}
+}
+
+// awaitEmpty waits until nothing is in the folder: what removes it outlives the
+// processes.
+func awaitEmpty(t *testing.T, folder string) {
+	t.Helper()
+	var left []string
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if left, _ = filepath.Glob(filepath.Join(folder, "*")); left == nil {
+			return
+		}
+	}
+	t.Fatalf("left behind: %v", left)
 }
 
 // awaitProcesses waits until the command lines of all processes that hold text

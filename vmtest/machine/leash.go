@@ -22,7 +22,7 @@ type leash struct {
 const leashScript = `
 while read -r line; do group=$line; done
 for try in 1 2 3 4 5 6 7 8 9; do
-	[ -n "$group" ] && kill -KILL -- "-$group" || break
+	[ -n "$group" ] && kill -KILL "-$group" || break
 	sleep 0.1
 done
 rm -rf -- "$0"`
