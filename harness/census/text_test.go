@@ -3,16 +3,13 @@ package census
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // chapters are those of a kernel with these numbers of CPUs.
 func chapters(t *testing.T, cpus ...int) Kernel {
@@ -48,19 +45,7 @@ func TestGolden(t *testing.T) {
 			if err := write(&got); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join("testdata", name)
-			if *update {
-				if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got.String()); diff != "" {
-				t.Errorf("(-want +got), -update rewrites it:\n%s", diff)
-			}
+			golden.Check(t, filepath.Join("testdata", name), got.String())
 		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,9 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
+	"github.com/ringtwin/ringtwin/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 // full is a trial with every field set, so that a round trip misses none.
 func full(t testing.TB) Trial {
@@ -202,18 +200,7 @@ func TestSchema(t *testing.T) {
 	}
 	got = append(got, '\n')
 	const path = "../../docs/trial-v1.schema.json"
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("make generate writes it again (-published +types):\n%s", diff)
-	}
+	golden.Check(t, path, string(got)) // make generate writes it anew
 }
 
 func TestStatusesAreAll(t *testing.T) {

@@ -3,40 +3,17 @@ package report
 import (
 	"bytes"
 	"encoding/xml"
-	"flag"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/internal/golden"
 	"golang.org/x/perf/benchfmt"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
-
-// golden compares with a file, and leaves what it got beside it on failure.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		_ = os.WriteFile(path+".got", []byte(got), 0o644)
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
-}
 
 // trials are real results, cut down: a sound kernel, one that loses events, and
 // what never ran, with markup in what a kernel or a user may choose.
@@ -70,11 +47,11 @@ func render(t *testing.T, write func(io.Writer) error) string {
 func TestGolden(t *testing.T) {
 	all := trials(t)
 	comparisons := verdict.Compare(all)
-	golden(t, "terminal.txt", render(t, func(w io.Writer) error { return Terminal(w, comparisons) }))
-	golden(t, "report.md", render(t, func(w io.Writer) error { return Markdown(w, comparisons) }))
-	golden(t, "report.html", render(t, func(w io.Writer) error { return HTML(w, comparisons) }))
-	golden(t, "bench.txt", render(t, func(w io.Writer) error { return Bench(w, all) }))
-	golden(t, "junit.xml", render(t, func(w io.Writer) error { return JUnit(w, all) }))
+	golden.Check(t, filepath.Join("testdata", "terminal.txt"), render(t, func(w io.Writer) error { return Terminal(w, comparisons) }))
+	golden.Check(t, filepath.Join("testdata", "report.md"), render(t, func(w io.Writer) error { return Markdown(w, comparisons) }))
+	golden.Check(t, filepath.Join("testdata", "report.html"), render(t, func(w io.Writer) error { return HTML(w, comparisons) }))
+	golden.Check(t, filepath.Join("testdata", "bench.txt"), render(t, func(w io.Writer) error { return Bench(w, all) }))
+	golden.Check(t, filepath.Join("testdata", "junit.xml"), render(t, func(w io.Writer) error { return JUnit(w, all) }))
 }
 
 // TestMarkupIsEscaped: what a kernel says is shown, and does nothing.
