@@ -5,23 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/trial"
 )
-
-// warmUpEvents are enough to have done everything once.
-const warmUpEvents = 200
-
-// comparePrograms is how many programs the comparison starts.
-const comparePrograms = 60
 
 // Conn carries requests to one kernel under test.
 type Conn interface {
@@ -59,10 +49,6 @@ type Run struct {
 	// Record is given every trial of the plan, as soon as its status is known.
 	Record func(*record.Trial) error
 }
-
-// ErrDiffer is returned when the twins, attached to the same programs, did not
-// deliver the same events, or not those that the programs must cause.
-var ErrDiffer = errors.New("the twins do not agree")
 
 // ErrStore is returned when what was measured could not be recorded. Nothing is
 // measured after that.
@@ -247,165 +233,5 @@ func (r *Run) record(t *record.Trial) error {
 	return nil
 }
 
-// compare has both twins deliver the very same programs. What came of it
-// becomes a line in the ledger of every trial of this boot: if the twins do not
-// agree about the same programs, no comparison of theirs means anything.
-func (r *Run) compare(ctx context.Context, conn Conn, cell record.Cell) (record.Invariant, error) {
-	cell = record.Cell{Attach: cell.Attach, Workload: string(bpf.Execve), Events: comparePrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, bpf.EventBytes)}
-	line := record.Invariant{Invariant: "both twins deliver the same programs, all of them"}
-	got, err := ask[trial.Comparison](ctx, conn, Request{Compare: &cell}, r.Timeout)
-	if err != nil {
-		return line, fmt.Errorf("compare twins: %w", err)
-	}
-	err = Differ(got)
-	line.Holds, line.Detail = err == nil, fmt.Sprintf("%d programs", len(got.Truth))
-	if err != nil {
-		line.Detail += ", and they differ"
-	}
-	return line, err
-}
-
-// settle adds what was found before the trials, and decides on the status.
-func settle(t *record.Trial, line record.Invariant) {
-	t.Ledger = append(t.Ledger, line)
-	if open := broken(t.Ledger); open != "" {
-		t.Status, t.Reason = record.Invalid, "ledger: "+open
-	}
-}
-
-// Differ returns [ErrDiffer] with the differences where either twin did not
-// deliver exactly the truth.
-func Differ(c trial.Comparison) error {
-	var errs []error
-	for _, side := range []struct {
-		name   string
-		events []trial.Normal
-	}{{"perf", c.Perf}, {"ringbuf", c.Ringbuf}} {
-		if diff := cmp.Diff(c.Truth, side.events); diff != "" {
-			errs = append(errs, fmt.Errorf("%w: %s against the programs that ran (-want +got):\n%s", ErrDiffer, side.name, diff))
-		}
-	}
-	if len(c.Truth) == 0 {
-		errs = append(errs, fmt.Errorf("%w: no program ran", ErrDiffer))
-	}
-	return errors.Join(errs...)
-}
-
-// warmUp measures each transport once and forgets it: the first trial pays for
-// what the kernel and the harness do only once.
-func (r *Run) warmUp(ctx context.Context, conn Conn, trials []record.Trial) error {
-	seen := map[string]bool{}
-	for _, t := range trials {
-		if seen[t.Trial.Side] {
-			continue
-		}
-		seen[t.Trial.Side] = true
-		r.phase("warm-up, " + t.Cell.Transport)
-		t.Cell.ReaderStallMS, t.Cell.RateHz = 0, 0
-		share := t.Cell.Batch * t.Cell.Producers
-		t.Cell.Events = min(t.Cell.Events, max(warmUpEvents/share, 1)*share)
-		if err := r.measure(ctx, conn, &t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// measure fills in a trial: what was measured, and its ledger.
-func (r *Run) measure(ctx context.Context, conn Conn, t *record.Trial) error {
-	// The host's clock: that of a machine that is made of a saved one stood
-	// still since then.
-	t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
-	request, runs := Request{Trial: &t.Cell}, 1
-	if r.virtual() {
-		request.WarmUps, request.PhaseNS = 1, phase(&t.Trial)
-		runs++
-	}
-	got, err := ask[Measured](ctx, conn, request, r.Timeout+time.Duration(runs)*runTime(&t.Cell))
-	if err != nil {
-		return fmt.Errorf("trial %s: %w", t.ID, err)
-	}
-	t.Status, t.Reason = got.Status, got.Reason
-	if got.Trial == nil {
-		return nil
-	}
-	from := got.Trial
-	t.Counts, t.Latency, t.Intended, t.Cost, t.Rate, t.Memory = from.Counts, from.Latency, from.Intended, from.Cost, from.Rate, from.Memory
-	if r.virtual() {
-		instructions(t.Cost)
-	}
-	t.Ledger = ledger.Check(&t.Cell, t.Counts)
-	return nil
-}
-
-// instructions says in virtual time, where each takes a nanosecond, what the cost
-// in time is: of the producer above the control, or where there is none in the
-// program alone, the two clock readings of the kernel's statistics included.
-func instructions(c *record.Cost) {
-	switch {
-	case c.ProducerCPUMedianNSPerEvent != 0:
-		// The median, because the mean has the timer's interrupts in it, of which
-		// one more or one fewer is 1 % of 20,000 events.
-		c.InstructionsPerEvent = c.ProducerCPUMedianNSPerEvent
-	case c.ControlNSPerTrigger != 0:
-		c.InstructionsPerEvent = c.ProducerCPUNSPerEvent
-	default:
-		c.InstructionsPerEvent = c.ProducerNSPerEvent
-	}
-	c.ConsumerInstructionsPerEvent = c.ConsumerCPUNSPerEvent
-}
-
 // virtual reports whether one instruction is one nanosecond.
 func (r *Run) virtual() bool { return r.Machine.Clock == record.Virtual }
-
-// maxPhase is more than a tick of any kernel, and less than what would be waited
-// for in vain.
-const maxPhase = 10 * time.Millisecond
-
-// phase is how long a trial waits first: a function of the plan alone.
-func phase(place *record.Place) int64 {
-	random := rand.New(rand.NewPCG(place.Seed, uint64(place.Block)<<32|uint64(place.Position)))
-	return random.Int64N(int64(maxPhase))
-}
-
-// broken names the invariants that do not hold.
-func broken(lines []record.Invariant) string {
-	text := ""
-	for _, line := range lines {
-		if !line.Holds {
-			if text != "" {
-				text += "; "
-			}
-			text += line.Invariant + ": " + line.Detail
-		}
-	}
-	return text
-}
-
-// runTime is what the cell itself takes, however fast the machine is.
-func runTime(cell *record.Cell) time.Duration {
-	d := time.Duration(cell.ReaderStallMS) * time.Millisecond
-	if cell.RateHz > 0 {
-		d += time.Duration(float64(cell.Events) / cell.RateHz * float64(time.Second))
-	}
-	// Ten times what an emulated machine takes.
-	each := 20 * time.Millisecond
-	if cell.Workload == string(bpf.Storm) {
-		each = 2 * time.Millisecond
-	}
-	return d + time.Duration(cell.Events)*(each+time.Duration(cell.ReaderDelayNS))
-}
-
-// ask sends a request that has one answer.
-func ask[T any](ctx context.Context, conn Conn, request Request, timeout time.Duration) (T, error) {
-	var answer T
-	answers := 0
-	err := conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
-		answers++
-		return json.Unmarshal(body, &answer)
-	})
-	if err == nil && answers != 1 {
-		err = fmt.Errorf("%d answers, want one", answers)
-	}
-	return answer, err
-}
