@@ -62,13 +62,9 @@ func (x *execCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var refs []kernel.Ref
-	for want := range strings.FieldsFuncSeq(x.Kernel, func(r rune) bool { return r == ' ' || r == ',' }) {
-		found, err := resolver.Resolve(e.ctx, want)
-		if err != nil {
-			return kernelError(err)
-		}
-		refs = append(refs, found...)
+	refs, err := resolveAll(e.ctx, resolver, kernelWords(x.Kernel))
+	if err != nil {
+		return err
 	}
 	if len(refs) == 0 {
 		return usageError{errors.New("--kernel names no kernel")}

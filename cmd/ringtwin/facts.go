@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/harness/facts"
@@ -19,8 +17,7 @@ import (
 
 // factsCmd decides statements by experiments.
 type factsCmd struct {
-	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels, as for vmtest. Default: this one, without a VM."`
-	Kernel  string   `help:"More kernels, with commas or spaces between." placeholder:"KERNEL,..."`
+	hereOrKernels
 	kernelChoice
 
 	List   bool     `help:"List the statements, and decide none."`
@@ -41,8 +38,11 @@ type factsCmd struct {
 
 // Run decides the statements and writes the grid.
 func (f *factsCmd) Run(e *env) error {
-	kernels, err := f.check()
+	kernels, err := f.names()
 	if err != nil {
+		return err
+	}
+	if err := f.check(len(kernels)); err != nil {
 		return usageError{err}
 	}
 	statements, err := facts.Select(f.Only)
@@ -69,26 +69,20 @@ func (f *factsCmd) Run(e *env) error {
 	return f.write(e, grid)
 }
 
-// check returns the kernels that were asked for, in both ways.
-func (f *factsCmd) check() ([]string, error) {
-	kernels := slices.Clone(f.Kernels)
-	for word := range strings.FieldsFuncSeq(f.Kernel, func(r rune) bool { return r == ' ' || r == ',' }) {
-		kernels = append(kernels, word)
-	}
+// check refuses flags that do not go together, or with so many kernels.
+func (f *factsCmd) check(kernels int) error {
 	bisects := f.Bisect != ""
 	switch {
-	case f.Kernel != "" && len(kernels) == len(f.Kernels):
-		return nil, errors.New("--kernel names no kernel")
 	case f.CPUs < 1 || f.Memory < 64 || f.Jobs < 0:
-		return nil, errors.New("want --cpus of at least 1, --memory of at least 64, --jobs of 0 or more")
+		return errors.New("want --cpus of at least 1, --memory of at least 64, --jobs of 0 or more")
 	case f.JSON && f.Markdown:
-		return nil, errors.New("want one of --json and --markdown")
+		return errors.New("want one of --json and --markdown")
 	case bisects != (f.From != "") || bisects != (f.To != ""):
-		return nil, errors.New("--bisect, --from and --to go together")
-	case bisects && (len(kernels) > 0 || len(f.Only) > 0 || f.List || f.JSON || f.Markdown):
-		return nil, errors.New("--bisect takes --from and --to, and neither kernels nor --only, --list, --json, --markdown")
+		return errors.New("--bisect, --from and --to go together")
+	case bisects && (kernels > 0 || len(f.Only) > 0 || f.List || f.JSON || f.Markdown):
+		return errors.New("--bisect takes --from and --to, and neither kernels nor --only, --list, --json, --markdown")
 	}
-	return kernels, nil
+	return nil
 }
 
 // list prints the statements.

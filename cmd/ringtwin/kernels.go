@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -22,6 +24,44 @@ type kernelsCmd struct {
 	Fetch kernelsFetchCmd `cmd:"" help:"Fetch kernels into the cache."`
 	Lock  kernelsLockCmd  `cmd:"" help:"Fetch kernels and write down exactly which they are."`
 	Prune kernelsPruneCmd `cmd:"" help:"Remove from the cache what was not used for longest."`
+}
+
+// hereOrKernels is where a command works that needs no machine: on the running
+// kernel, or, if any are named in either way, on others.
+type hereOrKernels struct {
+	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels, as for vmtest, to do it in throwaway VMs. Default: on this kernel, which needs root."`
+	Kernel  string   `help:"More kernels, with commas or spaces between." placeholder:"KERNEL,..."`
+}
+
+// names returns the kernels, none for the running one.
+func (h *hereOrKernels) names() ([]string, error) {
+	more := kernelWords(h.Kernel)
+	if h.Kernel != "" && len(more) == 0 {
+		return nil, usageError{errors.New("--kernel names no kernel")}
+	}
+	return slices.Concat(h.Kernels, more), nil
+}
+
+// resolveAll finds out what all words mean, each kernel once.
+func resolveAll(ctx context.Context, resolver kernel.Resolver, words []string) ([]kernel.Ref, error) {
+	var refs []kernel.Ref
+	for _, want := range words {
+		found, err := resolver.Resolve(ctx, want)
+		if err != nil {
+			return nil, kernelError(err)
+		}
+		for _, ref := range found {
+			if !slices.Contains(refs, ref) {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	return refs, nil
+}
+
+// kernelWords splits what --kernel takes.
+func kernelWords(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
 // kernelChoice is where kernels may come from.
@@ -98,12 +138,10 @@ func (l *kernelsListCmd) Run(e *env) error {
 	if len(l.Kernels) == 0 {
 		refs, problems = resolver.List(e.ctx, cmp.Or(l.Arch, runtime.GOARCH), l.Source)
 	}
-	for _, want := range l.Kernels {
-		found, err := resolver.Resolve(e.ctx, want)
-		if err != nil {
-			return kernelError(err)
+	if len(l.Kernels) > 0 {
+		if refs, err = resolveAll(e.ctx, resolver, l.Kernels); err != nil {
+			return err
 		}
-		refs = append(refs, found...)
 	}
 	show.forget("kernels")
 	for _, problem := range problems {

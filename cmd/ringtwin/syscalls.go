@@ -20,7 +20,7 @@ import (
 
 // syscallsCmd shows what hello asks of the kernel.
 type syscallsCmd struct {
-	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels, as for vmtest, to do it in throwaway VMs. Default: on this kernel, which needs root."`
+	hereOrKernels
 	kernelChoice
 
 	CPUs        []int         `name:"cpus" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
@@ -40,12 +40,16 @@ type syscallsCmd struct {
 
 // Run takes the censuses and shows them.
 func (s *syscallsCmd) Run(e *env) error {
-	if err := s.check(); err != nil {
+	names, err := s.names()
+	if err != nil {
+		return err
+	}
+	if err := s.check(len(names)); err != nil {
 		return usageError{err}
 	}
 	var kernels []census.Kernel
 	var errs []error
-	if len(s.Kernels) == 0 {
+	if len(names) == 0 {
 		ctx, cancel := context.WithTimeout(e.ctx, s.Timeout)
 		defer cancel()
 		taken, err := s.take(ctx)
@@ -53,11 +57,8 @@ func (s *syscallsCmd) Run(e *env) error {
 			return explainPermission(err)
 		}
 		kernels = []census.Kernel{{Name: hostKernel, Censuses: []census.Census{*taken}}}
-	} else {
-		var err error
-		if kernels, errs, err = s.inMachines(e); err != nil {
-			return err
-		}
+	} else if kernels, errs, err = s.inMachines(e, names); err != nil {
+		return err
 	}
 	if err := s.show(e, kernels); err != nil {
 		return err
@@ -68,11 +69,12 @@ func (s *syscallsCmd) Run(e *env) error {
 	return nil
 }
 
-func (s *syscallsCmd) check() error {
-	if len(s.Kernels) == 0 && len(s.CPUs) > 0 {
+// check refuses flags that do not go together, or with so many kernels.
+func (s *syscallsCmd) check(kernels int) error {
+	if kernels == 0 && len(s.CPUs) > 0 {
 		return errors.New("--cpus is for machines: name a kernel, as in: ringtwin syscalls 6.1")
 	}
-	if err := s.checkClock(); err != nil {
+	if err := s.checkClock(kernels); err != nil {
 		return err
 	}
 	switch {
@@ -100,11 +102,11 @@ func (s *syscallsCmd) check() error {
 }
 
 // checkClock refuses what cannot be in virtual time, as vmtest does.
-func (s *syscallsCmd) checkClock() error {
+func (s *syscallsCmd) checkClock(kernels int) error {
 	switch {
 	case s.Clock != record.Virtual:
 		return nil
-	case len(s.Kernels) == 0:
+	case kernels == 0:
 		return errors.New("--clock virtual is for machines: name a kernel, as in: ringtwin syscalls 6.1")
 	case len(s.CPUs) > 0 && !slices.Equal(s.CPUs, []int{virtualCPUs}):
 		return errors.New("--clock virtual: want --cpus 1, for the turns that several take are the host's")

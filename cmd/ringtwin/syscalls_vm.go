@@ -28,7 +28,7 @@ type syscallsJob struct {
 
 // inMachines takes the censuses of all kernels that can be had. What went wrong
 // with the others is told, and returned too.
-func (s *syscallsCmd) inMachines(e *env) (found []census.Kernel, errs []error, err error) {
+func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []census.Kernel, errs []error, err error) {
 	j := &syscallsJob{syscallsCmd: s, env: e, show: newBoard(e.stderr)}
 	defer j.show.end()
 	if j.cache, err = cacheDir(); err != nil {
@@ -44,32 +44,15 @@ func (s *syscallsCmd) inMachines(e *env) (found []census.Kernel, errs []error, e
 		return nil, nil, err
 	}
 	defer os.RemoveAll(j.temp)
-	refs, err := j.resolve()
+	resolver, err := j.resolver(j.cache, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	refs, err := resolveAll(j.ctx, resolver, kernels)
 	if err != nil {
 		return nil, nil, err
 	}
 	return j.run(refs)
-}
-
-// resolve finds out what all words mean. A kernel is taken once.
-func (j *syscallsJob) resolve() ([]kernel.Ref, error) {
-	resolver, err := j.resolver(j.cache, nil)
-	if err != nil {
-		return nil, err
-	}
-	var refs []kernel.Ref
-	for _, want := range j.Kernels {
-		some, err := resolver.Resolve(j.ctx, want)
-		if err != nil {
-			return nil, kernelError(err)
-		}
-		for _, ref := range some {
-			if !slices.Contains(refs, ref) {
-				refs = append(refs, ref)
-			}
-		}
-	}
-	return refs, nil
 }
 
 // run takes as many censuses at once as the host can bear.
