@@ -33,8 +33,8 @@ faults:
 	@scripts/setup.sh vmtest faults
 	@mkdir -p out
 	@rm -rf out/faults out/faults.md
-	go test ./internal/faults -count=1 -parallel 100 -timeout 45m -args -faults.seed=$(SEED) -faults.runs=$(RUNS) \
-		-faults.only='$(ONLY)' -faults.table=$(CURDIR)/out/faults.md -faults.keep=$(CURDIR)/out/faults; \
+	(cd internal/faults && go test -count=1 -parallel 100 -timeout 45m -args -faults.seed=$(SEED) -faults.runs=$(RUNS) \
+		-faults.only='$(ONLY)' -faults.table=$(CURDIR)/out/faults.md -faults.keep=$(CURDIR)/out/faults); \
 		code=$$?; cat out/faults.md; exit $$code
 
 bench:

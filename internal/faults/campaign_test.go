@@ -41,8 +41,8 @@ type campaign struct {
 
 	slots chan struct{} // one for each run at once
 
-	mu   sync.Mutex
-	late int
+	mu                          sync.Mutex
+	planned, ended, wrong, late int // runs
 }
 
 // TestFaults is the campaign. The same seed strikes with the same faults at the
@@ -57,6 +57,7 @@ func TestFaults(t *testing.T) {
 	begun := time.Now()
 	c := newCampaign(t)
 	rows := make([]row, len(catalogue))
+	defer c.tell(begun)()
 	// All at once, as far as the jobs allow: while a run waits for a limit,
 	// another works.
 	t.Run("on "+*flagKernel, func(t *testing.T) {
@@ -73,7 +74,9 @@ func TestFaults(t *testing.T) {
 				if f.control {
 					runs = min(runs, 2)
 				}
-				rows[i] = row{f, c.all(t, schedule(f, *flagSeed, runs))}
+				shots := schedule(f, *flagSeed, runs)
+				c.count(func() { c.planned += len(shots) })
+				rows[i] = row{f, c.all(t, shots)}
 			})
 		}
 	})
@@ -84,6 +87,39 @@ func TestFaults(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// tell says now and then how far the campaign is. It does so on the standard
+// error, which go test passes on at once in the package's own folder only.
+func (c *campaign) tell(begun time.Time) (stop func()) {
+	tick := time.NewTicker(10 * time.Second)
+	done := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				c.count(func() {
+					fmt.Fprintf(os.Stderr, "%6s  %d of %d runs, %d wrong, %d too late and repeated\n",
+						time.Since(begun).Round(time.Second), c.ended, c.planned, c.wrong, c.late)
+				})
+			}
+		}
+	})
+	return func() {
+		tick.Stop()
+		close(done)
+		telling.Wait()
+	}
+}
+
+// count changes or reads the numbers of runs.
+func (c *campaign) count(with func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	with()
 }
 
 func jobs() int {
@@ -160,11 +196,20 @@ func (c *campaign) all(t *testing.T, shots []*shot) []*finding {
 			c.slots <- struct{}{}
 			defer func() { <-c.slots }()
 			findings[i] = c.again(t, s)
+			c.count(func() {
+				c.ended++
+				if findings[i].called == notHit || len(findings[i].wrong) > 0 {
+					c.wrong++
+				}
+			})
 		})
 	}
 	working.Wait()
 	return findings
 }
+
+// notHit is what a run is called whose fault came too late each time.
+const notHit = "not hit"
 
 // again shoots until it hits: on a machine whose speed varies a fault may come
 // when all is over.
@@ -174,9 +219,7 @@ func (c *campaign) again(t *testing.T, s *shot) *finding {
 		f := c.run(s)
 		if f.late {
 			t.Logf("%d: %s after %q (%d) + %s: too late: %v", s.n, s.stage, s.says, s.nth, s.delay.Round(time.Millisecond), f.missed)
-			c.mu.Lock()
-			c.late++
-			c.mu.Unlock()
+			c.count(func() { c.late++ })
 			continue
 		}
 		t.Logf("%d: %s after %q (%d) + %s, %d blocks: %s in %s", s.n, s.stage, s.says, s.nth, s.delay.Round(time.Millisecond), s.blocks, f.called, f.took.Round(time.Millisecond))
@@ -186,7 +229,7 @@ func (c *campaign) again(t *testing.T, s *shot) *finding {
 		return f
 	}
 	t.Errorf("%d: %s: came too late three times", s.n, s.fault.name)
-	return &finding{called: "not hit", limit: s.fault.limit}
+	return &finding{called: notHit, limit: s.fault.limit}
 }
 
 // run is one run of the tool with one fault.
