@@ -64,16 +64,18 @@ func (a attachment) counting(counter *ebpf.Map) (*ebpf.Program, error) {
 	return tryLoad("counting", a.program, append(code, asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return()))
 }
 
-// tracepoint opens the trigger's, until the end of the experiment.
-func (l *lab) tracepoint() int {
-	fd, err := openTracepoint()
+// tracepoint opens one until the end of the experiment.
+func (l *lab) tracepoint(group, name string) int {
+	fd, err := openTracepointOf(group, name)
 	l.must("open tracepoint", err)
 	l.after(func() error { return unix.Close(fd) })
 	return fd
 }
 
-func openTracepoint() (int, error) {
-	id, err := bpf.TracepointID(triggerGroup, triggerName)
+func openTracepoint() (int, error) { return openTracepointOf(triggerGroup, triggerName) }
+
+func openTracepointOf(group, name string) (int, error) {
+	id, err := bpf.TracepointID(group, name)
 	if err != nil {
 		return -1, err
 	}
@@ -81,9 +83,17 @@ func openTracepoint() (int, error) {
 	return openEvent(attr)
 }
 
-// openKprobe needs no tracefs: the event names the function.
+func openKprobe() (int, error) { return openKprobeOn(kprobeTarget) }
+
+// setProgram attaches a program to a perf event that is open.
+func (l *lab) setProgram(event int, p *ebpf.Program) {
+	l.must("set program of perf event", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_SET_BPF, p.FD()))
+	l.must("enable perf event", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_ENABLE, 0))
+}
+
+// openKprobeOn needs no tracefs: the event names the function.
 // https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/trace_event_perf.c
-func openKprobe() (int, error) {
+func openKprobeOn(function string) (int, error) {
 	text, err := os.ReadFile(kprobeType)
 	if err != nil {
 		return -1, cannotError("this kernel is built without kprobes")
@@ -92,7 +102,7 @@ func openKprobe() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("read type of kprobes: %w", err)
 	}
-	name, err := unix.BytePtrFromString(kprobeTarget)
+	name, err := unix.BytePtrFromString(function)
 	if err != nil {
 		return -1, err
 	}

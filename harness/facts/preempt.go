@@ -42,6 +42,42 @@ func contexts() []Statement {
 			Source: elixir("6.12", "include/linux/tracepoint.h", "__DO_TRACE()"),
 			run:    func(l *lab) { l.checkPreempted(byWait, kernel(7, 0, 0)) },
 		},
+		{
+			ID:     "nested-program-skipped",
+			Text:   "A program at a tracepoint or kprobe that is hit while another such program runs on the CPU is skipped. No errno and no reader tells of it.",
+			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "trace_call_bpf()"),
+			run: func(l *lab) {
+				_, nested := l.nest(hookOfTask)
+				l.check("by its output, more runs", 0, nested)
+			},
+		},
+		{
+			ID:     "nested-program-counted",
+			Text:   "The kernel counts such a skipped run in recursion_misses of the program.",
+			Source: elixir("6.7", "kernel/trace/bpf_trace.c", "trace_call_bpf()"),
+			Since:  kernel(6, 7, 0),
+			run: func(l *lab) {
+				inner, _ := l.nest(hookOfTask)
+				misses := l.misses(inner)
+				if misses == 0 {
+					l.absent(errors.New("recursion_misses stays 0"))
+				}
+				l.check("recursion_misses", 1, misses)
+			},
+		},
+		{
+			ID:     "nested-in-system-call",
+			Text:   "A program that is hit while one at a system call's tracepoint runs on the CPU is skipped; since 7.2 it is not.",
+			Source: elixir("6.12", "kernel/trace/trace_syscalls.c", "perf_call_bpf_enter()"),
+			run: func(l *lab) {
+				want := 0
+				if l.kernel >= kernel(7, 2, 0) {
+					want = 1
+				}
+				_, nested := l.nest(hookOfSystemCall)
+				l.check("by its output, more runs", want, nested)
+			},
+		},
 	}
 }
 
@@ -213,7 +249,5 @@ func (l *lab) attachAt(at place, program *ebpf.Program) {
 		l.after(attached.Close)
 		return
 	}
-	event := l.tracepoint()
-	l.must("set program", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_SET_BPF, program.FD()))
-	l.must("enable", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_ENABLE, 0))
+	l.setProgram(l.tracepoint(triggerGroup, triggerName), program)
 }

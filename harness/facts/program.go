@@ -25,7 +25,12 @@ const (
 // load loads a raw tracepoint's program, which BPF_PROG_TEST_RUN runs since 5.10
 // with arguments of ours, and whose helpers are those of tracers.
 func (l *lab) load(name string, code asm.Instructions) *ebpf.Program {
-	p, err := tryLoad(name, ebpf.RawTracepoint, code)
+	return l.loadAs(ebpf.RawTracepoint, name, code)
+}
+
+// loadAs loads a program of a type, that is closed after the experiment.
+func (l *lab) loadAs(of ebpf.ProgramType, name string, code asm.Instructions) *ebpf.Program {
+	p, err := tryLoad(name, of, code)
 	l.must("load program "+name, err)
 	l.after(p.Close)
 	return p

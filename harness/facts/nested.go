@@ -1,0 +1,112 @@
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+)
+
+// outputFunction is what each output over the perf buffer calls.
+// https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c
+const outputFunction = "perf_output_begin"
+
+// hook is a tracepoint, and what makes the kernel come by on this CPU.
+type hook struct {
+	group, name string
+	trigger     func() error
+}
+
+// hookOfSystemCall and hookOfTask are of the two kinds of tracepoints that a kernel
+// since 7.2 does not treat alike.
+var (
+	hookOfSystemCall = hook{triggerGroup, triggerName, func() error {
+		trigger()
+		return nil
+	}}
+	hookOfTask = hook{"task", "task_rename", func() error {
+		name := make([]byte, 16) // TASK_COMM_LEN
+		if err := unix.Prctl(unix.PR_GET_NAME, uintptr(address(name)), 0, 0, 0); err != nil {
+			return err
+		}
+		defer runtime.KeepAlive(name)
+		return unix.Prctl(unix.PR_SET_NAME, uintptr(address(name)), 0, 0, 0)
+	}}
+)
+
+// nest has a program at a kprobe of [outputFunction] hit by two outputs: that of a
+// program without a hook, and that of one at a hook, in which it is nested. It
+// returns the program at the kprobe, and how often the second output ran it.
+func (l *lab) nest(at hook) (inner *ebpf.Program, nested uint64) {
+	array := l.perfArray()
+	l.perfRing(array, l.onCPU(0), page, bpfOutput())
+	plain := l.output(array)
+
+	innerRuns, outerRuns := l.scratch(8), l.scratch(8)
+	ours := l.onlyThisThread()
+	inner = l.loadAs(ebpf.Kprobe, "inner", slices.Concat(ours, addOne(innerRuns), asm.Instructions{
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
+		asm.Return(),
+	}))
+	outer := l.loadAs(ebpf.TracePoint, "outer", slices.Concat(ours, addOne(outerRuns), asm.Instructions{
+		asm.Mov.Reg(asm.R1, asm.R6),
+		asm.LoadMapPtr(asm.R2, array.FD()),
+		asm.LoadImm(asm.R3, currentCPU, asm.DWord),
+		asm.LoadMapValue(asm.R4, outerRuns.FD(), 0),
+		asm.Mov.Imm(asm.R5, 8),
+		asm.FnPerfEventOutput.Call(),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
+		asm.Return(),
+	}))
+	probe, err := openKprobeOn(outputFunction)
+	if errors.Is(err, unix.ENOENT) {
+		l.cannot("this kernel has no function %s to probe", outputFunction)
+	}
+	l.must("open kprobe", err)
+	l.after(func() error { return unix.Close(probe) })
+	l.setProgram(probe, inner)
+	l.setProgram(l.tracepoint(at.group, at.name), outer)
+
+	l.ok(plain(8, 0))
+	l.check("by an output without a hook, runs", 1, l.read(innerRuns))
+	l.must("trigger", at.trigger())
+	l.check("program at the tracepoint, runs", 1, l.read(outerRuns))
+	return inner, l.read(innerRuns) - 1
+}
+
+// onlyThisThread is the head of a program that keeps its context in R6, and goes
+// to the symbol "end" in any other thread: another's number depends on namespaces,
+// the address of its task does not.
+func (l *lab) onlyThisThread() asm.Instructions {
+	task := l.scratch(8)
+	l.run(l.load("self", asm.Instructions{
+		asm.FnGetCurrentTask.Call(),
+		asm.LoadMapValue(asm.R1, task.FD(), 0),
+		asm.StoreMem(asm.R1, 0, asm.R0, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0),
+		asm.Return(),
+	}))
+	return asm.Instructions{
+		asm.Mov.Reg(asm.R6, asm.R1),
+		asm.FnGetCurrentTask.Call(),
+		asm.LoadMapValue(asm.R1, task.FD(), 0),
+		asm.LoadMem(asm.R1, asm.R1, 0, asm.DWord),
+		asm.JNE.Reg(asm.R0, asm.R1, "end"),
+	}
+}
+
+// misses is how often the kernel says that it skipped a program.
+func (l *lab) misses(p *ebpf.Program) uint64 {
+	info := make([]byte, 512)
+	length := l.info(p.FD(), info)
+	// The kernel fills as much as it knows, and says how much that is.
+	const offset = 208 // of recursion_misses in struct bpf_prog_info
+	if length < offset+8 {
+		l.absent(fmt.Errorf("bpf_prog_info has %d bytes, and ends before recursion_misses", length))
+	}
+	return *word(info[offset:])
+}
