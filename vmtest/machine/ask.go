@@ -2,8 +2,10 @@ package machine
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
@@ -30,13 +32,10 @@ func (m *Machine) interrogate(err error) error {
 	}
 	asked := m.log.size()
 	m.monitor.timeout = m.cfg.Limits.Ask
-	if _, askErr := m.monitor.execute("chardev-send-break", map[string]any{"id": "console"}); askErr != nil {
+	if askErr := m.typeSysrq('w'); askErr != nil {
 		if errors.Is(askErr, os.ErrDeadlineExceeded) {
 			askErr = errMute
 		}
-		return fmt.Errorf("%w; ask the kernel: %w", err, askErr)
-	}
-	if _, askErr := m.keyboard.Write([]byte("w")); askErr != nil {
 		return fmt.Errorf("%w; ask the kernel: %w", err, askErr)
 	}
 	for deadline := time.Now().Add(m.cfg.Limits.Ask); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -50,4 +49,48 @@ func (m *Machine) interrogate(err error) error {
 		}
 	}
 	return fmt.Errorf("%w; %w", err, errDead)
+}
+
+// typeSysrq types a break and a letter on the console.
+func (m *Machine) typeSysrq(letter byte) (err error) {
+	keyboard := m.keyboard
+	if keyboard == nil {
+		if keyboard, err = m.monitor.plugKeyboard(m.cfg.Console); err != nil {
+			return err
+		}
+		defer keyboard.Close()
+	}
+	if _, err := m.monitor.execute("chardev-send-break", map[string]any{"id": "console"}); err != nil {
+		return err
+	}
+	_, err = keyboard.Write([]byte{letter})
+	return err
+}
+
+// plugKeyboard has the console, which is a file, read what is written to the
+// result. The log that it writes to stays the same.
+//
+// https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
+func (q *qmp) plugKeyboard(log string) (io.WriteCloser, error) {
+	theirs, ours, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make keyboard: %w", err)
+	}
+	defer theirs.Close()
+	added, err := q.execute("add-fd", nil, theirs)
+	if err != nil {
+		return nil, errors.Join(err, ours.Close())
+	}
+	var set struct {
+		ID int `json:"fdset-id"`
+	}
+	if err := json.Unmarshal(added, &set); err != nil {
+		return nil, errors.Join(fmt.Errorf("read answer to add-fd: %w", err), ours.Close())
+	}
+	file := map[string]any{"in": fmt.Sprintf("/dev/fdset/%d", set.ID), "out": log, "append": true}
+	change := map[string]any{"id": "console", "backend": map[string]any{"type": "file", "data": file}}
+	if _, err := q.execute("chardev-change", change); err != nil {
+		return nil, errors.Join(err, ours.Close())
+	}
+	return ours, nil
 }

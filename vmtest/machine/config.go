@@ -36,9 +36,9 @@ type Config struct {
 	VNG *VNG
 
 	request []byte // frames that a machine in virtual time is given
-	// consoleFD is that of the socket that the console ends in, as QEMU sees it; in
-	// virtual time, of the pipe that control ends in.
-	consoleFD int
+	// controlFD is the descriptor in QEMU of the pipe that control ends in, of a
+	// machine in virtual time that this process starts.
+	controlFD int
 	portDir   string // of the sockets of a machine that virtme-ng makes
 }
 
@@ -82,9 +82,7 @@ func (c Config) options() []option {
 		// A panic, and a guest that cannot switch power off, end the machine.
 		{args: []string{"-no-reboot"}, kernel: []string{"panic=-1"}},
 		{args: []string{"-kernel", c.Kernel, "-initrd", c.Initramfs}},
-		// First serial port: the kernel's console. Every kernel has the driver. It
-		// is a socket, for the host has something to say there too, see ask.go;
-		// by hand it is a file.
+		// First serial port: the kernel's console. Every kernel has the driver.
 		{
 			args:   append(c.console(), "-serial", "chardev:console"),
 			kernel: []string{"console=ttyS0", "sysrq_always_enabled"},
@@ -94,29 +92,30 @@ func (c Config) options() []option {
 	}
 }
 
-// console is where the first serial port ends, and the log of what comes there.
+// console is where the first serial port ends: the log of what comes there. What
+// the host has to say is said by a keyboard that is plugged in then (ask.go); in
+// virtual time, when a recording QEMU refuses that, it is the standard input.
 //
-// In virtual time that is the log itself, and the standard input what is typed: a
-// socket is full after some hundred characters that nobody has read yet; then the
-// port tries again later, which takes time that depends on the host.
+// It is not a socket with a log file of QEMU's. That is full after some hundred
+// characters that a busy host has not read yet. Then the port tries the character
+// again later, and it is in the log twice, for qemu_chr_write_buffer logs what it
+// could not write. A panic may so become unrecognizable.
+//
+// https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/chardev/char.c
 // serial_xmit in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/hw/char/serial.c
 func (c Config) console() []string {
-	log := escape(c.Console)
-	switch {
-	case c.consoleFD == 0:
-		return []string{"-chardev", "file,id=console,append=on,path=" + log}
-	case c.Virtual:
-		return []string{"-chardev", "stdio,id=console,signal=off"}
+	if c.controlFD != 0 {
+		return []string{"-chardev", "stdio,id=console,signal=off"} // its output is the log
 	}
-	return []string{"-chardev", fmt.Sprintf("socket,id=console,fd=%d,logfile=%s,logappend=on", c.consoleFD, log)}
+	return []string{"-chardev", "file,id=console,append=on,path=" + escape(c.Console)}
 }
 
 // control is where the second ends: at QEMU's standard input and output, so that
 // nothing is left in the file system and the end of QEMU is an EOF. In virtual
 // time it is a pipe, for nothing is said there to a guest.
 func (c Config) control() []string {
-	if c.Virtual && c.consoleFD != 0 {
-		return []string{"-chardev", fmt.Sprintf("file,id=control,append=on,path=/dev/fd/%d", c.consoleFD)}
+	if c.controlFD != 0 {
+		return []string{"-chardev", fmt.Sprintf("file,id=control,append=on,path=/dev/fd/%d", c.controlFD)}
 	}
 	return []string{"-chardev", "stdio,id=control,signal=off"}
 }

@@ -1,12 +1,14 @@
 package machine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +56,11 @@ func misbehave(_ context.Context, request json.RawMessage, send func(any) error)
 		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
 	case "splat":
 		return errors.Join(os.WriteFile("/dev/kmsg", []byte("<4>WARNING: CPU: 0 PID: 1 at kernel/test.c:1 test+0x1/0x2\n"), 0), send(what))
+	case "chatter":
+		if err := os.WriteFile("/dev/ttyS0", chatter(), 0); err != nil {
+			return err
+		}
+		return send(what)
 	case "noise":
 		port, err := os.OpenFile(guest.ControlPort, os.O_WRONLY, 0)
 		if err != nil {
@@ -68,6 +75,50 @@ func misbehave(_ context.Context, request json.RawMessage, send func(any) error)
 		return send(strings.Repeat("x", 1<<20))
 	}
 	return fmt.Errorf("no such request: %s", what)
+}
+
+// chatter is more than any socket or pipe holds.
+func chatter() []byte {
+	var text []byte
+	for n := range 20_000 {
+		text = fmt.Appendf(text, "line %d\n", n)
+	}
+	return text
+}
+
+// TestConsoleIsExact: what a kernel says is in the log character by character, also
+// if the host has something else to do.
+func TestConsoleIsExact(t *testing.T) {
+	m := fresh(t, saved(t))
+	busy := make(chan struct{})
+	defer close(busy)
+	for range 8 * runtime.NumCPU() {
+		go func() {
+			for {
+				select {
+				case <-busy:
+					return
+				default:
+				}
+			}
+		}()
+	}
+	if _, err := do(t, m, "chatter", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(m.cfg.Console)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := string(bytes.ReplaceAll(chatter(), []byte("\n"), []byte("\r\n"))) // by the terminal
+	first, _, _ := strings.Cut(want, "\n")
+	_, said, _ := strings.Cut(string(log), first)
+	said = first + said
+	for i := range want {
+		if i == len(said) || said[i] != want[i] {
+			t.Fatalf("after %d characters: %q, want %q", i, said[max(0, i-20):min(len(said), i+20)], want[max(0, i-20):min(len(want), i+20)])
+		}
+	}
 }
 
 // bundle is a kernel, with its modules or without.

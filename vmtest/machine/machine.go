@@ -48,7 +48,8 @@ type ends struct {
 	control io.Reader
 	// monitor is QEMU's.
 	monitor *qmp
-	// keyboard types on the console.
+	// keyboard types on the console of a machine in virtual time; another's is
+	// plugged in when it is wanted.
 	keyboard io.WriteCloser
 }
 
@@ -233,6 +234,9 @@ func (m *Machine) Kill() {
 		<-m.ended
 	}
 	if m.isConnected() {
-		_, _, _ = m.in.Close(), m.monitor.Close(), m.keyboard.Close()
+		_, _ = m.in.Close(), m.monitor.Close()
+		if m.keyboard != nil {
+			_ = m.keyboard.Close()
+		}
 	}
 }

@@ -49,15 +49,22 @@ func start(cfg Config, state *os.File) (*Machine, error) {
 // Descriptors that QEMU gets beside the standard ones.
 const (
 	monitorFD = 3
-	consoleFD = 4
-	stateFD   = 5 // of a saved machine; in virtual time, the memory
-	requestFD = 6 // these two in virtual time alone
+	stateFD   = 4 // of a saved machine
+)
+
+// In virtual time there are these instead of a state.
+const (
+	controlFD = 4
+	memoryFD  = 5
+	requestFD = 6
 	devicesFD = 7
 )
 
 func (m *Machine) startQEMU(state *os.File) (err error) {
 	cfg := m.cfg
-	cfg.consoleFD = consoleFD
+	if cfg.Virtual {
+		cfg.controlFD = controlFD
+	}
 	args := append(cfg.Args(), "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control")
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -75,42 +82,36 @@ func (m *Machine) startQEMU(state *os.File) (err error) {
 	if cfg.Virtual {
 		plug = m.plugVirtual
 	}
-	theirConsole, err := plug(&e, state)
+	handed, err := plug(&e, state)
 	if err != nil {
 		return errors.Join(err, monitor.Close())
 	}
-	defer theirConsole.Close()
 	m.connect(e)
-	if err := m.startLocked(func() error { return nil }); err != nil {
-		return errors.Join(fmt.Errorf("start QEMU: %w", err), monitor.Close(), e.keyboard.Close(), m.files.Close())
+	err = m.startLocked(func() error { return nil })
+	for _, file := range handed {
+		_ = file.Close()
 	}
-	return nil
+	if err != nil {
+		err = errors.Join(fmt.Errorf("start QEMU: %w", err), monitor.Close(), m.files.Close())
+		if e.keyboard != nil {
+			err = errors.Join(err, e.keyboard.Close())
+		}
+	}
+	return err
 }
 
-// plug makes the ends of console and control, and gives theirs and the state to
-// QEMU. The file is to be closed when QEMU has it.
-func (m *Machine) plug(e *ends, state *os.File) (*os.File, error) {
+// plug makes the ends of control, and gives theirs and the state to QEMU. What it
+// returns is to be closed when QEMU has it.
+func (m *Machine) plug(e *ends, state *os.File) (_ []*os.File, err error) {
 	if state != nil {
 		m.cmd.Args = append(m.cmd.Args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
-	}
-	keyboard, theirs, err := socketpair("console")
-	if err != nil {
-		return nil, err
-	}
-	m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, theirs)
-	if state != nil {
 		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, state)
 	}
-	e.keyboard = keyboard
-	if e.in, err = m.cmd.StdinPipe(); err == nil {
-		e.control, err = m.cmd.StdoutPipe()
+	if e.in, err = m.cmd.StdinPipe(); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, errors.Join(err, keyboard.Close(), theirs.Close())
-	}
-	// Read, or QEMU would hold the console back: what comes is in the log already.
-	go func() { _, _ = io.Copy(io.Discard, keyboard) }()
-	return theirs, nil
+	e.control, err = m.cmd.StdoutPipe()
+	return nil, err
 }
 
 // waitDelay is for what a process left behind that was started by QEMU or

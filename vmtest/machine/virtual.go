@@ -95,7 +95,7 @@ const controlBytes = 1 << 20
 
 // plugVirtual is plug for a machine in virtual time, which is not to run before it
 // is told to. Nothing can be written to its control.
-func (m *Machine) plugVirtual(e *ends, state *os.File) (_ *os.File, err error) {
+func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error) {
 	if m.files, err = m.cfg.virtualFiles(state); err != nil {
 		return nil, err
 	}
@@ -123,9 +123,9 @@ func (m *Machine) plugVirtual(e *ends, state *os.File) (_ *os.File, err error) {
 	}
 	m.cmd.Args = append(append(m.cmd.Args, args...),
 		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", guest.RequestItem, requestFD),
-		"-object", fmt.Sprintf("memory-backend-file,id=memory,size=%dM,mem-path=/dev/fd/%d,share=%s", m.cfg.MemoryMiB, stateFD, share),
+		"-object", fmt.Sprintf("memory-backend-file,id=memory,size=%dM,mem-path=/dev/fd/%d,share=%s", m.cfg.MemoryMiB, memoryFD, share),
 		"-machine", "memory-backend=memory")
-	return theirs, nil
+	return []*os.File{theirs}, nil
 }
 
 func (c Config) memoryBytes() int64 { return int64(c.MemoryMiB) << 20 }

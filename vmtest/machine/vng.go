@@ -68,19 +68,15 @@ func (c Config) vngQEMU() []string {
 	if c.Accel == TCG { // with KVM virtme-ng chooses the CPU
 		args = append(args, c.accelerator().args...)
 	}
-	set := func(key, value string) { args = append(args, "-set", quote("chardev.console."+key+"="+value)) }
-	if c.portDir == "" { // by hand: see the log, and talk to nobody
-		set("path", c.Console)
-		set("append", "on")
-		return append(args, "-serial", "null")
-	}
 	// The first serial port, and with it the kernel's console, is virtme-ng's,
 	// which throws it away. -set changes where it ends:
 	// https://www.qemu.org/docs/master/system/invocation.html
-	set("backend", "socket")
-	set("path", portPath(c.portDir, consolePort))
-	set("logfile", c.Console)
-	set("logappend", "on")
+	set := func(key, value string) { args = append(args, "-set", quote("chardev.console."+key+"="+value)) }
+	set("path", c.Console)
+	set("append", "on")
+	if c.portDir == "" { // by hand: talk to nobody
+		return append(args, "-serial", "null")
+	}
 	socket := func(id string) {
 		args = append(args, "-chardev", quote("socket,id="+id+",path="+escape(portPath(c.portDir, id))))
 	}

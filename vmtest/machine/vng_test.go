@@ -36,7 +36,7 @@ func TestVNGArgs(t *testing.T) {
 	args := strings.Join(cfg.Args(), " ")
 	for _, text := range []string{
 		" --qemu /q/qemu ",
-		"-set chardev.console.backend=socket -set chardev.console.path=/t/d/console -set chardev.console.logfile=/o/a,b.log -set chardev.console.logappend=on ",
+		"-set chardev.console.path=/o/a,b.log -set chardev.console.append=on ",
 		" -chardev socket,id=control,path=/t/d/control ", " -serial chardev:control ", " -mon chardev=monitor,mode=control",
 	} {
 		if !strings.Contains(args, text) {

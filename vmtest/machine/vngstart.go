@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -16,7 +15,6 @@ import (
 
 // Names of the ports, and of their chardevs in QEMU.
 const (
-	consolePort = "console"
 	controlPort = "control"
 	monitorPort = "monitor"
 )
@@ -35,7 +33,7 @@ func listen(dir string) (_ *ports, err error) {
 		return nil, fmt.Errorf("make folder for the machine: %w", err)
 	}
 	p := &ports{dir: dir, listeners: map[string]*net.UnixListener{}}
-	for _, name := range []string{consolePort, controlPort, monitorPort} {
+	for _, name := range []string{controlPort, monitorPort} {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: portPath(dir, name), Net: "unix"})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("listen for the machine: %w", err), p.Close())
@@ -59,9 +57,7 @@ func (p *ports) accept(monitorTimeout time.Duration) (ends, error) {
 		conns[name] = conn
 	}
 	control := conns[controlPort]
-	// Read, or QEMU would hold the console back: what comes is in the log already.
-	go func() { _, _ = io.Copy(io.Discard, conns[consolePort]) }()
-	return ends{in: control, control: control, monitor: qmpOn(conns[monitorPort], monitorTimeout), keyboard: conns[consolePort]}, nil
+	return ends{in: control, control: control, monitor: qmpOn(conns[monitorPort], monitorTimeout)}, nil
 }
 
 // stop makes accept return.
