@@ -84,6 +84,8 @@ func TestFactsExitCodes(t *testing.T) {
 	grid := func(v facts.Verdict) *facts.Grid {
 		return &facts.Grid{Statements: one, Columns: []facts.Column{{Kernel: "host", Results: map[string]facts.Result{"one": {ID: "one", Verdict: v}}}}}
 	}
+	half := grid(facts.Holds)
+	half.Columns[0].Error = "the machine did not end"
 	for name, test := range map[string]struct {
 		grid *facts.Grid
 		code int
@@ -92,6 +94,7 @@ func TestFactsExitCodes(t *testing.T) {
 		"does not hold": {grid(facts.Fails), exitFailed},
 		"not supported": {grid(facts.NotSupported), exitOK},
 		"not run":       {&facts.Grid{Statements: one, Columns: []facts.Column{{Kernel: "9.9"}}}, exitInfra},
+		"half a kernel": {half, exitInfra},
 		"no kernels":    {&facts.Grid{Statements: one}, exitInfra},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,41 +86,79 @@ func (k *factsKernel) run(ctx context.Context, fetched error, statements []facts
 	if err := k.configure(); err != nil {
 		return err
 	}
-	if err := k.decide(ctx, facts.IDs(statements), facts.FirstBoot); err != nil {
-		return err
-	}
-	return k.secondHalves(ctx, statements)
-}
-
-// secondHalves makes those of the experiments that take two boots, where the first
-// half went well.
-func (k *factsKernel) secondHalves(ctx context.Context, statements []facts.Statement) error {
-	var ids []string
-	first := map[string]facts.Result{}
+	var once, twice []string
 	for _, s := range statements {
-		if r := k.column.Results[s.ID]; s.TakesTwoBoots() && r.Verdict == facts.Holds {
-			ids, first[s.ID] = append(ids, s.ID), r
+		if s.TakesTwoBoots() {
+			twice = append(twice, s.ID)
+		} else {
+			once = append(once, s.ID)
 		}
 	}
-	if err := k.decide(ctx, ids, facts.NextBoot); err != nil {
-		return err
-	}
-	for id, before := range first {
-		k.column.Results[id] = before.Then(k.column.Results[id])
-	}
-	return nil
-}
-
-// decide makes experiments until there is a result of each.
-func (k *factsKernel) decide(ctx context.Context, ids []string, boot facts.Boot) error {
-	for len(ids) > 0 {
-		rest, err := k.decideInOne(ctx, ids, boot)
-		if err != nil {
+	for len(once) > 0 {
+		if once, err = k.decideInOne(ctx, once); err != nil {
 			return err
 		}
-		ids = rest
+	}
+	for _, id := range twice {
+		if err := k.decideTwice(ctx, id); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// decideTwice makes an experiment that goes on after its machine has been rebooted.
+// There is no result of half of it, unless that decides.
+func (k *factsKernel) decideTwice(ctx context.Context, id string) error {
+	conn, err := k.fresh(ctx)
+	if err != nil {
+		return err
+	}
+	c := conn.(*connection)
+	defer c.Kill()
+	k.column.Release = k.bundle.Release
+	k.phase(id + ", before a reboot")
+	first, err := k.half(ctx, c, id, facts.FirstBoot)
+	if err == nil && first.Verdict == facts.Holds {
+		k.phase("reboot")
+		if _, err = c.Reboot(ctx); err == nil {
+			var second facts.Result
+			second, err = k.half(ctx, c, id, facts.NextBoot)
+			first = first.Then(second)
+		}
+	}
+	var failure *machine.Failure
+	switch {
+	case err == nil:
+		k.column.Results[id] = first
+	case ctx.Err() != nil:
+		return err
+	case errors.As(err, &failure):
+		k.blame(id, fmt.Errorf("%s: %w", failure.Outcome, failure))
+	case errors.Is(err, errComplaint):
+		k.blame(id, c.worst)
+	default:
+		return err
+	}
+	return nil
+}
+
+// half makes one half of such an experiment.
+func (k *factsKernel) half(ctx context.Context, c *connection, id string, boot facts.Boot) (r facts.Result, err error) {
+	request := session.Request{Decide: &session.Decide{IDs: []string{id}, Boot: boot}}
+	err = c.Do(ctx, request, k.cfg.Limits.Request+perStatement, func(body json.RawMessage) error {
+		return json.Unmarshal(body, &r)
+	})
+	if err == nil && r.ID != id {
+		err = fmt.Errorf("the guest answered with a result of %q, not of %q", r.ID, id)
+	}
+	if err == nil {
+		err = c.look()
+	}
+	if err == nil && c.worst != nil {
+		err = errComplaint
+	}
+	return r, err
 }
 
 // errComplaint ends a machine whose kernel has complained.
@@ -128,7 +166,7 @@ var errComplaint = errors.New("the kernel complained")
 
 // decideInOne makes experiments in one fresh machine, and returns those that are
 // left if one of them broke it. That one does not hold.
-func (k *factsKernel) decideInOne(ctx context.Context, ids []string, boot facts.Boot) (rest []string, err error) {
+func (k *factsKernel) decideInOne(ctx context.Context, ids []string) (rest []string, err error) {
 	conn, err := k.fresh(ctx)
 	if err != nil {
 		return nil, err
@@ -136,7 +174,7 @@ func (k *factsKernel) decideInOne(ctx context.Context, ids []string, boot facts.
 	c := conn.(*connection)
 	k.column.Release = k.bundle.Release
 	k.phase(fmt.Sprintf("%d experiments", len(ids)))
-	request := session.Request{Decide: &session.Decide{IDs: ids, Boot: boot}}
+	request := session.Request{Decide: &session.Decide{IDs: ids, Boot: facts.FirstBoot}}
 	timeout := k.cfg.Limits.Request + time.Duration(len(ids))*perStatement
 	answered := map[string]bool{}
 	err = c.Do(ctx, request, timeout, func(body json.RawMessage) error {

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -131,11 +130,4 @@ func (g *Grid) groups() [][]Statement {
 		all[len(all)-1] = append(all[len(all)-1], s)
 	}
 	return all
-}
-
-// Sort puts the columns into the order of these kernels.
-func (g *Grid) Sort(kernels []string) {
-	slices.SortStableFunc(g.Columns, func(a, b Column) int {
-		return slices.Index(kernels, a.Kernel) - slices.Index(kernels, b.Kernel)
-	})
 }

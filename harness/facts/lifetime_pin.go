@@ -87,7 +87,7 @@ func pins() []Statement {
 		},
 		{
 			ID:     "pins-go-with-boot",
-			Text:   "Pins are gone after a reboot, in a machine that was started anew.",
+			Text:   "Pins are gone after a reboot.",
 			Source: elixir("6.12", "kernel/bpf/inode.c", "bpf_get_tree()"),
 			run: func(l *lab) {
 				m := l.plainMap()

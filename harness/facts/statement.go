@@ -16,8 +16,8 @@ type Statement struct {
 	Since  Version `json:"since,omitempty"` // the first kernel that has to have what it is about; 0: every one
 
 	run func(*lab)
-	// next is the second half of an experiment that takes two boots, for the
-	// machine that is started after the first half; nil: it takes one.
+	// next is the second half of an experiment that takes two boots, after the
+	// machine has been rebooted; nil: it takes one.
 	next func(*lab)
 }
 

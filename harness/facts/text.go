@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -126,13 +127,14 @@ var ErrFails = errors.New("a statement does not hold")
 // ErrMissing is what it returns if all that were tried hold.
 var ErrMissing = errors.New("a statement was not tried")
 
-// Err says whether something does not hold, or was not tried.
+// Err says whether something does not hold, or was not tried, or something went
+// wrong on a kernel.
 func (g *Grid) Err() error {
 	n := g.Count()
 	switch {
 	case n[Fails] > 0:
 		return ErrFails
-	case n[Missing] > 0 || len(g.Columns) == 0:
+	case n[Missing] > 0 || len(g.Columns) == 0 || slices.ContainsFunc(g.Columns, func(c Column) bool { return c.Error != "" }):
 		return ErrMissing
 	}
 	return nil

@@ -77,6 +77,27 @@ func misbehave(_ context.Context, request json.RawMessage, send func(any) error)
 	return fmt.Errorf("no such request: %s", what)
 }
 
+// TestReboot: a machine that was made of a saved one boots when it is reset, and a
+// guest that resets it afterwards ends it as before.
+func TestReboot(t *testing.T) {
+	m := fresh(t, saved(t))
+	ready, err := m.Reboot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ready.CPUs != m.cfg.CPUs {
+		t.Errorf("ready %+v", ready)
+	}
+	if answers, err := do(t, m, "echo", time.Minute); err != nil || len(answers) != 1 {
+		t.Errorf("after the reboot: %q, %v", answers, err)
+	}
+	_, err = do(t, m, "crash", time.Minute)
+	var failure *Failure
+	if !errors.As(err, &failure) || failure.Outcome != Panic {
+		t.Errorf("crash after the reboot: %v", err)
+	}
+}
+
 // chatter is more than any socket or pipe holds.
 func chatter() []byte {
 	var text []byte

@@ -200,6 +200,32 @@ func (m *Machine) next(ctx context.Context, deadline <-chan time.Time) (wire.Fra
 	}
 }
 
+// Reboot resets the machine, as its button does, and waits until the kernel has
+// booted again. After an error the machine is gone.
+//
+// https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
+func (m *Machine) Reboot(ctx context.Context) (ready guest.Ready, err error) {
+	// QEMU ends where anything else resets it: see -no-reboot.
+	if err := m.onReset("reset"); err != nil {
+		return ready, m.failure(Lost, err)
+	}
+	if _, err := m.monitor.execute("system_reset", nil); err != nil {
+		return ready, m.failure(Lost, err)
+	}
+	if ready, err = m.takeReady(ctx, time.Now().Add(m.cfg.Limits.Boot)); err != nil {
+		return ready, err
+	}
+	if err := m.onReset("shutdown"); err != nil {
+		return ready, m.failure(Lost, err)
+	}
+	return ready, nil
+}
+
+func (m *Machine) onReset(action string) error {
+	_, err := m.monitor.execute("set-action", map[string]any{"reboot": action})
+	return err
+}
+
 // Stop asks the guest to switch off, and kills it where it does not.
 func (m *Machine) Stop() error {
 	if !m.isConnected() || m.out.Write(wire.Exit, struct{}{}) != nil {
