@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"syscall"
@@ -40,8 +41,11 @@ type Watcher interface {
 	Leave(thread int, result int64)
 }
 
+// stderrBytes is how much of what a program says is returned.
+const stderrBytes = 64 << 10
+
 // Run runs the program in a new process, without input and output, until it has
-// ended. It returns what it wrote to its standard error, at most 64 KiB, and its
+// ended. It returns the first 64 KiB that it wrote to its standard error, and its
 // exit code; one that a signal ended is an error.
 //
 // A process that is not allowed to trace its own children gets EPERM.
@@ -49,39 +53,46 @@ func Run(ctx context.Context, args []string, w Watcher) (stderr string, code int
 	// Only the thread that has started a process may trace it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	read, write, err := os.Pipe()
+	// No pipe: nobody has to read while the program runs, and one that it started
+	// may hold on to it.
+	fd, err := unix.MemfdCreate("stderr", unix.MFD_CLOEXEC)
+	if err != nil {
+		return "", 0, fmt.Errorf("make file for %s: %w", args[0], err)
+	}
+	said := os.NewFile(uintptr(fd), "stderr")
+	defer said.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return "", 0, err
 	}
-	defer read.Close()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return "", 0, errors.Join(err, write.Close())
-	}
 	process, err := os.StartProcess(args[0], args, &os.ProcAttr{
 		Env:   os.Environ(),
-		Files: []*os.File{null, null, write},
+		Files: []*os.File{null, null, said},
 		Sys:   &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
 	})
-	err = errors.Join(err, null.Close(), write.Close())
+	err = errors.Join(err, null.Close())
 	if err != nil {
 		return "", 0, fmt.Errorf("start %s: %w", args[0], err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = unix.Kill(process.Pid, unix.SIGKILL) })
-	defer stop()
+	// Not by its number, which is another's once it has been waited for.
+	stop := context.AfterFunc(ctx, func() { _ = process.Kill() })
 	t := tracee{pid: process.Pid, watcher: w, known: map[int]bool{}}
 	status, err := t.follow()
 	if err != nil {
 		// EXITKILL would come too late: this process goes on.
-		_ = unix.Kill(process.Pid, unix.SIGKILL)
-		return "", 0, errors.Join(err, process.Release())
+		_ = process.Kill()
+		t.reap()
 	}
-	if err := process.Release(); err != nil { // it is waited for already
+	stop()
+	err = errors.Join(err, process.Release()) // it is waited for already
+	if err != nil {
 		return "", 0, err
 	}
-	text := make([]byte, 64<<10)
-	n, _ := read.Read(text) // all of it is in the pipe, or nothing
+	text := make([]byte, stderrBytes)
+	n, err := said.ReadAt(text, 0)
 	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return "", 0, fmt.Errorf("read what %s said: %w", args[0], err)
 	case ctx.Err() != nil:
 		return "", 0, context.Cause(ctx)
 	case status.Signaled():
@@ -130,9 +141,21 @@ func (t *tracee) follow() (unix.WaitStatus, error) {
 	}
 }
 
+// reap waits for a process that is killed, and for its threads.
+func (t *tracee) reap() {
+	for {
+		var status unix.WaitStatus
+		thread, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
+		if err != nil && !errors.Is(err, unix.EINTR) || thread == t.pid && !status.Stopped() {
+			return
+		}
+	}
+}
+
 // options: threads are traced as they are made, stops for system calls are told
-// from SIGTRAP, and nothing outlives its tracer.
-const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_EXITKILL
+// from SIGTRAP, and so is the start of another program, and nothing outlives its tracer.
+const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE |
+	unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_EXITKILL
 
 // stopped looks at why a thread has stopped. The result is the signal that it is
 // to get, or 0.
@@ -149,7 +172,7 @@ func (t *tracee) stopped(thread int, status unix.WaitStatus) (unix.Signal, error
 		return 0, nil
 	case first && signal == unix.SIGSTOP: // a new thread
 		return 0, nil
-	case signal == unix.SIGTRAP && status.TrapCause() > 0: // it has made one
+	case signal == unix.SIGTRAP && status.TrapCause() > 0: // it has made one, or become another program
 		return 0, nil
 	default:
 		return signal, nil

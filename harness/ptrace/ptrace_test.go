@@ -3,6 +3,7 @@ package ptrace
 import (
 	"context"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"strings"
@@ -28,6 +29,20 @@ func TestMain(m *testing.M) {
 		_, _ = os.Open("/ringtwin/unseen")
 		_, _ = os.Stderr.WriteString("interrupted\n")
 		os.Exit(7)
+	case "chatter":
+		_, _ = os.Stderr.WriteString(strings.Repeat("x", 2*stderrBytes))
+		os.Exit(0)
+	case "leave":
+		// What it leaves behind holds its standard error, and says when it is over.
+		child := exec.Command("/bin/sh", "-c", "sleep 1; echo left >&2")
+		child.Stderr = os.Stderr
+		if err := child.Start(); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	case "exec":
+		_ = unix.Setenv(traced, "threads")
+		_ = unix.Exec("/proc/self/exe", os.Args, os.Environ())
 	case "hang":
 		time.Sleep(time.Hour)
 	}
@@ -130,6 +145,33 @@ func TestCancelled(t *testing.T) {
 	defer cancel()
 	if _, _, _, err := run(t, ctx, "hang", ""); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestChatter: a program may say more than anybody wants to know.
+func TestChatter(t *testing.T) {
+	if _, stderr, code, err := run(t, t.Context(), "chatter", ""); err != nil || code != 0 || len(stderr) != stderrBytes {
+		t.Errorf("exit code %d, %d bytes, %v", code, len(stderr), err)
+	}
+}
+
+// TestLeavesBehind: nobody waits for what a program has left behind, and nobody is
+// killed when the context ends later.
+func TestLeavesBehind(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	begun := time.Now()
+	_, _, code, err := run(t, ctx, "leave", "")
+	cancel()
+	if took := time.Since(begun); err != nil || code != 0 || took > 900*time.Millisecond {
+		t.Errorf("exit code %d after %s, %v", code, took, err)
+	}
+}
+
+// TestExec: a program that becomes another is still watched.
+func TestExec(t *testing.T) {
+	o, stderr, code, err := run(t, t.Context(), "exec", "")
+	if err != nil || code != 0 || stderr != "done\n" || len(o.failed) != 8*50 {
+		t.Errorf("exit code %d, %q, %d calls, %v", code, stderr, len(o.failed), err)
 	}
 }
 
