@@ -138,6 +138,9 @@ func decode(line []byte, how jsonv2.Options) (Trial, error) {
 	var t Trial
 	err := jsonv2.Unmarshal(line, &t, how)
 	if err == nil && t.Schema == Schema {
+		if t.Status == OK && t.Counts == nil {
+			return Trial{}, fmt.Errorf("trial %q: it is %s, and has no counts", t.ID, OK)
+		}
 		return t, nil
 	}
 	var head struct {

@@ -69,10 +69,21 @@ func (g Gate) Check(comparisons []Comparison, wall bool) []GateResult {
 	for i := range comparisons {
 		c := &comparisons[i]
 		row := c.Row(g.Metric.Slug)
-		if row == nil || math.IsNaN(row.A) || math.IsNaN(row.B) {
+		if row == nil {
 			continue
 		}
-		all = append(all, g.check(c, row, wall))
+		switch noA, noB := math.IsNaN(row.A), math.IsNaN(row.B); {
+		case noA && noB:
+		case noA || noB:
+			r := GateResult{Gate: g, Comparison: c, Row: row, Worse: math.NaN(), Certain: math.NaN()}
+			r.Refused = "B has such a figure, and A has none"
+			if noB {
+				r.Refused = "A has such a figure, and B has none"
+			}
+			all = append(all, r)
+		default:
+			all = append(all, g.check(c, row, wall))
+		}
 	}
 	return all
 }
@@ -96,15 +107,19 @@ func (g Gate) check(c *Comparison, row *Row, wall bool) GateResult {
 	r.Worse, r.Certain = worse(row.Ratio), worse(least)
 	virtual := c.Machine.Clock == record.Virtual
 	switch {
-	case math.IsNaN(row.Ratio): // a figure of 0, or one that is infinite
+	case g.Metric.Clock && !virtual && !c.Machine.Publishable() && !wall:
+		r.Refused = "times of an emulated machine do not decide: measure in virtual time, or say --gate-wall"
+	case math.IsNaN(row.Ratio): // a figure of 0, or one that is infinite, in some block
 		r.Worse = worse(row.B / row.A)
 		if row.A == row.B {
 			r.Worse = 0
 		}
 		r.Certain = r.Worse
+		if repeats := virtual || g.Metric.Exact; !repeats && !beyondRatio(row.A) && !beyondRatio(row.B) && row.A != row.B {
+			r.Refused = "some blocks have no ratio, for a figure in them is 0"
+			break
+		}
 		r.Failed = !(r.Worse <= g.Limit)
-	case g.Metric.Clock && !virtual && !c.Machine.Publishable() && !wall:
-		r.Refused = "times of an emulated machine do not decide: measure in virtual time, or say --gate-wall"
 	case virtual || g.Metric.Exact:
 		r.Failed = exceeds(r.Worse, g.Limit)
 	case !row.Interval:
@@ -119,6 +134,10 @@ func (g Gate) check(c *Comparison, row *Row, wall bool) GateResult {
 	}
 	return r
 }
+
+// beyondRatio reports whether no finite ratio has this as one side: then no more
+// blocks are needed to see it.
+func beyondRatio(x float64) bool { return x == 0 || math.IsInf(x, 0) }
 
 // exceeds is above, but for what floating point rounds.
 func exceeds(x, limit float64) bool { return x > limit+1e-12 }

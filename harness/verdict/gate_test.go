@@ -61,6 +61,26 @@ func TestGate(t *testing.T) {
 		all[0].Counts.Failed, all[0].Counts.Misses = nil, 0
 		return all
 	}
+	// In one block of many A has a figure of 0, and in the others B is a little worse.
+	zero := func() []record.Trial {
+		all := wall(10, 1.01)
+		for i := range all {
+			if all[i].Cell.Transport == "ringbuf" {
+				all[i].Cost.Wakeups = 6
+			}
+		}
+		all[0].Cost.Wakeups, all[0].Latency.P50 = 0, 0
+		return all
+	}
+	nothing := func() []record.Trial {
+		all := wall(8, 1)
+		for i := range all {
+			if all[i].Cell.Transport == "ringbuf" {
+				all[i].Latency = nil
+			}
+		}
+		return all
+	}
 	for name, c := range map[string]struct {
 		trials          []record.Trial
 		gate            string
@@ -78,6 +98,9 @@ func TestGate(t *testing.T) {
 		"loss of B alone":            {lossy(), "loss<=0", false, true, false},
 		"memory needs no blocks":     {wall(1, 1), "memory_bytes<=0", false, false, false},
 		"a rate that is as high":     {wall(8, 1), "delivered_rate<=1%", false, false, false},
+		"a zero in one block":        {zero(), "wakeups_per_event<=5%", false, false, true},
+		"emulated, and a zero":       {emulated(zero()), "latency_p50<=0", false, false, true},
+		"B has no figure":            {nothing(), "latency_p50<=10%", false, false, true},
 		"emulated counts may decide": {emulated(wall(8, 1)), "wakeups_per_event<=1%", false, false, false},
 	} {
 		results := gate(t, c.gate).Check(Compare(c.trials), c.wall)

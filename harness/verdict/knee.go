@@ -41,6 +41,9 @@ func kneeOf(trials []*record.Trial) *Knee {
 		}
 		kept, lost = append(kept, k), append(lost, l)
 		for _, t := range b.a {
+			if t.Counts == nil {
+				continue
+			}
 			rate := byRate[t.Cell.RateHz]
 			if rate == nil {
 				rate = &Rate{OfferedHz: t.Cell.RateHz}
