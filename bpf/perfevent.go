@@ -50,7 +50,7 @@ func ioctlKprobe(function string, program *ebpf.Program) (io.Closer, error) {
 	pinner.Pin(name)
 	return openEvent(&unix.PerfEventAttr{
 		Type: uint32(number),
-		Size: unix.PERF_ATTR_SIZE_VER1, // the first with config1
+		Size: unix.PERF_ATTR_SIZE_VER1, // it has config1, and every kernel knows it
 		Ext1: uint64(uintptr(unsafe.Pointer(name))),
 	}, program)
 }

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
@@ -139,7 +139,8 @@ func (s *syscallsCmd) show(e *env, kernels []census.Kernel) error {
 	return census.Text(e.stdout, kernels, s.Probes)
 }
 
-// censusPin is where the tracer that is watched pins its messages.
+// censusPin is where the tracer that is watched pins its messages: not where one
+// that runs has its own.
 const censusPin = "/sys/fs/bpf/ringtwin/syscalls"
 
 // take watches this program's own hello on this kernel.
@@ -152,9 +153,14 @@ func (s *syscallsCmd) take(ctx context.Context) (*census.Census, error) {
 	if err := unix.Uname(&uts); err != nil {
 		return nil, fmt.Errorf("read the kernel's release: %w", err)
 	}
+	pin, release, err := reservePin()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	taken := &census.Census{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: len(cpus)}
 	if s.Attachments {
-		taken.Attachments, err = s.takeAttachments(ctx)
+		taken.Attachments, err = s.takeAttachments(ctx, pin)
 		return taken, err
 	}
 	// What the tracer would try first is no part of it.
@@ -164,7 +170,7 @@ func (s *syscallsCmd) take(ctx context.Context) (*census.Census, error) {
 	}
 	taken.Attach = string(attach)
 	for _, kind := range []bpf.Transport{bpf.Perf, bpf.Ringbuf} {
-		calls, err := watchHello(ctx, kind, attach)
+		calls, err := watchHello(ctx, kind, attach, pin)
 		if err != nil {
 			return nil, err
 		}
@@ -175,25 +181,24 @@ func (s *syscallsCmd) take(ctx context.Context) (*census.Census, error) {
 
 // takeAttachments watches it once for each way to attach, and measures what that
 // costs. One that the kernel does not have is no error, unless it has none.
-func (s *syscallsCmd) takeAttachments(ctx context.Context) (all []census.Attachment, err error) {
+func (s *syscallsCmd) takeAttachments(ctx context.Context, pin string) (all []census.Attachment, err error) {
 	if _, err := bpf.ResolveAttach(bpf.AttachAuto); err != nil {
 		return nil, err
 	}
 	for _, attach := range bpf.Attaches() {
 		a := census.Attachment{Attach: string(attach)}
-		calls, err := watchHello(ctx, bpf.Ringbuf, attach)
-		var ended *census.EndedError
-		switch {
-		case errors.As(err, &ended):
-			a.Unsupported, _, _ = strings.Cut(strings.TrimPrefix(ended.Said, "ringtwin: "), "\n")
-		case err != nil:
+		if _, err := bpf.ResolveAttach(attach); err != nil {
+			a.Unsupported = firstLine(err)
+			all = append(all, a)
+			continue
+		}
+		calls, err := watchHello(ctx, bpf.Ringbuf, attach, pin)
+		if err != nil {
 			return nil, err
-		default:
-			a.Calls = census.Attaching(calls)
-			if s.Cost {
-				a.Cost, err = census.MeasureCost(attach)
-			}
-			if err != nil {
+		}
+		a.Calls = census.Attaching(calls)
+		if s.Cost {
+			if a.Cost, err = census.MeasureCost(attach); err != nil {
 				return nil, fmt.Errorf("measure the cost of %s: %w", attach, err)
 			}
 		}
@@ -202,20 +207,43 @@ func (s *syscallsCmd) takeAttachments(ctx context.Context) (all []census.Attachm
 	return all, nil
 }
 
+// reservePin keeps the pin for this process until it is released, and takes away
+// what one that was killed has left there. The path is always the same, for it is
+// part of what is shown; it is empty where there is no bpffs.
+func reservePin() (path string, release func(), err error) {
+	if bpf.OnBPFFS(censusPin) != nil {
+		return "", func() {}, nil
+	}
+	dir, err := os.Open(filepath.Dir(filepath.Dir(censusPin)))
+	if err != nil {
+		return "", nil, err
+	}
+	err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = errors.New("another ringtwin syscalls is at work on this kernel: wait for its end")
+	}
+	if err == nil {
+		if err = os.Remove(censusPin); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return "", nil, errors.Join(err, dir.Close())
+	}
+	return censusPin, func() { _ = dir.Close() }, nil
+}
+
 // watchHello returns the calls of this program's own hello.
-func watchHello(ctx context.Context, kind bpf.Transport, attach bpf.Attach) ([]census.Call, error) {
+func watchHello(ctx context.Context, kind bpf.Transport, attach bpf.Attach, pin string) ([]census.Call, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
-	// Not where a tracer that runs has its own.
-	pin := censusPin
-	if bpf.OnBPFFS(pin) != nil {
-		pin = ""
-	}
 	calls, err := census.Take(ctx, []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin})
 	if err != nil {
-		_ = os.Remove(censusPin) // it may have been killed
+		if pin != "" {
+			_ = os.Remove(pin) // it may have been killed
+		}
 		return nil, fmt.Errorf("watch hello over %s, attached by %s: %w", kind, attach, err)
 	}
 	return calls, nil

@@ -30,10 +30,10 @@ var (
 	}}
 	hookOfTask = hook{"task", "task_rename", func() error {
 		name := make([]byte, 16) // TASK_COMM_LEN
+		defer runtime.KeepAlive(name)
 		if err := unix.Prctl(unix.PR_GET_NAME, uintptr(address(name)), 0, 0, 0); err != nil {
 			return err
 		}
-		defer runtime.KeepAlive(name)
 		return unix.Prctl(unix.PR_SET_NAME, uintptr(address(name)), 0, 0, 0)
 	}}
 )

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -215,7 +216,7 @@ func (l *lab) preempted(at place) bool {
 }
 
 // rival starts a thread on this CPU that sets the second flag once the first is
-// set. The result waits for its end.
+// set. The result waits for its end, as the end of the experiment does.
 func (l *lab) rival(flags *ebpf.Map) (end func() error) {
 	cpu := l.onCPU(0)
 	started, stop, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -235,10 +236,12 @@ func (l *lab) rival(flags *ebpf.Map) (end func() error) {
 		})
 	}()
 	<-started
-	return func() error {
+	end = sync.OnceValue(func() error {
 		close(stop)
 		return <-ended
-	}
+	})
+	l.after(end) // before the mapping goes that the thread looks at
+	return end
 }
 
 // attachAt attaches a program until the end of the experiment.

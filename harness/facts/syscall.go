@@ -81,8 +81,20 @@ func (l *lab) info(fd int, into []byte) int {
 	return int(attr.Length)
 }
 
-// address is that of memory which the caller keeps alive.
-func address[T any](mem []T) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))) }
+// address is that of memory which the caller keeps alive. It escapes here, and so is
+// on the heap: a stack may move before the kernel has read the address.
+func address[T any](mem []T) uint64 {
+	if never {
+		escaped = mem
+	}
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem))))
+}
+
+// What the compiler cannot know of.
+var (
+	never   bool
+	escaped any
+)
 
 // cStrings is the address of an array of C strings, which live as long as keep does.
 func cStrings(texts ...string) (array uint64, keep any) {

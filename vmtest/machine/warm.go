@@ -130,7 +130,7 @@ func LoadWarm(folder string, cfg Config, version string) (*Warm, error) {
 	if got, err := sum(state); err != nil || got != info.SHA256 {
 		return nil, errors.Join(errors.New("read saved machine: it has changed since it was saved"), err, state.Close())
 	}
-	_ = lru.Use(dir) // a cache that is not ours to write is as good to read
+	_ = lru.Use(dir) // in vain where the cache is not ours to write
 	return &Warm{Ready: info.Ready, Console: log, cfg: cfg, state: state}, nil
 }
 
