@@ -2,11 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
@@ -46,8 +46,11 @@ const maxTaken = 256 << 20
 // Run runs the program on every kernel, one after the other, and passes on its
 // output and the first exit code that is not 0.
 func (x *execCmd) Run(e *env) error {
-	files, command, err := x.pack()
-	if err != nil {
+	files, command, err := x.pack(e.ctx)
+	switch {
+	case e.ctx.Err() != nil:
+		return err
+	case err != nil:
 		return usageError{err}
 	}
 	cache, err := cacheDir()
@@ -80,6 +83,9 @@ func (x *execCmd) Run(e *env) error {
 	}
 	failed := 0
 	for _, ref := range refs {
+		if e.ctx.Err() != nil {
+			return context.Cause(e.ctx)
+		}
 		code, err := r.on(resolver, ref)
 		if err != nil {
 			return err
@@ -175,26 +181,14 @@ func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep f
 func (x *execCmd) receive(dir string, piece *guest.File, open map[string]*os.File, named func(string) string) error {
 	file := open[piece.Path]
 	if file == nil {
-		target := ""
-		if piece.Path == guest.CorePath {
-			target = x.Core
+		wanted, err := x.wanted(dir)
+		if err != nil {
+			return err
 		}
-		for _, word := range x.Fetch {
-			from, to, named := strings.Cut(word, "=")
-			if !named {
-				to = filepath.Base(from)
-			}
-			if !filepath.IsAbs(from) {
-				from = filepath.Join(dir, from)
-			}
-			if from == piece.Path {
-				target = to
-			}
-		}
+		target := wanted[piece.Path]
 		if target == "" {
 			return fmt.Errorf("the guest sent %s, which nobody wanted", piece.Path)
 		}
-		var err error
 		if file, err = os.Create(named(target)); err != nil {
 			return fmt.Errorf("bring back file: %w", err)
 		}

@@ -247,6 +247,9 @@ func (k *kernelJob) command() string {
 // fresh starts a machine that nothing was done on: made of the saved one, or
 // booted.
 func (k *kernelJob) fresh(ctx context.Context) (session.Conn, error) {
+	if ctx.Err() != nil { // of the blocks that are left none is to be started
+		return nil, context.Cause(ctx)
+	}
 	m, err := k.start(ctx)
 	if err != nil {
 		return nil, err

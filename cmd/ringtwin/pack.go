@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
@@ -14,7 +17,7 @@ import (
 )
 
 // pack collects what the machine's memory will hold, and the command to run.
-func (x *execCmd) pack() ([]initramfs.File, guest.Command, error) {
+func (x *execCmd) pack(ctx context.Context) ([]initramfs.File, guest.Command, error) {
 	var command guest.Command
 	files, err := initramfs.Base()
 	if err != nil {
@@ -48,12 +51,14 @@ func (x *execCmd) pack() ([]initramfs.File, guest.Command, error) {
 			return nil, command, err
 		}
 	}
-	for _, word := range x.Fetch {
-		from, _, _ := strings.Cut(word, "=")
-		command.Fetch = append(command.Fetch, from)
+	wanted, err := x.wanted(command.Dir)
+	if err != nil {
+		return nil, command, err
 	}
+	delete(wanted, guest.CorePath) // which the guest knows
+	command.Fetch = slices.Sorted(maps.Keys(wanted))
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		stdin, err := io.ReadAll(io.LimitReader(os.Stdin, maxTaken))
+		stdin, err := readAll(ctx, os.Stdin)
 		if err != nil {
 			return nil, command, fmt.Errorf("read standard input: %w", err)
 		}
@@ -64,6 +69,53 @@ func (x *execCmd) pack() ([]initramfs.File, guest.Command, error) {
 		return nil, command, fmt.Errorf("%d MiB to take along, at most %d fit", p.bytes>>20, maxTaken>>20)
 	}
 	return p.files, command, nil
+}
+
+// wanted is where the files of a guest whose program runs in a folder go, by their
+// paths there. Two at one place, here or there, are an error.
+func (x *execCmd) wanted(dir string) (map[string]string, error) {
+	wanted, taken := map[string]string{}, map[string]bool{}
+	if x.Core != "" {
+		wanted[guest.CorePath], taken[filepath.Clean(x.Core)] = x.Core, true
+	}
+	for _, word := range x.Fetch {
+		from, to, named := strings.Cut(word, "=")
+		if !named {
+			to = filepath.Base(from)
+		}
+		if !filepath.IsAbs(from) {
+			from = filepath.Join(dir, from)
+		}
+		from = filepath.Clean(from)
+		if wanted[from] != "" {
+			return nil, fmt.Errorf("--fetch %s: %s is fetched already", word, from)
+		}
+		if taken[filepath.Clean(to)] {
+			return nil, fmt.Errorf("--fetch %s: another file is brought to %s; say where to, as in --fetch %s=FILE", word, to, from)
+		}
+		wanted[from], taken[filepath.Clean(to)] = to, true
+	}
+	return wanted, nil
+}
+
+// readAll reads what will be taken along, until the context ends: of a pipe that
+// nobody closes there is no end.
+func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
+	type input struct {
+		text []byte
+		err  error
+	}
+	read := make(chan input, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(r, maxTaken))
+		read <- input{text, err}
+	}()
+	select {
+	case in := <-read:
+		return in.text, in.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // environment is what the program finds set.

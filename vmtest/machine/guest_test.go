@@ -77,6 +77,19 @@ func misbehave(_ context.Context, request json.RawMessage, send func(any) error)
 	return fmt.Errorf("no such request: %s", what)
 }
 
+// TestLongRequest: a request that nobody takes in ends in time too.
+func TestLongRequest(t *testing.T) {
+	m := fresh(t, saved(t))
+	if _, err := m.monitor.execute("stop", nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := do(t, m, strings.Repeat("x", 1<<20), time.Second)
+	var failure *Failure
+	if !errors.As(err, &failure) || failure.Outcome != Hang {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestReboot: a machine that was made of a saved one boots when it is reset, and a
 // guest that resets it afterwards ends it as before.
 func TestReboot(t *testing.T) {

@@ -117,12 +117,17 @@ func (m *Machine) Exec(ctx context.Context, c guest.Command, timeout time.Durati
 }
 
 func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout time.Duration, take func(json.RawMessage) error) error {
-	if m.cfg.Virtual {
-		// It was given when the machine was started.
-	} else if err := m.out.Write(kind, request); err != nil {
-		return m.failure(Lost, fmt.Errorf("%w: %w", m.gone(), err))
-	}
 	deadline := time.After(timeout)
+	if !m.cfg.Virtual { // it was given when the machine was started
+		switch err := m.say(ctx, kind, request, deadline); {
+		case errors.Is(err, errTimeout):
+			return m.silent(err)
+		case ctx.Err() != nil:
+			return m.failure(Lost, err)
+		case err != nil:
+			return m.failure(Lost, fmt.Errorf("%w: %w", m.gone(), err))
+		}
+	}
 	for {
 		frame, err := m.next(ctx, deadline)
 		if errors.Is(err, errTimeout) {
@@ -147,6 +152,21 @@ func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout 
 		default:
 			return m.failure(Lost, fmt.Errorf("guest said %q in answer to a request", frame.Kind))
 		}
+	}
+}
+
+// say writes a frame. One that is longer than a pipe holds takes a guest that reads
+// it; when the machine is killed the writing ends.
+func (m *Machine) say(ctx context.Context, kind wire.Kind, body any, deadline <-chan time.Time) error {
+	said := make(chan error, 1)
+	go func() { said <- m.out.Write(kind, body) }()
+	select {
+	case err := <-said:
+		return err
+	case <-deadline:
+		return errTimeout
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
