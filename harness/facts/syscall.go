@@ -94,6 +94,7 @@ func address[T any](mem []T) uint64 {
 var (
 	never   bool
 	escaped any
+	_       = escaped
 )
 
 // cStrings is the address of an array of C strings, which live as long as keep does.

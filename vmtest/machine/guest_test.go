@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,16 +125,11 @@ func chatter() []byte {
 // if the host has something else to do.
 func TestConsoleIsExact(t *testing.T) {
 	m := fresh(t, saved(t))
-	busy := make(chan struct{})
-	defer close(busy)
+	var over atomic.Bool
+	defer over.Store(true)
 	for range 8 * runtime.NumCPU() {
 		go func() {
-			for {
-				select {
-				case <-busy:
-					return
-				default:
-				}
+			for !over.Load() {
 			}
 		}()
 	}
