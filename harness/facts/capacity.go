@@ -52,7 +52,7 @@ func capacity() []Statement {
 			run: func(l *lab) {
 				ring := l.ring(2*page, 0)
 				output := l.output(ring.Map)
-				checkAll(l, "bytes for lengths 0 to 20 and 4096", append(upTo(20), 0, 4096),
+				checkAll(l, "bytes for lengths 0 to 20 and 4096", append(append([]int{0}, upTo(20)...), 4096),
 					func(n int) any { return ringFootprint(n) },
 					func(n int) any {
 						before := ring.produced()
