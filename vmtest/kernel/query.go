@@ -60,6 +60,12 @@ func parseQuery(text string) (query, error) {
 	}
 	if words := strings.Split(rest, "+"); isVersions(words[0]) {
 		q.pattern = words[0]
+		if m := interval.FindStringSubmatch(q.pattern); m != nil {
+			from, _ := parseVersion(m[1])
+			if to, _ := parseVersion(m[2]); from.Compare(to) > 0 {
+				return q, fmt.Errorf("%w: %q: %s is newer than %s: want %s..%s", ErrNotNamed, text, m[1], m[2], m[2], m[1])
+			}
+		}
 		for _, word := range words[1:] {
 			switch {
 			case slices.Contains(arches, word):

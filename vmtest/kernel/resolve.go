@@ -157,7 +157,7 @@ func (r Resolver) versions(ctx context.Context, q query) ([]Ref, error) {
 			return refs, nil
 		}
 	}
-	if len(missing.Have) == 0 && len(missing.problems) > 0 {
+	if len(missing.Have) == 0 && len(missing.Flavours) == 0 && len(missing.problems) > 0 {
 		return nil, fmt.Errorf("kernel %s: %w", q.text, errors.Join(missing.problems...))
 	}
 	return nil, missing

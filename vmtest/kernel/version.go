@@ -67,11 +67,24 @@ type NotFoundError struct {
 	Looked []string  // where, in words
 	Have   []Version // newest patch level of each line, oldest first
 
+	// Flavours are those that there are of the version, where the one that was
+	// asked for is not.
+	Flavours []string
+
 	problems []error // what kept sources from being read
 }
 
 // has adds what a source has for the query's architecture and flavour.
 func (e *NotFoundError) has(refs []Ref, q query) {
+	if q.flavour != "" {
+		for _, ref := range refs {
+			if ref.Arch == q.arch && ref.Flavour != "" && !slices.Contains(e.Flavours, ref.Flavour) &&
+				(matches(q.pattern, ref.Kernel.String()) || matches(q.pattern, ref.Kernel.Line().String())) {
+				e.Flavours = append(e.Flavours, ref.Flavour)
+			}
+		}
+		slices.Sort(e.Flavours)
+	}
 	q.pattern = "all"
 	have := e.Have
 	for _, c := range expand(refs, q) {
@@ -83,6 +96,9 @@ func (e *NotFoundError) has(refs []Ref, q query) {
 func (e *NotFoundError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kernel %s: not found in %s", e.Want, strings.Join(e.Looked, ", "))
+	if len(e.Flavours) > 0 {
+		fmt.Fprintf(&b, "\nflavours: %s", strings.Join(e.Flavours, ", "))
+	}
 	if want, ok := parseVersion(e.Want); ok {
 		below, above := e.nearest(want)
 		var near []string
