@@ -40,6 +40,10 @@ func (c *Config) Pin(path string) (unpin func() error, err error) {
 		return nil, err
 	}
 	dir := filepath.Dir(path)
+	made := []string{dir} // the innermost first, which another tracer may have made
+	for d := filepath.Dir(dir); errors.Is(unix.Access(d, unix.F_OK), unix.ENOENT); d = filepath.Dir(d) {
+		made = append(made, d)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of pin: %w", err)
 	}
@@ -52,7 +56,9 @@ func (c *Config) Pin(path string) (unpin func() error, err error) {
 		if err := c.Unpin(); err != nil {
 			return fmt.Errorf("remove pin: %w", err)
 		}
-		_ = unix.Rmdir(dir) // others may be in it, or it is where the file system is mounted
+		for _, d := range made {
+			_ = unix.Rmdir(d) // others may be in it, or it is where the file system is mounted
+		}
 		return nil
 	}, nil
 }

@@ -174,6 +174,11 @@ func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep f
 	if err != nil {
 		return 0, err
 	}
+	for _, path := range command.Fetch {
+		if fetched[path] == nil {
+			fmt.Fprintf(e.stderr, "ringtwin: fetch %s: the program has left no such file\n", path)
+		}
+	}
 	return code, m.Stop()
 }
 

@@ -9,6 +9,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -121,7 +122,11 @@ func decode(text []byte, into any) (err error) {
 			err = errors.New("this is no YAML that can be read")
 		}
 	}()
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into); err != nil {
+	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into)
+	if errors.Is(err, io.EOF) {
+		return errors.New("there is nothing in it")
+	}
+	if err != nil {
 		message := strings.TrimSpace(yaml.FormatError(err, false, true))
 		if m := unknownField.FindStringSubmatch(message); m != nil {
 			first, rest, _ := strings.Cut(message, "\n")
