@@ -22,7 +22,7 @@ func TestArgs(t *testing.T) {
 		"-kernel", "/k/vmlinuz", "-initrd", "/k/init.cpio",
 		"-chardev", "file,id=console,append=on,path=/o/a,,b.log", "-serial", "chardev:console",
 		"-chardev", "stdio,id=control,signal=off", "-serial", "chardev:control",
-		"-append", "panic=-1 console=ttyS0 sysrq_always_enabled quiet",
+		"-append", "clearcpuid=141 panic=-1 console=ttyS0 sysrq_always_enabled quiet",
 	}
 	if diff := cmp.Diff(want, cfg.Args()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -53,6 +53,9 @@ func (c Config) vngArgs() []string {
 	}
 	// It asks for silence; the last word counts. See options for the other one.
 	words := []string{"loglevel=7", "sysrq_always_enabled"}
+	if c.Accel == TCG {
+		words = append(words, c.accelerator().kernel...)
+	}
 	if c.Append != "" {
 		words = append(words, c.Append)
 	}
