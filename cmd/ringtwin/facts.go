@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -172,8 +173,9 @@ func (f *factsCmd) job(e *env, kernels []string) (*factsJob, []kernel.Ref, error
 		Kernels: kernels, kernelChoice: f.kernelChoice, VM: "qemu", Clock: "wall", Accel: f.Accel,
 		CPUs: f.CPUs, Memory: f.Memory, QEMU: f.QEMU, Jobs: f.Jobs,
 	}
-	show := newBoard(e.stderr)
+	show := progress.New(e.stderr)
 	refs, err := v.resolve(e.ctx, cache, show)
+	show.End()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,7 +23,7 @@ type factsJob struct {
 }
 
 func (j *factsJob) close() {
-	j.show.end()
+	j.show.End()
 	_ = os.RemoveAll(j.temp)
 }
 
@@ -49,10 +49,10 @@ func (j *factsJob) grid(refs []kernel.Ref, statements []facts.Statement) (*facts
 			Threads:     j.threads(),
 			MemoryBytes: int64(j.Memory)<<20 + overheadBytes,
 		})
-		j.show.phase(ref.Name, "wait")
+		j.show.Phase(ref.Name, "wait")
 	}
 	errs := fleet.Run(j.ctx, fleet.Limits{Jobs: j.Jobs, MemoryBytes: memory / 10 * 8}, tasks)
-	j.show.end()
+	j.show.End()
 	for i, err := range errs {
 		if err != nil {
 			grid.Columns[i].Error = err.Error()
@@ -81,7 +81,7 @@ func (k *factsKernel) run(ctx context.Context, fetched error, statements []facts
 		if err != nil {
 			err = fmt.Errorf("%s: %w", k.ref.Name, err)
 		}
-		k.show.done(k.ref.Name, fmt.Sprintf("%d statements decided", len(k.column.Results)))
+		k.show.Done(k.ref.Name, fmt.Sprintf("%d statements decided", len(k.column.Results)))
 	}()
 	if err := k.configure(); err != nil {
 		return err

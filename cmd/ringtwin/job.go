@@ -11,6 +11,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -30,7 +31,7 @@ type vmtestJob struct {
 	by          backend
 	initramfs   string
 	allowed     console.Allowed
-	show        *board
+	show        *progress.Table
 	out         *outDir
 	console     func(kernel string) (path string, err error) // of its log
 
@@ -53,7 +54,7 @@ func (j *vmtestJob) run(refs []kernel.Ref) error {
 			Threads:     j.threads(),
 			MemoryBytes: int64(j.Memory)<<20 + overheadBytes,
 		})
-		j.show.phase(ref.Name, "wait")
+		j.show.Phase(ref.Name, "wait")
 	}
 	// A reserve is left for the host and for this program.
 	return j.finish(refs, fleet.Run(j.ctx, fleet.Limits{Jobs: j.Jobs, MemoryBytes: memory / 10 * 8}, tasks))
@@ -75,10 +76,10 @@ func (j *vmtestJob) accel(cfg machine.Config, name string) machine.Choice {
 	j.choosing.Lock()
 	defer j.choosing.Unlock()
 	if j.choice == nil {
-		j.show.phase(name, "does KVM run this kernel?")
+		j.show.Phase(name, "does KVM run this kernel?")
 		choice := machine.ChooseAccel(j.ctx, cfg, j.qemuVersion, j.cache)
 		if choice.Accel == machine.TCG {
-			j.show.note("emulation, single-threaded: " + choice.Reason)
+			j.show.Note("emulation, single-threaded: " + choice.Reason)
 		}
 		j.choice = &choice
 	}
@@ -87,7 +88,7 @@ func (j *vmtestJob) accel(cfg machine.Config, name string) machine.Choice {
 
 // finish writes and shows the reports, and decides on the exit code.
 func (j *vmtestJob) finish(refs []kernel.Ref, errs []error) error {
-	j.show.end()
+	j.show.End()
 	var order []string
 	for _, ref := range refs {
 		order = append(order, ref.Name)
@@ -146,7 +147,7 @@ type kernelJob struct {
 	cfg    machine.Config
 }
 
-func (k *kernelJob) phase(name string) { k.show.phase(k.ref.Name, name) }
+func (k *kernelJob) phase(name string) { k.show.Phase(k.ref.Name, name) }
 
 func (k *kernelJob) fetch(ctx context.Context) error {
 	resolver, err := k.resolver(k.cache, k.phase)
@@ -203,7 +204,7 @@ func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
 		},
 	}
 	err = run.Do(ctx)
-	k.show.done(k.ref.Name, fmt.Sprintf("%d trials measured", measured))
+	k.show.Done(k.ref.Name, fmt.Sprintf("%d trials measured", measured))
 	if k.warm != nil {
 		err = errors.Join(err, k.warm.Close())
 	}

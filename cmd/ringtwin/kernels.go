@@ -14,6 +14,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/whole"
 )
@@ -127,9 +128,9 @@ func (l *kernelsListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	show := newBoard(e.stderr)
-	defer show.end()
-	resolver, err := l.resolver(cache, func(text string) { show.phase("kernels", text) })
+	show := progress.New(e.stderr)
+	defer show.End()
+	resolver, err := l.resolver(cache, func(text string) { show.Phase("kernels", text) })
 	if err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func (l *kernelsListCmd) Run(e *env) error {
 			return err
 		}
 	}
-	show.forget("kernels")
+	show.Forget("kernels")
 	for _, problem := range problems {
 		fmt.Fprintf(e.stderr, "ringtwin: %v\n", problem)
 	}
@@ -203,10 +204,10 @@ func (k kernelChoice) fetch(e *env, wants []string, modules bool, take func(kern
 	if err != nil {
 		return err
 	}
-	show := newBoard(e.stderr)
-	defer show.end()
+	show := progress.New(e.stderr)
+	defer show.End()
 	name := ""
-	resolver, err := k.resolver(cache, func(text string) { show.phase(name, text) })
+	resolver, err := k.resolver(cache, func(text string) { show.Phase(name, text) })
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (k kernelChoice) fetch(e *env, wants []string, modules bool, take func(kern
 	for _, want := range wants {
 		name = want
 		refs, err := resolver.Resolve(e.ctx, want)
-		show.forget(want)
+		show.Forget(want)
 		if err != nil {
 			return kernelError(err)
 		}
@@ -224,7 +225,8 @@ func (k kernelChoice) fetch(e *env, wants []string, modules bool, take func(kern
 			if err != nil {
 				return kernelError(err)
 			}
-			show.done(ref.Name, b.Release)
+			show.Done(ref.Name, b.Release)
+			show.End() // take may write to the same terminal
 			if err := take(ref, b); err != nil {
 				return err
 			}

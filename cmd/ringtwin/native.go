@@ -13,6 +13,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"golang.org/x/sys/unix"
 )
@@ -53,15 +54,15 @@ func (r *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	show := newBoard(e.stderr)
-	defer show.end()
+	show := progress.New(e.stderr)
+	defer show.End()
 	run := session.Run{
 		Fresh: func(context.Context) (session.Conn, error) { return nativeConn{}, nil }, SameBoot: true,
 		Plan:    p,
 		Kernel:  of,
 		Machine: have,
 		Timeout: requestTimeout,
-		Phase:   func(name string) { show.phase(hostKernel, name) },
+		Phase:   func(name string) { show.Phase(hostKernel, name) },
 		Why: func(err error) (record.Status, string) {
 			if e.ctx.Err() != nil {
 				return record.Cancelled, firstLine(err)
@@ -71,7 +72,7 @@ func (r *runCmd) Run(e *env) error {
 		Record: out.add,
 	}
 	err = run.Do(e.ctx)
-	show.end()
+	show.End()
 	return out.conclude(e, []string{hostKernel}, []error{err}, func(err error) {
 		if e.ctx.Err() == nil {
 			fmt.Fprintf(e.stderr, "ringtwin: %v\n", err)

@@ -29,7 +29,7 @@ type kernelCensus struct {
 }
 
 func (k *kernelCensus) phase(name string) {
-	k.show.phase(fmt.Sprintf("%s, --cpus %d", k.ref.Name, k.cpus), name)
+	k.show.Phase(fmt.Sprintf("%s, --cpus %d", k.ref.Name, k.cpus), name)
 }
 
 func (k *kernelCensus) fetch(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/ringtwin/ringtwin/harness/census"
+	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -20,7 +21,7 @@ type syscallsJob struct {
 	*syscallsCmd
 	*env
 	cache, version, initramfs, temp string
-	show                            *board
+	show                            *progress.Table
 
 	choosing sync.Mutex // KVM is proved once
 	choice   *machine.Choice
@@ -29,8 +30,8 @@ type syscallsJob struct {
 // inMachines takes the censuses of all kernels that can be had. What went wrong
 // with the others is told, and returned too.
 func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []census.Kernel, errs []error, err error) {
-	j := &syscallsJob{syscallsCmd: s, env: e, show: newBoard(e.stderr)}
-	defer j.show.end()
+	j := &syscallsJob{syscallsCmd: s, env: e, show: progress.New(e.stderr)}
+	defer j.show.End()
 	if j.cache, err = cacheDir(); err != nil {
 		return nil, nil, err
 	}
@@ -74,7 +75,7 @@ func (j *syscallsJob) run(refs []kernel.Ref) (found []census.Kernel, errs []erro
 		}
 	}
 	failed := fleet.Run(j.ctx, fleet.Limits{Jobs: j.Jobs, MemoryBytes: memory / 10 * 8}, tasks)
-	j.show.end()
+	j.show.End()
 	for of := range slices.Chunk(failed, len(j.CPUs)) {
 		if i := slices.IndexFunc(of, func(err error) bool { return err != nil }); i >= 0 {
 			j.explain(refs[0].Name, of[i])

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -76,8 +77,8 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	show := newBoard(e.stderr)
-	defer show.end()
+	show := progress.New(e.stderr)
+	defer show.End()
 	refs, err := v.resolve(e.ctx, cache, show)
 	if err != nil {
 		return err
@@ -112,16 +113,16 @@ func (v *vmtestCmd) allowed() (console.Allowed, error) {
 // resolve finds out what all words mean before anything is fetched or booted:
 // a kernel that does not exist is a mistake of the user's, who should not wait
 // for it. A name is used once: it is that of logs and trials.
-func (v *vmtestCmd) resolve(ctx context.Context, cache string, show *board) ([]kernel.Ref, error) {
+func (v *vmtestCmd) resolve(ctx context.Context, cache string, show *progress.Table) ([]kernel.Ref, error) {
 	var all []kernel.Ref
 	seen, names := map[kernel.Ref]bool{}, map[string]int{}
 	for _, want := range v.Kernels {
-		resolver, err := v.resolver(cache, func(name string) { show.phase(want, name) })
+		resolver, err := v.resolver(cache, func(name string) { show.Phase(want, name) })
 		if err != nil {
 			return nil, err
 		}
 		refs, err := resolver.Resolve(ctx, want)
-		show.forget(want)
+		show.Forget(want)
 		if err = kernelError(err); errors.As(err, new(usageError)) {
 			return nil, err
 		}
