@@ -14,6 +14,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/selftest"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/internal/progress"
 )
 
 // selftestCmd proves the measurer on the running kernel.
@@ -103,9 +104,11 @@ func (s *selftestCmd) alarms(e *env) (int, error) {
 		panic(err) // it is below
 	}
 	alarms := 0
+	show := progress.New(e.stderr)
+	defer show.End()
 	for i := range s.AA {
 		if !s.JSON {
-			fmt.Fprintf(e.stderr, "\r%d of %d comparisons of a transport with itself", i+1, s.AA)
+			show.Phase("selftest", fmt.Sprintf("comparison %d of %d of a transport with itself", i+1, s.AA))
 		}
 		p.Seed = uint64(i)
 		var trials []record.Trial
@@ -128,9 +131,7 @@ func (s *selftestCmd) alarms(e *env) (int, error) {
 			}
 		}
 	}
-	if !s.JSON && s.AA > 0 {
-		fmt.Fprintln(e.stderr)
-	}
+	show.Forget("selftest") // the result says how many there were
 	return alarms, nil
 }
 
