@@ -10,7 +10,7 @@ CLOCK  ?= wall
 SEED   ?= 1
 RUNS   ?= 20
 ONLY   ?=
-# Static, so that the program can be the init of a machine.
+# Static, so that machines need no libraries: any other build boots with its own.
 export CGO_ENABLED = 0
 
 .PHONY: all build vmtest hello test faults bench fuzz generate check-generated lint clean

@@ -89,14 +89,18 @@ func (d *doctorCmd) qemu(ctx context.Context) finding {
 	return f
 }
 
-// program looks at this very program: it has to be static to boot.
+// program looks at this very program, and the libraries that it takes to boot.
 func (d *doctorCmd) program() finding {
 	f := finding{Part: "init", Needed: true}
-	if _, err := initramfs.Base(); err != nil {
-		f.Found, f.Advice = firstLine(err), "make build"
+	files, err := initramfs.Base()
+	if err != nil {
+		f.Found, f.Advice = firstLine(err), "make build makes a static program, which needs no libraries"
 		return f
 	}
-	f.OK, f.Found = true, "this program is static, so it can be a machine's init"
+	f.OK, f.Found = true, "this program is static: a machine boots it as it is"
+	if paths := initramfs.LibraryPaths(files); len(paths) > 0 {
+		f.Found = "a machine boots this program with " + strings.Join(paths, " ")
+	}
 	return f
 }
 

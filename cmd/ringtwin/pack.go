@@ -13,6 +13,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -28,9 +29,9 @@ func (x *execCmd) pack(ctx context.Context) ([]initramfs.File, guest.Command, er
 		return nil, command, err
 	}
 	if err := initramfs.CheckStatic(program); err != nil {
-		return nil, command, fmt.Errorf("%s: %w: there are no libraries in the machine; build it with CGO_ENABLED=0, or -static", x.Program, err)
+		return nil, command, fmt.Errorf("%s: %w: its libraries are not taken along; build it with CGO_ENABLED=0, or -static", x.Program, err)
 	}
-	p := &packer{files: files, dirs: map[string]bool{"dev": true}}
+	p := newPacker(files)
 	p.add(guestProgram, 0o755, program)
 	command = guest.Command{Args: append([]string{"/" + guestProgram}, x.Args...), Env: x.environment(), Dir: "/tmp", Core: x.Core != ""}
 	for _, word := range x.In {
@@ -135,6 +136,17 @@ type packer struct {
 	files []initramfs.File
 	dirs  map[string]bool
 	bytes int
+}
+
+// newPacker adds to the files that there are.
+func newPacker(files []initramfs.File) *packer {
+	p := &packer{files: files, dirs: map[string]bool{}}
+	for _, f := range files {
+		if f.Mode&unix.S_IFMT == initramfs.Directory {
+			p.dirs[f.Name] = true
+		}
+	}
+	return p
 }
 
 // add adds a file; its path may be absolute.

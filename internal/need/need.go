@@ -24,6 +24,15 @@ func Program(t testing.TB, name string) {
 	}
 }
 
+// Compiler skips the test unless there is a C compiler, with which go build links
+// by default where it finds one.
+func Compiler(t testing.TB) {
+	t.Helper()
+	if _, err := exec.LookPath("gcc"); err != nil {
+		missing(t, "needs gcc, to build a program that is not static")
+	}
+}
+
 // File skips the test unless the file is there, which a package of that name
 // installs.
 func File(t testing.TB, path, pkg string) {

@@ -3,7 +3,6 @@ package initramfs
 import (
 	"bytes"
 	"crypto/sha256"
-	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -16,17 +15,18 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/whole"
 )
 
-// ErrNotStatic is returned for a program that needs a loader and libraries,
-// which the archive does not have.
-var ErrNotStatic = errors.New("not a static program")
-
 // Self writes an archive whose /init is the running program to a folder, named
-// by its content, and returns its path. Two processes may do so at once.
+// by its content, libraries included, and returns its path. Two processes may do so at once.
 func Self(dir string) (string, error) {
 	files, err := Base()
 	if err != nil {
 		return "", err
 	}
+	return keep(dir, files)
+}
+
+// keep writes the archive to a directory that is kept small, and returns its path.
+func keep(dir string, files []File) (string, error) {
 	// The archive is never in memory as a whole: it is written twice instead.
 	sum := sha256.New()
 	if err := Write(sum, files); err != nil {
@@ -79,37 +79,38 @@ func holds(path string, sum []byte) bool {
 	return err == nil && bytes.Equal(have.Sum(nil), sum)
 }
 
+// initName is what the kernel starts.
+const initName = "init"
+
 // Base is what an archive needs whose /init is the running program.
 func Base() ([]File, error) {
-	program, err := os.ReadFile("/proc/self/exe")
+	file, err := os.Open("/proc/self/exe")
 	if err != nil {
-		return nil, fmt.Errorf("read own program: %w", err)
+		return nil, fmt.Errorf("open own program: %w", err)
 	}
-	if err := CheckStatic(program); err != nil {
-		return nil, fmt.Errorf("own program: %w: build with CGO_ENABLED=0 to boot it as init", err)
+	defer file.Close()
+	// Not by its path: what runs may have been replaced, or removed.
+	self, err := program(initName, file, "/proc/self/fd/3")
+	if err != nil {
+		return nil, fmt.Errorf("pack own program: %w", err)
 	}
-	return []File{
+	return append([]File{
 		{Name: "dev", Mode: Directory | 0o755},
 		// The kernel gives init its console from here, before devtmpfs.
 		{Name: "dev/console", Mode: Character | 0o600, Major: 5, Minor: 1},
-		{Name: "init", Mode: Regular | 0o755, Data: program},
-	}, nil
+	}, self...), nil
 }
 
 // maxArchiveBytes is what the archives of all builds may take together.
 const maxArchiveBytes = 200 << 20
 
-// CheckStatic returns [ErrNotStatic] for a program that needs a loader, and an
-// error for what is no program.
-func CheckStatic(program []byte) error {
-	file, err := elf.NewFile(bytes.NewReader(program))
-	if err != nil {
-		return err
-	}
-	for _, p := range file.Progs {
-		if p.Type == elf.PT_INTERP {
-			return ErrNotStatic
+// LibraryPaths are the paths of loader and libraries among the files of [Base].
+func LibraryPaths(files []File) []string {
+	var paths []string
+	for _, f := range files {
+		if f.Mode == Regular|0o755 && f.Name != initName {
+			paths = append(paths, "/"+f.Name)
 		}
 	}
-	return nil
+	return paths
 }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+)
+
+// TestDynamic: what go build makes by default, where there is a C compiler, needs
+// libraries. It measures in a machine as the static program does, and asks the
+// kernel for the same there: what its loader asks is no part of that.
+func TestDynamic(t *testing.T) {
+	need.Compiler(t)
+	need.Program(t, "qemu-system-x86_64")
+	dir := t.TempDir()
+	dynamic := filepath.Join(dir, "ringtwin")
+	build := exec.Command("go", "build", "-o", dynamic, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if text, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, text)
+	}
+	binary, err := os.ReadFile(dynamic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if initramfs.CheckStatic(binary) == nil {
+		t.Fatal("the program is static: this test shows nothing")
+	}
+	static := program
+	program = dynamic
+	t.Cleanup(func() { program = static })
+
+	out := filepath.Join(dir, "out")
+	if _, stderr, code := ringtwin(t, "vmtest", "6.1", "--blocks", "1", "--out", out); code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	trials := readResults(t, out)
+	if len(trials) != 4 {
+		t.Errorf("%d trials, want 4", len(trials))
+	}
+	for _, trial := range trials {
+		if trial.Status != record.OK {
+			t.Errorf("%s is %s: %s", trial.ID, trial.Status, trial.Reason)
+		}
+		for _, line := range trial.Ledger {
+			if !line.Holds {
+				t.Errorf("%s: %s: %s", trial.ID, line.Invariant, line.Detail)
+			}
+		}
+	}
+
+	// The saved machine serves here too. Where probes are among the calls differs
+	// from run to run.
+	got := syscalls(t, "6.1", "--cpus", "2")
+	program = static
+	want := syscalls(t, "6.1", "--cpus", "2")
+	for _, transport := range []string{"perf", "ringbuf"} {
+		if diff := cmp.Diff(asked(t, &want.Censuses[0], transport), asked(t, &got.Censuses[0], transport)); diff != "" {
+			t.Errorf("%s: static and dynamic:\n%s", transport, diff)
+		}
+	}
+	if diff := cmp.Diff(want.Growth, got.Growth); diff != "" {
+		t.Errorf("counts, static and dynamic:\n%s", diff)
+	}
+}
