@@ -26,9 +26,9 @@ type execCmd struct {
 	Fetch   []string      `help:"A file to bring back when the program has ended; with the name of the kernel behind it, if there are several." placeholder:"PATH[=FILE]" sep:"none"`
 	Core    string        `help:"Where to bring the core dump, if a signal ends the program and leaves one." placeholder:"FILE"`
 	Env     []string      `help:"A variable of the environment, with a value or as it is here. Default: none but PATH, HOME and TMPDIR." placeholder:"NAME[=VALUE]" sep:"none"`
-	Timeout time.Duration `default:"10m" help:"How long the program may run."`
-	CPUs    int           `name:"cpus" default:"2" help:"Virtual CPUs."`
-	Memory  int           `default:"512" help:"Memory of the machine in MiB." placeholder:"MIB"`
+	Timeout time.Duration `default:"10m" min:"1ms" max:"720h" help:"How long the program may run."`
+	CPUs    int           `name:"cpus" default:"2" min:"1" max:"255" help:"Virtual CPUs."`
+	Memory  int           `default:"512" min:"64" max:"16777216" help:"Memory of the machine in MiB." placeholder:"MIB"`
 	Append  string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
 	Accel   string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
 	QEMU    string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
@@ -46,6 +46,9 @@ const maxTaken = 256 << 20
 // Run runs the program on every kernel, one after the other, and passes on its
 // output and the first exit code that is not 0.
 func (x *execCmd) Run(e *env) error {
+	if err := fits(x.Memory); err != nil {
+		return err
+	}
 	files, command, err := x.pack(e.ctx)
 	switch {
 	case e.ctx.Err() != nil:

@@ -30,10 +30,10 @@ type factsCmd struct {
 	Markdown bool `help:"Write Markdown."`
 	JSON     bool `name:"json" help:"Write one JSON object."`
 
-	Jobs   int    `help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
+	Jobs   int    `min:"1" max:"1000" help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
 	Accel  string `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	CPUs   int    `name:"cpus" default:"2" help:"CPUs of a machine. Some experiments take two."`
-	Memory int    `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
+	CPUs   int    `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a machine. Some experiments take two."`
+	Memory int    `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB." placeholder:"MIB"`
 	QEMU   string `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
@@ -74,8 +74,6 @@ func (f *factsCmd) Run(e *env) error {
 func (f *factsCmd) check(kernels int) error {
 	bisects := f.Bisect != ""
 	switch {
-	case f.CPUs < 1 || f.Memory < 64 || f.Jobs < 0:
-		return errors.New("want --cpus of at least 1, --memory of at least 64, --jobs of 0 or more")
 	case f.JSON && f.Markdown:
 		return errors.New("want one of --json and --markdown")
 	case bisects != (f.From != "") || bisects != (f.To != ""):
@@ -157,6 +155,9 @@ func (f *factsCmd) write(e *env, grid *facts.Grid) error {
 
 // job prepares machines of the kernels, which are resolved.
 func (f *factsCmd) job(e *env, kernels []string) (*factsJob, []kernel.Ref, error) {
+	if err := fits(f.Memory); err != nil {
+		return nil, nil, err
+	}
 	cache, err := cacheDir()
 	if err != nil {
 		return nil, nil, err

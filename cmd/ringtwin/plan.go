@@ -11,7 +11,7 @@ type planChoice struct {
 	Plan   string   `default:"quick" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
 	Set    []string `sep:"none" help:"Change an axis of the plan, in all its scenarios: payload_bytes=64,4096 or pairs=[[perf/every,ringbuf/batch=64]]. Repeatable." placeholder:"KEY=VALUE"`
 	Attach string   `help:"Where to hook in: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
-	Blocks int      `help:"Blocks of four trials. Default: the plan's." placeholder:"N"`
+	Blocks int      `min:"1" max:"1000" help:"Blocks of four trials. Default: the plan's." placeholder:"N"`
 }
 
 // load reads the plan and changes it as the flags say.
@@ -24,7 +24,7 @@ func (c *planChoice) load() (*plan.Plan, error) {
 	if c.Attach != "" {
 		set = append(set, "attach="+c.Attach)
 	}
-	if c.Blocks != 0 {
+	if c.Blocks != 0 { // it was given
 		set = append(set, "blocks="+strconv.Itoa(c.Blocks))
 	}
 	for _, assignment := range set {

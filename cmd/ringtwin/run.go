@@ -66,29 +66,37 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // Run runs the command line args, without the program's name, and returns the
 // exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var c cli
 	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("ringtwin"),
-		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames(), "pin": defaultPin, "attaches": attaches()},
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
-	if err != nil {
-		panic(err) // the struct above is wrong
-	}
+	parser := newParser(stdout, stderr, func(code int) { exited = code })
 	parsed, err := parser.Parse(args)
 	if exited >= 0 { // --help
 		return exited
+	}
+	if err == nil {
+		err = checkBounds(parsed)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "ringtwin: %v (ringtwin --help)\n", err)
 		return exitUsage
 	}
 	return exitCode(parsed.Run(&env{ctx, stdout, stderr}), stderr)
+}
+
+// newParser makes a parser of the command line, which calls exit after --help.
+func newParser(stdout, stderr io.Writer, exit func(int)) *kong.Kong {
+	parser, err := kong.New(&cli{},
+		kong.Name("ringtwin"),
+		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames(), "pin": defaultPin, "attaches": attaches()},
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	return parser
 }
 
 func exitCode(err error, stderr io.Writer) int {

@@ -23,18 +23,18 @@ type syscallsCmd struct {
 	hereOrKernels
 	kernelChoice
 
-	CPUs        []int         `name:"cpus" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
+	CPUs        []int         `name:"cpus" min:"1" max:"255" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
 	Attach      string        `default:"auto" enum:"${attaches}" help:"Where to hook into execve: ${enum}."`
 	Attachments bool          `help:"Show instead each way to attach a program to execve: the calls behind it, and what it costs an execve."`
 	Cost        bool          `default:"true" negatable:"" hidden:"" help:"Measure what each way costs. A host says no where the guest is emulated: in wall time that would mean nothing."`
 	Probes      bool          `help:"Show the calls too by which the library finds out what the kernel can do."`
 	Markdown    bool          `xor:"format" help:"Write Markdown."`
 	JSON        bool          `name:"json" xor:"format" help:"Write JSON, with all calls of all numbers of CPUs."`
-	Jobs        int           `help:"Kernels at once. Default: as many as memory and cores allow." placeholder:"N"`
-	Memory      int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
+	Jobs        int           `min:"1" max:"1000" help:"Kernels at once. Default: as many as memory and cores allow." placeholder:"N"`
+	Memory      int           `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB." placeholder:"MIB"`
 	Clock       string        `default:"wall" enum:"wall,virtual" help:"What time is in a machine: the host's, or virtual, one nanosecond an instruction, with one CPU."`
 	Accel       string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	Timeout     time.Duration `default:"1m" help:"How long it may take, of one kernel with one number of CPUs."`
+	Timeout     time.Duration `default:"1m" min:"1ms" max:"24h" help:"How long it may take, of one kernel with one number of CPUs."`
 	QEMU        string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
@@ -90,13 +90,10 @@ func (s *syscallsCmd) check(kernels int) error {
 	}
 	seen := map[int]bool{}
 	for _, n := range s.CPUs {
-		if n < 1 || seen[n] {
-			return fmt.Errorf("--cpus: %d: want numbers from 1 on, each once", n)
+		if seen[n] {
+			return fmt.Errorf("--cpus %d: want each number once", n)
 		}
 		seen[n] = true
-	}
-	if s.Memory < 64 || s.Jobs < 0 || s.Timeout <= 0 {
-		return errors.New("want --memory of at least 64, --jobs of 0 or more, and a --timeout")
 	}
 	return nil
 }

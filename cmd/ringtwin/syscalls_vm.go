@@ -30,6 +30,9 @@ type syscallsJob struct {
 // inMachines takes the censuses of all kernels that can be had. What went wrong
 // with the others is told, and returned too.
 func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []census.Kernel, errs []error, err error) {
+	if err := fits(s.Memory); err != nil {
+		return nil, nil, err
+	}
 	j := &syscallsJob{syscallsCmd: s, env: e, show: progress.New(e.stderr)}
 	defer j.show.End()
 	if j.cache, err = cacheDir(); err != nil {

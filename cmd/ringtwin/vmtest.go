@@ -21,20 +21,20 @@ type vmtestCmd struct {
 	kernelChoice
 
 	planChoice
-	Jobs int    `help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
+	Jobs int    `min:"1" max:"1000" help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
 	Cold bool   `help:"Boot every machine, instead of making it of one that was saved when it was ready."`
 	Out  string `default:"out" help:"Folder of the runs." placeholder:"DIR"`
 
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p."`
 	Accel          string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
 	Clock          string        `default:"wall" enum:"wall,virtual" help:"What time is: the host's, or virtual, one nanosecond an instruction, where the same command gives the same results."`
-	Seeds          int           `default:"1" help:"In virtual time: measure the plan's blocks again with so many seeds in a row, each another phase of every trial against the kernel's timers." placeholder:"N"`
-	CPUs           int           `name:"cpus" help:"CPUs of a machine. Default: 2, and 1 in virtual time." placeholder:"N"`
-	Memory         int           `default:"512" help:"Memory of a machine in MiB." placeholder:"MIB"`
+	Seeds          int           `default:"1" min:"1" max:"1000" help:"In virtual time: measure the plan's blocks again with so many seeds in a row, each another phase of every trial against the kernel's timers." placeholder:"N"`
+	CPUs           int           `name:"cpus" min:"1" max:"255" help:"CPUs of a machine. Default: 2, and 1 in virtual time." placeholder:"N"`
+	Memory         int           `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB." placeholder:"MIB"`
 	Allow          string        `help:"File of complaints on the console that are let pass: PATTERN # reason." placeholder:"FILE"`
 	Append         string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
-	BootTimeout    time.Duration `help:"How long a machine may take until it is ready. Default: 60s emulated, 20s under KVM, five times that with virtme-ng." placeholder:"TIME"`
-	RequestTimeout time.Duration `help:"How long a machine may take for a trial, beyond what the trial itself takes. Default: 60s emulated, 20s under KVM." placeholder:"TIME"`
+	BootTimeout    time.Duration `min:"1ms" max:"24h" help:"How long a machine may take until it is ready. Default: 60s emulated, 20s under KVM, five times that with virtme-ng." placeholder:"TIME"`
+	RequestTimeout time.Duration `min:"1ms" max:"24h" help:"How long a machine may take for a trial, beyond what the trial itself takes. Default: 60s emulated, 20s under KVM." placeholder:"TIME"`
 	QEMU           string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
@@ -51,15 +51,15 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if v.CPUs < 1 || v.Memory < 64 || v.BootTimeout < 0 || v.RequestTimeout < 0 || v.Jobs < 0 {
-		return usageError{errors.New("want --cpus of at least 1, --memory of at least 64, time-outs and --jobs of 0 or more")}
-	}
 	if _, err := p.Trials("", v.CPUs); err != nil {
 		return usageError{err}
 	}
 	allowed, err := v.allowed()
 	if err != nil {
 		return usageError{err}
+	}
+	if err := fits(v.Memory); err != nil {
+		return err
 	}
 	cache, err := cacheDir()
 	if err != nil {

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/ringtwin/ringtwin/vmtest/fleet"
+)
+
+// checkBounds refuses numbers on the command line that are beyond the bounds of
+// their flags, the tags min and max. Only what was given is looked at. So a field
+// that is 0 was not given, where the least number is above 0.
+func checkBounds(parsed *kong.Context) error {
+	for _, flag := range parsed.Flags() {
+		if !flag.Set || !isNumeric(flag.Target.Type()) {
+			continue
+		}
+		if err := checkFlag(flag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkFlag(flag *kong.Flag) error {
+	values := []reflect.Value{flag.Target}
+	if flag.Target.Kind() == reflect.Slice {
+		values = nil
+		for i := range flag.Target.Len() {
+			values = append(values, flag.Target.Index(i))
+		}
+	}
+	low, high := flag.Tag.Get("min"), flag.Tag.Get("max")
+	for _, v := range values {
+		if n := v.Int(); n < number(v.Type(), low) || n > number(v.Type(), high) {
+			return fmt.Errorf("--%s %v: want %s to %s", flag.Name, v.Interface(), low, high)
+		}
+	}
+	return nil
+}
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+// isNumeric reports whether a flag's type takes bounds: a number, a duration, or
+// several of one.
+func isNumeric(t reflect.Type) bool {
+	if t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Int || t == durationType
+}
+
+// number reads a bound, which is part of this program.
+func number(t reflect.Type, text string) int64 {
+	var n int64
+	var err error
+	if t == durationType {
+		var d time.Duration
+		d, err = time.ParseDuration(text)
+		n = int64(d)
+	} else {
+		n, err = strconv.ParseInt(text, 10, 64)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// fits refuses a machine that has more memory than the host has left.
+func fits(memoryMiB int) error {
+	available, err := fleet.AvailableMemory()
+	if err != nil {
+		return err
+	}
+	if have := available >> 20; int64(memoryMiB) > have {
+		return usageError{fmt.Errorf("--memory %d: want at most %d, for this host has %d MiB available", memoryMiB, have, have)}
+	}
+	return nil
+}

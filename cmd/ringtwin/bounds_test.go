@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// wanted are the arguments without which a command is refused for another reason.
+var wanted = map[string][]string{
+	"vmtest": {"6.1"},
+	"exec":   {"--kernel", "6.1", "./program"},
+}
+
+// TestBounds: each flag of each command that takes a number has bounds, and refuses
+// what is beyond them in a line that names the flag, the number and what is wanted.
+func TestBounds(t *testing.T) {
+	numeric := 0
+	for _, command := range newParser(nil, nil, nil).Model.Leaves(false) {
+		for _, flag := range slices.Concat(command.AllFlags(true)...) {
+			if !isNumeric(flag.Target.Type()) {
+				if kind := flag.Target.Kind().String(); strings.Contains(kind, "int") || strings.Contains(kind, "float") {
+					t.Errorf("%s --%s is a number without bounds", command.Path(), flag.Name)
+				}
+				continue
+			}
+			numeric++
+			for _, beyond := range beyondBounds(t, flag) {
+				args := slices.Concat(strings.Fields(command.Path()), wanted[command.Name], []string{"--" + flag.Name + "=" + beyond})
+				// In front of the program: what is behind it is the program's.
+				if command.Name == "exec" {
+					args[len(args)-1], args[len(args)-2] = args[len(args)-2], args[len(args)-1]
+				}
+				var stdout, stderr bytes.Buffer
+				code := Run(t.Context(), args, &stdout, &stderr)
+				want := fmt.Sprintf("--%s %s: want %s to %s", flag.Name, beyond, flag.Tag.Get("min"), flag.Tag.Get("max"))
+				if code != exitUsage || !strings.Contains(stderr.String(), want) || strings.Count(stderr.String(), "\n") != 1 {
+					t.Errorf("%q: exit code %d and %q, want %q", args, code, stderr.String(), want)
+				}
+			}
+		}
+	}
+	if numeric == 0 {
+		t.Error("no flag takes a number")
+	}
+}
+
+// beyondBounds are the next numbers below and above.
+func beyondBounds(t *testing.T, flag *kong.Flag) []string {
+	t.Helper()
+	low, high := flag.Tag.Get("min"), flag.Tag.Get("max")
+	if flag.Target.Type() == durationType {
+		least, err := time.ParseDuration(low)
+		if err != nil {
+			t.Fatalf("--%s: %v", flag.Name, err)
+		}
+		most, err := time.ParseDuration(high)
+		if err != nil {
+			t.Fatalf("--%s: %v", flag.Name, err)
+		}
+		return []string{(least - 1).String(), "0s", (most + 1).String()}
+	}
+	least, err := strconv.Atoi(low)
+	if err != nil {
+		t.Fatalf("--%s: %v", flag.Name, err)
+	}
+	most, err := strconv.Atoi(high)
+	if err != nil {
+		t.Fatalf("--%s: %v", flag.Name, err)
+	}
+	return []string{"-1", strconv.Itoa(least - 1), strconv.Itoa(most + 1)}
+}
+
+// TestMemory: a machine with more memory than the host has left is refused before
+// anything is fetched or booted.
+func TestMemory(t *testing.T) {
+	t.Setenv("RINGTWIN_CACHE", t.TempDir())
+	for _, args := range []string{
+		"vmtest 6.1", "facts 6.1", "facts --bisect wedge --from 5.10 --to 6.1", "syscalls 6.1", "exec --kernel 6.1 /bin/true",
+	} {
+		words := strings.Fields(args)
+		words = slices.Concat(words[:1], []string{"--memory", "16777216"}, words[1:])
+		var stdout, stderr bytes.Buffer
+		code := Run(t.Context(), words, &stdout, &stderr)
+		if code != exitUsage || !strings.Contains(stderr.String(), "--memory 16777216: want at most ") ||
+			!strings.Contains(stderr.String(), " MiB available") || strings.Count(stderr.String(), "\n") != 1 {
+			t.Errorf("%q: exit code %d and %q", words, code, stderr.String())
+		}
+	}
+}
