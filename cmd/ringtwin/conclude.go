@@ -13,8 +13,8 @@ import (
 // decides on the exit code. What went wrong is explained.
 func (o *outDir) conclude(e *env, order []string, errs []error, explain func(error)) error {
 	comparisons, err := o.finish(order)
-	if err := report.Terminal(e.stdout, comparisons); err != nil {
-		return err
+	if shown := report.Terminal(e.stdout, comparisons); shown != nil {
+		return errors.Join(err, shown)
 	}
 	fmt.Fprintf(e.stdout, "\nfiles: %s\n", o.path)
 	code := exitOK

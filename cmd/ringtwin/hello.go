@@ -132,8 +132,16 @@ func explainPermission(err error) error {
 	return err
 }
 
-// trace prints events until the context ends, then what was still on its way.
-func trace(e *env, twin *bpf.Twin, reader transport.Reader) error {
+// liveTwin is a twin that is attached.
+type liveTwin interface {
+	Detach() error
+	Counters() ([]bpf.Counters, error)
+	Stats() (bpf.Stats, error)
+}
+
+// trace prints events until the context ends, then what was still on its way. It
+// ends early where events can no longer be read, or losses be counted.
+func trace(e *env, twin liveTwin, reader transport.Reader) error {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	printed := make(chan error, 1)
@@ -144,21 +152,23 @@ func trace(e *env, twin *bpf.Twin, reader transport.Reader) error {
 	lost := uint64(0)
 	ticker := time.NewTicker(lossInterval)
 	defer ticker.Stop()
-	for ctx.Err() == nil {
+	var err error
+	for ctx.Err() == nil && err == nil {
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
-			if err := announceLoss(e.stderr, twin, &lost); err != nil {
-				cancel()
-			}
+			err = announceLoss(e.stderr, twin, &lost)
 		}
 	}
-	err := errors.Join(twin.Detach(), reader.Flush())
-	if err != nil {
-		return errors.Join(err, reader.Close())
+	err = errors.Join(err, twin.Detach())
+	if flushErr := reader.Flush(); flushErr != nil {
+		// Only this ends the printing then.
+		return errors.Join(err, flushErr, reader.Close(), <-printed)
 	}
-	err = <-printed
-	return errors.Join(err, announceLoss(e.stderr, twin, &lost), reader.Close())
+	if err = errors.Join(err, <-printed); err == nil {
+		err = announceLoss(e.stderr, twin, &lost)
+	}
+	return errors.Join(err, reader.Close())
 }
 
 // printEvents returns when the reader is flushed.
@@ -194,7 +204,7 @@ func printable(field []byte) string {
 }
 
 // announceLoss tells how many events the kernel refused since the last time.
-func announceLoss(w io.Writer, twin *bpf.Twin, lost *uint64) error {
+func announceLoss(w io.Writer, twin liveTwin, lost *uint64) error {
 	perCPU, err := twin.Counters()
 	if err != nil {
 		return err

@@ -66,6 +66,15 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // Run runs the command line args, without the program's name, and returns the
 // exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	out := &output{Writer: stdout}
+	code := runCommand(ctx, args, out, stderr)
+	if out.err != nil && code == exitOK {
+		code = exitCode(fmt.Errorf("write output: %w", out.err), stderr)
+	}
+	return code
+}
+
+func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	exited := -1
 	parser := newParser(stdout, stderr, func(code int) { exited = code })
 	parsed, err := parser.Parse(args)

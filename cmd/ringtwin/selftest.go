@@ -67,13 +67,13 @@ func (s *selftestCmd) Run(e *env) error {
 			missed++
 		}
 		if s.JSON {
-			_ = json.NewEncoder(e.stdout).Encode(r)
+			_ = json.NewEncoder(e.stdout).Encode(r) // output keeps the error
 			return
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Transport, r.Fault, r.Injected, r.Recovered, map[bool]string{true: "yes", false: "NO"}[r.Found])
 	})
 	if !s.JSON {
-		_ = table.Flush()
+		_ = table.Flush() // likewise
 	}
 	if err != nil {
 		return err

@@ -235,7 +235,11 @@ func (l *lab) rival(flags *ebpf.Map) (end func() error) {
 			return nil
 		})
 	}()
-	<-started
+	select {
+	case <-started:
+	case err := <-ended:
+		l.must("start thread", err)
+	}
 	end = sync.OnceValue(func() error {
 		close(stop)
 		return <-ended

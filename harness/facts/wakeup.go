@@ -226,29 +226,39 @@ func ciliumSpins(l *lab) {
 	// Not on the second CPU, which the program has that holds the record.
 	cpu := l.onCPU(0)
 	thread, read, closed := make(chan int, 1), make(chan error), make(chan error)
+	var readErr, closeErr error // valid after read, and closed
 	l.hold(ring, func() {
 		l.ok(l.outputWith(ring.Map, forceWakeup)(8, 2))
 		reader.SetDeadline(time.Now().Add(deadline / 10))
 		go func() {
 			defer close(read)
-			_ = onThread(cpu, func() error {
+			readErr = onThread(cpu, func() error {
 				thread <- unix.Gettid()
-				_, err := reader.Read()
-				return err
+				_, _ = reader.Read() // it is to return: with what does not matter
+				return nil
 			})
 		}()
 		// It has no other work than to look: so it is at it.
-		reading := <-thread
+		var reading int
+		select {
+		case reading = <-thread:
+		case <-read:
+			l.must("pin reader", readErr)
+		}
 		l.check("runs ten deadlines long", true, l.eventually(func() bool { return cpuTime(reading) >= deadline }))
 		l.check("then has returned", false, within(0, read))
 		go func() {
 			defer close(closed)
-			_ = reader.Close()
+			closeErr = reader.Close()
 		}()
 		l.check("close returns", false, within(deadline/5, closed))
 	})
 	l.check("submitted, read returns", true, within(patience, read))
-	l.check("and close", true, within(patience, closed))
+	ended := within(patience, closed)
+	l.check("and close", true, ended)
+	if ended {
+		l.must("close reader", closeErr)
+	}
 }
 
 // cpuTime is how long a thread has run, by the clock that clock_getcpuclockid(3)
