@@ -40,7 +40,7 @@ func TestBounds(t *testing.T) {
 				var stdout, stderr bytes.Buffer
 				code := Run(t.Context(), args, &stdout, &stderr)
 				want := fmt.Sprintf("--%s %s: want %s to %s", flag.Name, beyond, flag.Tag.Get("min"), flag.Tag.Get("max"))
-				if code != exitUsage || !strings.Contains(stderr.String(), want) || strings.Count(stderr.String(), "\n") != 1 {
+				if code != usageCode(command.Name) || !strings.Contains(stderr.String(), want) || strings.Count(stderr.String(), "\n") != 1 {
 					t.Errorf("%q: exit code %d and %q, want %q", args, code, stderr.String(), want)
 				}
 			}
@@ -49,6 +49,14 @@ func TestBounds(t *testing.T) {
 	if numeric == 0 {
 		t.Error("no flag takes a number")
 	}
+}
+
+// usageCode is the exit code of a mistake on a command's command line.
+func usageCode(command string) int {
+	if command == "exec" {
+		return exitExec
+	}
+	return exitUsage
 }
 
 // beyondBounds are the next numbers below and above.
@@ -88,7 +96,7 @@ func TestMemory(t *testing.T) {
 		words = slices.Concat(words[:1], []string{"--memory", "16777216"}, words[1:])
 		var stdout, stderr bytes.Buffer
 		code := Run(t.Context(), words, &stdout, &stderr)
-		if code != exitUsage || !strings.Contains(stderr.String(), "--memory 16777216: want at most ") ||
+		if code != usageCode(words[0]) || !strings.Contains(stderr.String(), "--memory 16777216: want at most ") ||
 			!strings.Contains(stderr.String(), " MiB available") || strings.Count(stderr.String(), "\n") != 1 {
 			t.Errorf("%q: exit code %d and %q", words, code, stderr.String())
 		}

@@ -44,61 +44,68 @@ const (
 const maxTaken = 256 << 20
 
 // Run runs the program on every kernel, one after the other, and passes on its
-// output and the first exit code that is not 0.
+// output and the first exit code that is not 0. An error has a code of its own.
 func (x *execCmd) Run(e *env) error {
+	code, err := x.run(e)
+	switch {
+	case err != nil:
+		return execError{err}
+	case code != exitOK:
+		return exitError(code)
+	}
+	return nil
+}
+
+func (x *execCmd) run(e *env) (failed int, err error) {
 	if err := fits(x.Memory); err != nil {
-		return err
+		return 0, err
 	}
 	files, command, err := x.pack(e.ctx)
 	switch {
 	case e.ctx.Err() != nil:
-		return err
+		return 0, err
 	case err != nil:
-		return usageError{err}
+		return 0, usageError{err}
 	}
 	cache, err := cacheDir()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	version, err := machine.Version(e.ctx, x.QEMU)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	resolver, err := x.resolver(cache, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	refs, err := resolveAll(e.ctx, resolver, kernelWords(x.Kernel))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(refs) == 0 {
-		return usageError{errors.New("--kernel names no kernel")}
+		return 0, usageError{errors.New("--kernel names no kernel")}
 	}
 	temp, err := os.MkdirTemp("", "ringtwin-exec-")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer os.RemoveAll(temp)
 	r := &execRun{execCmd: x, env: e, several: len(refs) > 1, command: command, temp: temp, cache: cache, version: version}
 	if err := initramfs.WriteFile(r.archive(), files); err != nil {
-		return err
+		return 0, err
 	}
-	failed := 0
 	for _, ref := range refs {
 		if e.ctx.Err() != nil {
-			return context.Cause(e.ctx)
+			return 0, context.Cause(e.ctx)
 		}
 		code, err := r.on(resolver, ref)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		failed = cmp.Or(failed, code)
 	}
-	if failed != 0 {
-		return exitError(failed)
-	}
-	return nil
+	return failed, nil
 }
 
 // execRun is a program on its way through kernels.
@@ -141,7 +148,7 @@ func (r *execRun) on(resolver kernel.Resolver, ref kernel.Ref) (code int, err er
 	var failure *machine.Failure
 	if errors.As(err, &failure) {
 		fmt.Fprintf(r.stderr, "ringtwin: %s", failure.Report())
-		return exitInfra, nil
+		return exitExec, nil
 	}
 	return code, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -20,13 +21,16 @@ const (
 	exitFailed = 1 // the twins differ, a ledger does not balance, or a statement does not hold
 	exitUsage  = 2
 	exitInfra  = 3 // infrastructure, or a planned trial was not measured
+	// exitExec is for whatever keeps exec from running a program to its end, a
+	// mistake on the command line too: any lower code may be the program's.
+	exitExec = 125
 )
 
 // cli is the command line.
 type cli struct {
 	Vmtest   vmtestCmd   `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
 	Run      runCmd      `cmd:"" help:"Measure a plan on this kernel, without a VM."`
-	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel."`
+	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it could not be run to its end."`
 	Facts    factsCmd    `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
 	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
@@ -58,6 +62,11 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// execError makes the exit code [exitExec].
+type execError struct{ error }
+
+func (e execError) Unwrap() error { return e.error }
+
 // exitError ends the program with a code after everything has been said.
 type exitError int
 
@@ -85,10 +94,24 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		err = checkBounds(parsed)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "ringtwin: %v (ringtwin --help)\n", err)
-		return exitUsage
+		err = fmt.Errorf("%w (ringtwin --help)", err)
+		if isExec(parsed, err) {
+			return exitCode(execError{err}, stderr)
+		}
+		return exitCode(usageError{err}, stderr)
 	}
 	return exitCode(parsed.Run(&env{ctx, stdout, stderr}), stderr)
+}
+
+// isExec reports whether the command line is one of exec, as far as it was parsed.
+func isExec(parsed *kong.Context, err error) bool {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		parsed = parse.Context
+	}
+	return parsed != nil && slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool {
+		return p.Command != nil && p.Command.Name == "exec"
+	})
 }
 
 // newParser makes a parser of the command line, which calls exit after --help.
@@ -117,7 +140,10 @@ func exitCode(err error, stderr io.Writer) int {
 		return int(code)
 	}
 	fmt.Fprintf(stderr, "ringtwin: %v\n", err)
-	if errors.As(err, new(usageError)) {
+	switch {
+	case errors.As(err, new(execError)):
+		return exitExec
+	case errors.As(err, new(usageError)):
 		return exitUsage
 	}
 	return exitInfra
