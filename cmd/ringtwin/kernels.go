@@ -279,18 +279,25 @@ func replaceFile(path, text string) (err error) {
 }
 
 type kernelsPruneCmd struct {
-	Keep string `default:"0" help:"What may stay, as 500M or 2G." placeholder:"SIZE"`
+	Keep string `xor:"what" help:"What may stay, as 500M or 2G." placeholder:"SIZE"`
+	All  bool   `xor:"what" help:"Nothing may stay."`
 }
 
 // Run removes what is over the size.
 func (p *kernelsPruneCmd) Run(e *env) error {
-	keep, err := parseSize(p.Keep)
-	if err != nil {
-		return usageError{err}
-	}
 	cache, err := cacheDir()
 	if err != nil {
 		return err
+	}
+	var keep int64
+	switch {
+	case p.Keep != "":
+		keep, err = parseSize(p.Keep)
+	case !p.All:
+		err = wantSize(cache)
+	}
+	if err != nil {
+		return usageError{err}
 	}
 	freed, err := pruneCache(cache, keep)
 	if err != nil {
@@ -298,6 +305,31 @@ func (p *kernelsPruneCmd) Run(e *env) error {
 	}
 	_, err = fmt.Fprintf(e.stdout, "%d MiB removed from %s\n", freed>>20, cache)
 	return err
+}
+
+// wantSize is the error of a command that would remove all that there is.
+func wantSize(cache string) error {
+	total := int64(0)
+	var parts []string
+	for _, part := range []struct{ dir, one, several string }{
+		{"kernels", "kernel", "kernels"}, {"warm", "saved machine", "saved machines"}, {"initramfs", "initramfs", "initramfs"},
+	} {
+		entries, err := os.ReadDir(filepath.Join(cache, part.dir))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		bytes, err := folderBytes(filepath.Join(cache, part.dir))
+		if err != nil {
+			return err
+		}
+		total += bytes
+		name := part.several
+		if len(entries) == 1 {
+			name = part.one
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", len(entries), name))
+	}
+	return fmt.Errorf("this would remove %s, %d MiB, from %s: want --keep SIZE or --all", strings.Join(parts, ", "), total>>20, cache)
 }
 
 // parseSize reads a number of bytes with K, M or G, of 1024, behind it.
