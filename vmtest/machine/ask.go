@@ -31,8 +31,7 @@ func (m *Machine) interrogate(err error) error {
 		return fmt.Errorf("%w; QEMU did not start", err)
 	}
 	asked := m.log.size()
-	m.monitor.timeout = m.cfg.Limits.Ask
-	if askErr := m.typeSysrq('w'); askErr != nil {
+	if askErr := m.typeSysrq('w', time.Now().Add(m.cfg.Limits.Ask)); askErr != nil {
 		if errors.Is(askErr, os.ErrDeadlineExceeded) {
 			askErr = errMute
 		}
@@ -52,15 +51,15 @@ func (m *Machine) interrogate(err error) error {
 }
 
 // typeSysrq types a break and a letter on the console.
-func (m *Machine) typeSysrq(letter byte) (err error) {
+func (m *Machine) typeSysrq(letter byte, deadline time.Time) (err error) {
 	keyboard := m.keyboard
 	if keyboard == nil {
-		if keyboard, err = m.monitor.plugKeyboard(m.cfg.Console); err != nil {
+		if keyboard, err = m.monitor.plugKeyboard(deadline, m.cfg.Console); err != nil {
 			return err
 		}
 		defer keyboard.Close()
 	}
-	if _, err := m.monitor.execute("chardev-send-break", map[string]any{"id": "console"}); err != nil {
+	if _, err := m.monitor.executeBy(deadline, "chardev-send-break", map[string]any{"id": "console"}); err != nil {
 		return err
 	}
 	_, err = keyboard.Write([]byte{letter})
@@ -71,13 +70,13 @@ func (m *Machine) typeSysrq(letter byte) (err error) {
 // result. The log that it writes to stays the same.
 //
 // https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
-func (q *qmp) plugKeyboard(log string) (io.WriteCloser, error) {
+func (q *qmp) plugKeyboard(deadline time.Time, log string) (io.WriteCloser, error) {
 	theirs, ours, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make keyboard: %w", err)
 	}
 	defer theirs.Close()
-	added, err := q.execute("add-fd", nil, theirs)
+	added, err := q.executeBy(deadline, "add-fd", nil, theirs)
 	if err != nil {
 		return nil, errors.Join(err, ours.Close())
 	}
@@ -89,7 +88,7 @@ func (q *qmp) plugKeyboard(log string) (io.WriteCloser, error) {
 	}
 	file := map[string]any{"in": fmt.Sprintf("/dev/fdset/%d", set.ID), "out": log, "append": true}
 	change := map[string]any{"id": "console", "backend": map[string]any{"type": "file", "data": file}}
-	if _, err := q.execute("chardev-change", change); err != nil {
+	if _, err := q.executeBy(deadline, "chardev-change", change); err != nil {
 		return nil, errors.Join(err, ours.Close())
 	}
 	return ours, nil

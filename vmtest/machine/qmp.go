@@ -15,10 +15,16 @@ import (
 // qmp talks to QEMU's monitor.
 // https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
 type qmp struct {
-	conn    *net.UnixConn
+	conn    monitorConn
 	decoder *json.Decoder
 	greeted bool
-	timeout time.Duration // for QEMU to answer one command
+	timeout time.Duration // for QEMU to answer a command that has no deadline of its own
+}
+
+// monitorConn is a *net.UnixConn: files are passed along with a command.
+type monitorConn interface {
+	net.Conn
+	WriteMsgUnix(text, oob []byte, to *net.UnixAddr) (n, oobn int, err error)
 }
 
 // newQMP returns a client and the other end for QEMU.
@@ -30,7 +36,7 @@ func newQMP(timeout time.Duration) (_ *qmp, theirs *os.File, err error) {
 	return qmpOn(conn, timeout), theirs, nil
 }
 
-func qmpOn(conn *net.UnixConn, timeout time.Duration) *qmp {
+func qmpOn(conn monitorConn, timeout time.Duration) *qmp {
 	return &qmp{conn: conn, decoder: json.NewDecoder(conn), timeout: timeout}
 }
 
@@ -64,14 +70,26 @@ type reply struct {
 	Event string `json:"event"`
 }
 
+// limit is the instant until which QEMU has to answer a command that is given now.
+func (q *qmp) limit() time.Time { return time.Now().Add(q.timeout) }
+
 // execute runs a command and passes files along, which QEMU takes for it.
 func (q *qmp) execute(command string, arguments map[string]any, files ...*os.File) (json.RawMessage, error) {
+	return q.executeBy(q.limit(), command, arguments, files...)
+}
+
+// executeBy is execute with a deadline, which is no later command's.
+func (q *qmp) executeBy(deadline time.Time, command string, arguments map[string]any, files ...*os.File) (json.RawMessage, error) {
+	begun := time.Now()
+	if err := q.conn.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
 	if !q.greeted {
 		q.greeted = true
 		if _, err := q.read(); err != nil {
 			return nil, fmt.Errorf("read monitor's greeting: %w", err)
 		}
-		if _, err := q.execute("qmp_capabilities", nil); err != nil {
+		if _, err := q.executeBy(deadline, "qmp_capabilities", nil); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +114,7 @@ func (q *qmp) execute(command string, arguments map[string]any, files ...*os.Fil
 	}
 	r, err := q.read()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, fmt.Errorf("QEMU's monitor did not answer %s in %s: %w", command, q.timeout.Round(time.Millisecond), err)
+		return nil, fmt.Errorf("QEMU's monitor did not answer %s in %s: %w", command, deadline.Sub(begun).Round(time.Millisecond), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("monitor command %s: %w", command, err)
@@ -106,9 +124,6 @@ func (q *qmp) execute(command string, arguments map[string]any, files ...*os.Fil
 
 // read is the next reply that is no event.
 func (q *qmp) read() (reply, error) {
-	if err := q.conn.SetReadDeadline(time.Now().Add(q.timeout)); err != nil {
-		return reply{}, err
-	}
 	for {
 		var r reply
 		if err := q.decoder.Decode(&r); err != nil {
@@ -137,7 +152,7 @@ func (q *qmp) save(file *os.File) error {
 	if _, err := q.execute("migrate", map[string]any{"uri": "fd:state"}); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(q.timeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := q.limit(); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		text, err := q.execute("query-migrate", nil)
 		if err != nil {
 			return err
@@ -166,9 +181,13 @@ func (q *qmp) awaitRunning(ctx context.Context, deadline time.Time) error {
 
 // awaitStatus returns when the machine is in that state.
 func (q *qmp) awaitStatus(ctx context.Context, deadline time.Time, want string) error {
-	q.timeout = min(q.timeout, time.Until(deadline))
 	for {
-		text, err := q.execute("query-status", nil)
+		// A machine that does not answer is no better than one in another state.
+		limit := q.limit()
+		if deadline.Before(limit) {
+			limit = deadline
+		}
+		text, err := q.executeBy(limit, "query-status", nil)
 		if err != nil {
 			return err
 		}
