@@ -13,20 +13,26 @@ ONLY   ?=
 # Static, so that machines need no libraries: any other build boots with its own.
 export CGO_ENABLED = 0
 
-.PHONY: all build vmtest hello test faults bench fuzz generate check-generated lint clean
+.PHONY: all build deps vmtest test faults bench fuzz generate check-generated lint clean
 
 all: build
 
 build:
 	go build -trimpath -ldflags='-s -w' -o bin/ringtwin ./cmd/ringtwin
 
-vmtest: build
+# All that any target needs; each installs its own part of it first.
+deps:
+	@scripts/setup.sh --list
+	@scripts/setup.sh
+
+vmtest:
 	@scripts/setup.sh vmtest $(VM:qemu=)
+	@$(MAKE) --no-print-directory build
 	bin/ringtwin vmtest $(KERNEL) --plan $(PLAN) --vm $(VM) --clock $(CLOCK) $(ARGS)
 
 # One after the other: under load, emulated machines go wrong now and then.
 test:
-	@scripts/setup.sh vmtest browser bpftool
+	@scripts/setup.sh vmtest vng test faults browser bpftool
 	go test -p 1 -parallel 1 -timeout 30m ./...
 
 faults:
@@ -38,7 +44,7 @@ faults:
 		code=$$?; cat out/faults.md; exit $$code
 
 bench:
-	@scripts/setup.sh vmtest
+	@scripts/setup.sh vmtest vng
 	go test -run '^$$' -bench . -benchtime 5x -timeout 30m ./...
 
 # Every parser of what comes from outside, for a minute each.
