@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,19 +26,19 @@ func (a *apt) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error) {
 	if p.Modules != "" && p.Modules != p.Config && p.Modules != p.Name && a.modules {
 		wanted = append(wanted, p.Modules+"="+p.Version)
 	}
-	unlock, err := a.lock(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	temp, err := os.MkdirTemp(filepath.Dir(dir), "packages-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
 	a.phase("fetch " + p.Name + " " + p.Version)
-	if _, err := a.run(ctx, temp, "apt-get", append([]string{"download", "-q"}, wanted...)...); err != nil {
-		return nil, err
+	if err := a.download(ctx, temp, wanted); err != nil {
+		if err := a.whyNot(ctx, ref, err); err != nil {
+			return nil, err
+		}
+		if err := a.download(ctx, temp, wanted); err != nil {
+			return nil, err
+		}
 	}
 	debs, err := filepath.Glob(filepath.Join(temp, "*.deb"))
 	if err != nil {
@@ -48,6 +49,39 @@ func (a *apt) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error) {
 	return b, unpackDebs(debs, p.Release, dir, a.modules)
 }
 
+// download has apt put packages into a directory.
+func (a *apt) download(ctx context.Context, dir string, packages []string) error {
+	unlock, err := a.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = a.run(ctx, dir, "apt-get", append([]string{"download", "-q"}, packages...)...)
+	return err
+}
+
+// whyNot is why a kernel could not be fetched: the archive may have moved on since its
+// lists were read. It is nil if they are read anew, and have the kernel: then it was apt
+// that had lost them.
+func (a *apt) whyNot(ctx context.Context, ref Ref, err error) error {
+	idx, readErr := a.load(ctx, 0)
+	if readErr != nil || idx.age > 0 || idx.Problem != "" {
+		return err
+	}
+	if _, ok := idx.find(ref); !ok {
+		return fmt.Errorf("%s %w: %w", ref.Package, errVanished, err)
+	}
+	return nil
+}
+
+func (idx *index) find(ref Ref) (Package, bool) {
+	i := slices.IndexFunc(idx.Packages, func(p Package) bool { return p.Name+"="+p.Version == ref.Package })
+	if i < 0 {
+		return Package{}, false
+	}
+	return idx.Packages[i], true
+}
+
 // find looks up what the lists say of a package. An old list will do, if it has it.
 func (a *apt) find(ctx context.Context, ref Ref) (Package, error) {
 	for _, maxAge := range []time.Duration{forever, retryAge} {
@@ -55,13 +89,11 @@ func (a *apt) find(ctx context.Context, ref Ref) (Package, error) {
 		if err != nil {
 			return Package{}, err
 		}
-		for _, p := range idx.Packages {
-			if p.Name+"="+p.Version == ref.Package {
-				return p, nil
-			}
+		if p, ok := idx.find(ref); ok {
+			return p, nil
 		}
 	}
-	return Package{}, fmt.Errorf("%s is not in the archive any more", ref.Package)
+	return Package{}, fmt.Errorf("%s %w", ref.Package, errVanished)
 }
 
 // unpackDebs takes image, configuration and, if asked for, modules of a release

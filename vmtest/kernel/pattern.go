@@ -12,6 +12,9 @@ import (
 // https://www.kernel.org/category/releases.html
 var longTerm = []string{"5.10", "5.15", "6.1", "6.6", "6.12", "6.18"}
 
+// IsLongTerm reports whether the version is of a line that is kept for years.
+func (v Version) IsLongTerm() bool { return slices.Contains(longTerm, v.LineString()) }
+
 var (
 	wildcard = regexp.MustCompile(`^[\d.]*\*[\d.*]*$`)
 	interval = regexp.MustCompile(`^(\d+\.\d+)\.\.(\d+\.\d+)$`)

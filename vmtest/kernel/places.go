@@ -10,6 +10,9 @@ import (
 type Places struct {
 	// Root is where the files of the running system lie. Default: /
 	Root string
+	// Apt is the directory whose etc/apt names the mirrors of Debian or Ubuntu. Default:
+	// Root.
+	Apt string
 	// Mainline is the address of Ubuntu's mainline builds.
 	Mainline string
 	// MainlineKey is the path of the key that signs them. Default: Ubuntu's,
@@ -21,10 +24,11 @@ type Places struct {
 	Repository string
 }
 
-// PlacesFromEnvironment reads RINGTWIN_MAINLINE, RINGTWIN_MAINLINE_KEY and
-// RINGTWIN_OCI.
+// PlacesFromEnvironment reads RINGTWIN_APT, RINGTWIN_MAINLINE, RINGTWIN_MAINLINE_KEY
+// and RINGTWIN_OCI.
 func PlacesFromEnvironment() Places {
 	return Places{
+		Apt:         os.Getenv("RINGTWIN_APT"),
 		Mainline:    os.Getenv("RINGTWIN_MAINLINE"),
 		MainlineKey: os.Getenv("RINGTWIN_MAINLINE_KEY"),
 		Repository:  os.Getenv("RINGTWIN_OCI"),
@@ -32,6 +36,7 @@ func PlacesFromEnvironment() Places {
 }
 
 func (p Places) root() string      { return cmp.Or(p.Root, "/") }
+func (p Places) apt() string       { return cmp.Or(p.Apt, p.root()) }
 func (p Places) mainline() string  { return cmp.Or(p.Mainline, "https://kernel.ubuntu.com/mainline") }
 func (p Places) keyServer() string { return cmp.Or(p.KeyServer, "https://keyserver.ubuntu.com") }
 

@@ -62,6 +62,9 @@ type source interface {
 // errIncomplete is a version that is listed and cannot be had.
 var errIncomplete = errors.New("not complete")
 
+// errVanished is a kernel that was listed, and that the source does not have any more.
+var errVanished = errors.New("is gone from the archive")
+
 // maxBack is how many patch levels a source may lack before a line counts as
 // missing: builds fail now and then.
 const maxBack = 10
@@ -71,7 +74,7 @@ func (r Resolver) source(name string) source {
 	phase := r.phase()
 	switch name {
 	case sourceApt:
-		return &apt{cache: r.Cache, root: r.Places.root(), phase: phase, modules: r.Modules}
+		return &apt{cache: r.Cache, root: r.Places.apt(), phase: phase, modules: r.Modules}
 	case sourceMainline:
 		return &mainline{get: r.client(), places: r.Places, modules: r.Modules}
 	}
@@ -221,12 +224,34 @@ func (r Resolver) Fetch(ctx context.Context, ref Ref) (*Bundle, error) {
 		b, err = fromHost(r.Places.root())
 	default:
 		b, err = r.fetch(ctx, ref)
+		if errors.Is(err, errVanished) {
+			b, err = r.fetchSuccessor(ctx, ref, err)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	b.Want = ref.Name
 	return b, nil
+}
+
+// fetchSuccessor fetches what the name of a kernel means now, if that does not have to
+// be the one that is gone.
+func (r Resolver) fetchSuccessor(ctx context.Context, ref Ref, gone error) (*Bundle, error) {
+	if ref.SHA256 != "" || r.Lock != nil {
+		return nil, gone
+	}
+	refs, err := r.Resolve(ctx, ref.Name)
+	switch {
+	case errors.Is(err, ErrNotNamed):
+		return nil, gone // the name is one that this run made up
+	case err != nil:
+		return nil, fmt.Errorf("%w\n%w", gone, err)
+	case len(refs) != 1 || refs[0].Package == ref.Package:
+		return nil, gone
+	}
+	r.phase()(fmt.Sprintf("%s %v: %s is taken", ref.Package, errVanished, refs[0].Package))
+	return r.fetch(ctx, refs[0])
 }
 
 // fetch takes a kernel out of the cache, or puts it there first.
