@@ -1,6 +1,10 @@
 package machine
 
-import "time"
+import (
+	"os"
+	"strconv"
+	"time"
+)
 
 // Limits are how long each phase in the life of a machine may take. Whoever
 // waits longer asks the kernel why, keeps its log and ends the machine. The
@@ -15,20 +19,45 @@ type Limits struct {
 	Ask     time.Duration // until a kernel that was silent answers a sysrq
 	Stop    time.Duration // until the guest has switched itself off
 	Monitor time.Duration // until QEMU has done what its monitor was told
+	End     time.Duration // from when QEMU closes its files until it has ended
 }
 
 // LimitsOf returns the limits under an accelerator: emulation takes about ten
-// times as long, and gets three times as long at least.
+// times as long, and gets three times as long at least. RINGTWIN_PATIENCE multiplies
+// all of them, for hosts that are slower, or busier, than any that they were made for.
 func LimitsOf(accel Accel) Limits {
+	l := limitsOf(accel)
+	if factor := patience(os.Getenv("RINGTWIN_PATIENCE")); factor != 1 {
+		for _, limit := range []*time.Duration{&l.Boot, &l.Restore, &l.Request, &l.Ask, &l.Stop, &l.Monitor, &l.End} {
+			*limit *= factor
+		}
+	}
+	return l
+}
+
+// maxPatience keeps the longest of all limits below a day.
+const maxPatience = 200
+
+// patience reads a factor from 1 on. What is none is 1: a limit that is as it always
+// is does no harm.
+func patience(text string) time.Duration {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 1
+	}
+	return time.Duration(min(max(n, 1), maxPatience))
+}
+
+func limitsOf(accel Accel) Limits {
 	if accel == KVM {
 		return Limits{
 			Boot: 20 * time.Second, Restore: 5 * time.Second, Request: 20 * time.Second,
-			Ask: 2 * time.Second, Stop: 3 * time.Second, Monitor: 10 * time.Second,
+			Ask: 2 * time.Second, Stop: 3 * time.Second, Monitor: 10 * time.Second, End: time.Second,
 		}
 	}
 	return Limits{
 		Boot: 60 * time.Second, Restore: 20 * time.Second, Request: 60 * time.Second,
-		Ask: 5 * time.Second, Stop: 10 * time.Second, Monitor: 30 * time.Second,
+		Ask: 5 * time.Second, Stop: 10 * time.Second, Monitor: 30 * time.Second, End: time.Second,
 	}
 }
 

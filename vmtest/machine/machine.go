@@ -191,16 +191,13 @@ var (
 	errSilent  = errors.New("nothing on the console")
 )
 
-// goneTimeout is how long a process may take from closing its files to its end.
-const goneTimeout = time.Second
-
 // gone says why nothing can be read or written any more. A process that ends
 // closes its files a little before it can be waited for.
 func (m *Machine) gone() error {
 	select {
 	case <-m.ended:
 		return errEnded
-	case <-time.After(goneTimeout):
+	case <-time.After(m.cfg.Limits.End):
 		return errCut
 	}
 }
