@@ -34,7 +34,7 @@ func Program(name, path string) ([]File, error) {
 // program is Program for an open file, under the path by which the loader is to
 // open it. Descriptor 3 of the loader is the file too.
 func program(name string, file *os.File, path string) ([]File, error) {
-	data, err := io.ReadAll(file)
+	data, err := readWhole(file)
 	if err != nil {
 		return nil, fmt.Errorf("read program: %w", err)
 	}
@@ -69,6 +69,18 @@ func program(name string, file *os.File, path string) ([]File, error) {
 		}
 	}
 	return p.files, nil
+}
+
+// readWhole reads a file into as much memory as it takes, and no more: programs are
+// large, and the garbage of a buffer that grows is several times as much.
+func readWhole(file *os.File) ([]byte, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, info.Size())
+	_, err = io.ReadFull(file, data)
+	return data, err
 }
 
 // interpreter is the path of a program's loader, or "" if it is static.
