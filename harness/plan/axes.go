@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
@@ -35,7 +36,8 @@ type Axes struct {
 	Placement list[string] `yaml:"placement,omitempty"`
 	// FlushMS is after how long the reader looks although nobody woke it; 0: never.
 	FlushMS list[int] `yaml:"flush_ms,omitempty"`
-	// ReaderStallMS is how long the reader sleeps before it first reads, and
+	// ReaderStallMS is how long the reader sleeps before it first reads, -1 for until
+	// the workload has ended, and
 	// ReaderDelayNS how long it works on each event.
 	ReaderStallMS list[int] `yaml:"reader_stall_ms,omitempty"`
 	ReaderDelayNS list[int] `yaml:"reader_delay_ns,omitempty"`
@@ -261,7 +263,7 @@ func (a *Axes) check() []refusal {
 	within("payload_bytes", a.PayloadBytes, bpf.LeastBytes(bpf.Storm), maxPayloadBytes)
 	within("producers", a.Producers, 1, maxProducers)
 	within("flush_ms", a.FlushMS, 0, maxMS)
-	within("reader_stall_ms", a.ReaderStallMS, 0, maxMS)
+	within("reader_stall_ms", a.ReaderStallMS, record.UntilOver, maxMS)
 	within("reader_delay_ns", a.ReaderDelayNS, 0, maxMS*1_000_000)
 	if a.Pairs != nil && len(a.Pairs) == 0 {
 		refuse("pairs", errors.New("an empty list: nothing would be measured"))

@@ -157,6 +157,8 @@ func (at *point) cellOf(side Side, attach string, cpus int) (record.Cell, error)
 		return cell, fmt.Errorf("after one loss an event of %d bytes needs %d in a ring of %d, and is refused for ever: %d > %d-1", n, need, each, need, each)
 	case cell.Placement == BackToBack && transport.Capacity(kind, each, n) < cell.Batch:
 		return cell, fmt.Errorf("%s: a batch of %d does not fit: a ring of %d bytes holds %d events of %d", BackToBack, cell.Batch, each, transport.Capacity(kind, each, n), n)
+	case cell.Placement == BackToBack && cell.ReaderStallMS == record.UntilOver:
+		return cell, fmt.Errorf("%s: the reader is the producer, and cannot sleep until it has ended", BackToBack)
 	case cell.Placement == BackToBack && (cell.RateHz != 0 || at.sweep != nil || cell.Producers != 1):
 		return cell, fmt.Errorf("%s: the reader is the only producer, and has no rate", BackToBack)
 	}

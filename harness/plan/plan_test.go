@@ -120,6 +120,7 @@ func TestImpossibleCells(t *testing.T) {
 		"late watermark":      {storm + "pairs: [[perf/watermark=4096, ringbuf]]\n", "full before it wakes"},
 		"nobody looks":        {storm + "pairs: [[perf/timer, ringbuf]]\n", "flush_ms"},
 		"back to back, paced": {storm + "placement: back-to-back\nrate_hz: 5\n", "no rate"},
+		"back to back, stall": {storm + "placement: back-to-back\nreader_stall_ms: -1\n", "cannot sleep until it has ended"},
 		"back to back, batch": {storm + "placement: back-to-back\nbatch: 60\n", "holds 51"},
 		"little of the total": {"name: x\nevents: 100\nring_bytes_total: 4096\n", "power of two"},
 	} {

@@ -51,11 +51,14 @@ type Trial struct {
 	Counts  *Counts  `json:"counts,omitempty"`
 	Latency *Latency `json:"latency_ns,omitempty"` // from the program's time stamp
 	// Intended is from when the trigger should have been, where there is a rate.
-	Intended *Latency    `json:"latency_intended_ns,omitempty"`
-	Cost     *Cost       `json:"cost,omitempty"`
-	Rate     *Rate       `json:"rate,omitempty"`
-	Memory   *Memory     `json:"memory,omitempty"`
-	Ledger   []Invariant `json:"ledger,omitempty"`
+	Intended *Latency `json:"latency_intended_ns,omitempty"`
+	Cost     *Cost    `json:"cost,omitempty"`
+	Rate     *Rate    `json:"rate,omitempty"`
+	Memory   *Memory  `json:"memory,omitempty"`
+	// Disturbance is what of it the kernel knows; records made before there was
+	// this field lack it.
+	Disturbance *Disturbance `json:"disturbance,omitempty"`
+	Ledger      []Invariant  `json:"ledger,omitempty"`
 }
 
 // Kernel is what was booted.
@@ -126,12 +129,16 @@ type Cell struct {
 	// there is another), hot (all on one CPU, apart), same (on the reader's).
 	Placement string `json:"placement"`
 	// ReaderStallMS is how long the reader sleeps, from the start on, before
-	// it first reads; ReaderDelayNS how long it works on each event.
+	// it first reads, or [UntilOver]; ReaderDelayNS how long it works on each event.
 	ReaderStallMS int `json:"reader_stall_ms"`
 	ReaderDelayNS int `json:"reader_delay_ns"`
 	// Fault names what selftest injects; empty in a measurement.
 	Fault string `json:"fault,omitempty"`
 }
+
+// UntilOver is the stall of a reader that sleeps until the workload has ended, however
+// long that takes: what it then finds depends on the sizes of the rings alone.
+const UntilOver = -1
 
 // Place says which of the trials of a cell this is.
 type Place struct {
@@ -279,6 +286,17 @@ type Memory struct {
 	MapBytes    int64 `json:"map_bytes"`
 	LockedBytes int64 `json:"locked_bytes"`
 	RSSBytes    int64 `json:"rss_bytes"` // of the reading process
+}
+
+// Disturbance is what kept the pinned threads of a trial, its producers and its
+// reader, from running while there was something for them to do.
+type Disturbance struct {
+	// StealNS is what a hypervisor took from the trial's CPUs, in steps of 10 ms.
+	StealNS int64 `json:"steal_ns"`
+	// RunDelayNS is how long the threads together waited for a CPU.
+	RunDelayNS int64 `json:"run_delay_ns"`
+	// ForcedSwitches is how often another took their CPU away.
+	ForcedSwitches int64 `json:"forced_switches"`
 }
 
 // Invariant is one line of the ledger.

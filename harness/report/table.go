@@ -208,6 +208,9 @@ func loadText(c *record.Cell, sweep bool) string {
 	if c.Placement != "" && c.Placement != "apart" {
 		text += ", placement " + c.Placement
 	}
+	if c.ReaderStallMS == record.UntilOver {
+		text += "; the reader sleeps until the workload has ended"
+	}
 	if c.ReaderStallMS > 0 {
 		text += fmt.Sprintf("; the reader sleeps for the first %d ms", c.ReaderStallMS)
 	}

@@ -55,6 +55,7 @@ func (r *Run) measure(ctx context.Context, conn Conn, t *record.Trial) error {
 	}
 	from := got.Trial
 	t.Counts, t.Latency, t.Intended, t.Cost, t.Rate, t.Memory = from.Counts, from.Latency, from.Intended, from.Cost, from.Rate, from.Memory
+	t.Disturbance = from.Disturbance
 	if r.virtual() {
 		instructions(t.Cost)
 	}
@@ -105,7 +106,7 @@ func broken(lines []record.Invariant) string {
 
 // runTime is what the cell itself takes, however fast the machine is.
 func runTime(cell *record.Cell) time.Duration {
-	d := time.Duration(cell.ReaderStallMS) * time.Millisecond
+	d := time.Duration(max(cell.ReaderStallMS, 0)) * time.Millisecond
 	if cell.RateHz > 0 {
 		d += time.Duration(float64(cell.Events) / cell.RateHz * float64(time.Second))
 	}

@@ -31,7 +31,9 @@ type Request struct {
 	Compare *record.Cell `json:"compare,omitempty"`
 	// Trial measures a cell once.
 	Trial *record.Cell `json:"trial,omitempty"`
-	// WarmUps is how often the trial runs before, and is forgotten.
+	// Trials measures these, one after the other, once each.
+	Trials []record.Cell `json:"trials,omitempty"`
+	// WarmUps is how often the trial, or the first of them, runs before, and is forgotten.
 	WarmUps int `json:"warm_ups,omitempty"`
 	// PhaseNS is how long to wait before the trial: where time is virtual, two
 	// trials differ in nothing else.
@@ -88,26 +90,40 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 		}
 		return send(comparison)
 	case r.Trial != nil:
-		measured, err := measureOnce(ctx, runner, r)
-		if err != nil {
-			status, reason := classify(err)
-			return send(Measured{Status: status, Reason: reason})
+		return send(measured(ctx, runner, *r.Trial, r.WarmUps, r.PhaseNS))
+	case len(r.Trials) > 0:
+		for i, cell := range r.Trials {
+			if i > 0 {
+				r.WarmUps, r.PhaseNS = 0, 0
+			}
+			if err := send(measured(ctx, runner, cell, r.WarmUps, r.PhaseNS)); err != nil {
+				return err
+			}
 		}
-		return send(Measured{Status: record.OK, Trial: measured})
+		return nil
 	}
 	return errors.New("request asks for nothing")
 }
 
-func measureOnce(ctx context.Context, runner *trial.Runner, r Request) (*record.Trial, error) {
-	for range r.WarmUps {
-		cell := *r.Trial
+func measured(ctx context.Context, runner *trial.Runner, cell record.Cell, warmUps int, phaseNS int64) Measured {
+	t, err := measureOnce(ctx, runner, cell, warmUps, phaseNS)
+	if err != nil {
+		status, reason := classify(err)
+		return Measured{Status: status, Reason: reason}
+	}
+	return Measured{Status: record.OK, Trial: t}
+}
+
+func measureOnce(ctx context.Context, runner *trial.Runner, cell record.Cell, warmUps int, phaseNS int64) (*record.Trial, error) {
+	for range warmUps {
+		cell := cell
 		cell.ReaderStallMS = 0
 		if _, err := runner.Run(ctx, cell); err != nil {
 			return nil, err
 		}
 	}
-	time.Sleep(time.Duration(r.PhaseNS))
-	return runner.Run(ctx, *r.Trial)
+	time.Sleep(time.Duration(phaseNS))
+	return runner.Run(ctx, cell)
 }
 
 func probe(want bpf.Attach) Facts {

@@ -1,9 +1,12 @@
 package trial
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,10 +31,12 @@ type consumer struct {
 	latency                   *hdrhistogram.Histogram
 	negative                  int64
 
+	thread            atomic.Int64 // its number, once it runs
 	called            atomic.Int64 // calls of trigger
 	beginNS, endNS    int64        // of reading, CLOCK_MONOTONIC
 	cpuNS             int64
 	voluntary, forced int64 // context switches
+	runDelayNS        int64 // ready, and not running
 	stopped           chan struct{}
 	err               error
 }
@@ -80,7 +85,25 @@ func (c *consumer) wait() error {
 	return c.err
 }
 
+// asleep reports whether the reading thread waits for something other than a CPU.
+//
+// https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+func (c *consumer) asleep() (bool, error) {
+	thread := c.thread.Load()
+	if thread == 0 {
+		return false, nil // it has not been let run yet
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", thread))
+	if err != nil {
+		return false, fmt.Errorf("read state of the reader: %w", err)
+	}
+	// The name, in parentheses, may hold anything.
+	_, rest, _ := strings.Cut(string(text[max(bytes.LastIndexByte(text, ')'), 0):]), " ")
+	return !strings.HasPrefix(rest, "R"), nil
+}
+
 func (c *consumer) run(stall time.Duration) error {
+	c.thread.Store(int64(unix.Gettid()))
 	if c.cpu >= 0 {
 		var set unix.CPUSet
 		set.Set(c.cpu)
@@ -89,6 +112,10 @@ func (c *consumer) run(stall time.Duration) error {
 		}
 	}
 	time.Sleep(stall)
+	delayed, err := runDelayOfThread()
+	if err != nil {
+		return err
+	}
 	before, err := usageOfThread()
 	if err != nil {
 		return err
@@ -105,7 +132,9 @@ func (c *consumer) run(stall time.Duration) error {
 	c.cpuNS += after.cpuNS - before.cpuNS
 	c.voluntary += after.voluntary - before.voluntary
 	c.forced += after.forced - before.forced
-	return nil
+	delayedAfter, err := runDelayOfThread()
+	c.runDelayNS += delayedAfter - delayed
+	return err
 }
 
 // read is the loop that is measured.

@@ -40,8 +40,8 @@ type pulled struct {
 	c   *consumer
 }
 
-// stuck is how long a reader that is the producer too may read nothing: nobody
-// would wake it any more.
+// stuck is how long a reader that is the producer too may sleep without reading
+// anything: nobody would wake it any more. One that is not let run is not stuck.
 const stuck = time.Second
 
 // Run waits until the reader has read all that it caused.
@@ -52,7 +52,10 @@ func (p *pulled) Run() (workload.Truth, error) {
 			last, since = now, time.Now()
 		}
 		if time.Since(since) > stuck {
-			break
+			if asleep, err := p.c.asleep(); asleep || err != nil {
+				return p.truth(), err
+			}
+			since = time.Now()
 		}
 	}
 	return p.truth(), p.ctx.Err()

@@ -119,9 +119,19 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 
+	stolen, err := stealNS(r.cpus)
+	if err != nil {
+		return nil, err
+	}
 	stall := time.Duration(cell.ReaderStallMS) * time.Millisecond
 	begun := time.Now()
-	truth, err := r.load(twin, load, func() { c.start(stall) })
+	var truth workload.Truth
+	if cell.ReaderStallMS == record.UntilOver {
+		truth, err = r.load(twin, load, nil)
+		c.start(0)
+	} else {
+		truth, err = r.load(twin, load, func() { c.start(stall) })
+	}
 	if err == nil {
 		err = settle(twin, c, begun.Add(stall))
 	}
@@ -151,6 +161,9 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 		return nil, err
 	}
 	if out.Cost, err = cost(twin, c, counts, truth, control); err != nil {
+		return nil, err
+	}
+	if out.Disturbance, err = r.disturbance(stolen, c, &truth); err != nil {
 		return nil, err
 	}
 	out.Counts = counts

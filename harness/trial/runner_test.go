@@ -81,7 +81,7 @@ func TestRunAccountsForLoss(t *testing.T) {
 	for kind, errno := range map[bpf.Transport]string{bpf.Perf: "ENOSPC", bpf.Ringbuf: "EAGAIN"} {
 		t.Run(string(kind), func(t *testing.T) {
 			c := cell(t, kind)
-			c.RingBytes, c.ReaderStallMS, c.Producers = 4096, 500, 1
+			c.RingBytes, c.ReaderStallMS, c.Producers = 4096, record.UntilOver, 1
 			out := measure(t, r, c)
 			fits := uint64(transport.Capacity(kind, 4096, c.PayloadBytes))
 			if got := out.Counts.Delivered; got != fits {
@@ -115,8 +115,8 @@ func TestStorm(t *testing.T) {
 		"back-to-back":        func(c *record.Cell) { c.Placement, c.Batch, c.Producers = "back-to-back", 50, 1 },
 		"paced":               func(c *record.Cell) { c.RateHz, c.Events = 10_000, 1000 },
 		"paced batches":       func(c *record.Cell) { c.RateHz, c.Events, c.Batch = 100_000, 10_000, 50 },
-		"overload":            func(c *record.Cell) { c.RingBytes, c.ReaderStallMS = 4096, 200 },
-		"overload, batches":   func(c *record.Cell) { c.RingBytes, c.ReaderStallMS, c.Batch = 4096, 200, 500 },
+		"overload":            func(c *record.Cell) { c.RingBytes, c.ReaderStallMS = 4096, record.UntilOver },
+		"overload, batches":   func(c *record.Cell) { c.RingBytes, c.ReaderStallMS, c.Batch = 4096, record.UntilOver, 500 },
 	} {
 		for _, kind := range bpf.Transports() {
 			for i, policy := range transport.Policies(kind) {
@@ -132,7 +132,7 @@ func TestStorm(t *testing.T) {
 					if out.Counts.Started != uint64(c.Events/c.Batch) {
 						t.Errorf("%d triggers", out.Counts.Started)
 					}
-					if lost := out.Counts.FailedTotal(); (lost > 0) != (c.ReaderStallMS > 0) {
+					if lost := out.Counts.FailedTotal(); (lost > 0) != (c.ReaderStallMS != 0) {
 						t.Errorf("lost %d", lost)
 					}
 					if (out.Intended != nil) != (c.RateHz > 0) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +23,7 @@ const Command = "ringtwin-load"
 
 // readyTimeout is how long a producer may take until it waits for its start;
 // it is a 2 KiB program, but the machine may be emulated and busy.
-const readyTimeout = 30 * time.Second
+const readyTimeout = 2 * time.Minute
 
 // Options of a workload.
 type Options struct {
@@ -67,6 +68,9 @@ type Truth struct {
 	// CallNS is the CPU time of a call of a storm, in ns: the mean of each of the
 	// stretches of each producer. None where there are fewer calls than stretches.
 	CallNS []float64
+	// RunDelayNS is how long the producers together were ready to run and did not,
+	// and ForcedSwitches how often another took their CPU away, since they were made.
+	RunDelayNS, ForcedSwitches int64
 	// Paces are those of the producers, in the order of their tokens.
 	Paces []Pace
 }
@@ -102,8 +106,9 @@ type Workload struct {
 }
 
 type producer struct {
-	cmd   *exec.Cmd
-	table *shared
+	cmd        *exec.Cmd
+	table      *shared
+	runDelayNS int64 // valid when it has ended
 }
 
 // Tokens returns how many tokens, from FirstToken on, the options use up.
@@ -224,7 +229,7 @@ func (w *Workload) Run() (Truth, error) {
 	errs := make([]error, len(w.producers))
 	var wg sync.WaitGroup
 	for i, p := range w.producers {
-		wg.Go(func() { errs[i] = p.cmd.Wait() })
+		wg.Go(func() { errs[i] = p.wait() })
 	}
 	wg.Wait()
 	var truth Truth
@@ -251,6 +256,10 @@ func (w *Workload) Done() int {
 func (p *producer) collect(truth *Truth) error {
 	truth.Paces = append(truth.Paces, Pace{p.table.BeginNS, p.table.PeriodNS})
 	truth.CPUNS += p.table.CPUNS
+	truth.RunDelayNS += p.runDelayNS
+	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		truth.ForcedSwitches += usage.Nivcsw
+	}
 	if p.table.Storm != 0 {
 		truth.Calls += int(p.table.done())
 		truth.CallNS = append(truth.CallNS, p.table.callNS()...)
