@@ -213,4 +213,4 @@ func (l *lab) eventually(so func() bool) bool {
 
 // patience is how long to wait for what the kernel does on its own: grace periods
 // of an emulated machine on a busy host take some 100 ms.
-const patience = 5 * time.Second
+const patience = time.Minute

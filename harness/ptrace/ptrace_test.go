@@ -5,17 +5,20 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // The test binary is what is traced: RINGTWIN_TRACED says what to do.
-const traced = "RINGTWIN_TRACED"
+const (
+	traced = "RINGTWIN_TRACED"
+	pipe   = "RINGTWIN_PIPE" // path of a named pipe
+)
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(traced) {
@@ -33,8 +36,9 @@ func TestMain(m *testing.M) {
 		_, _ = os.Stderr.WriteString(strings.Repeat("x", 2*stderrBytes))
 		os.Exit(0)
 	case "leave":
-		// What it leaves behind holds its standard error, and says when it is over.
-		child := exec.Command("/bin/sh", "-c", "sleep 1; echo left >&2")
+		// What it leaves behind holds its standard error, and says when it is over: after
+		// somebody has opened the named pipe.
+		child := exec.Command("/bin/sh", "-c", "cat <"+os.Getenv(pipe)+"; echo left >"+os.Getenv(pipe))
 		child.Stderr = os.Stderr
 		if err := child.Start(); err != nil {
 			os.Exit(1)
@@ -44,7 +48,8 @@ func TestMain(m *testing.M) {
 		_ = unix.Setenv(traced, "threads")
 		_ = unix.Exec("/proc/self/exe", os.Args, os.Environ())
 	case "hang":
-		time.Sleep(time.Hour)
+		_, _ = os.Open("/ringtwin/hang")
+		select {}
 	}
 	os.Exit(m.Run())
 }
@@ -71,6 +76,8 @@ type opened struct {
 	entered map[int]string
 	failed  map[string]int
 	until   string
+	// seen is called with each path; it may be nil.
+	seen func(path string)
 }
 
 func (o *opened) Enter(thread int, call Call, memory Memory) bool {
@@ -90,6 +97,9 @@ func (o *opened) Enter(thread int, call Call, memory Memory) bool {
 		}
 	}
 	o.entered[thread] = string(rest)
+	if o.seen != nil {
+		o.seen(string(rest))
+	}
 	return string(rest) == o.until
 }
 
@@ -101,12 +111,17 @@ func (o *opened) Leave(thread int, result int64) {
 
 func run(t *testing.T, ctx context.Context, what, until string) (*opened, string, int, error) {
 	t.Helper()
+	return runSeeing(t, ctx, what, until, nil)
+}
+
+func runSeeing(t *testing.T, ctx context.Context, what, until string, seen func(path string)) (*opened, string, int, error) {
+	t.Helper()
 	t.Setenv(traced, what)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &opened{map[int]string{}, map[string]int{}, until}
+	o := &opened{map[int]string{}, map[string]int{}, until, seen}
 	stderr, code, err := Run(ctx, []string{self}, o)
 	return o, stderr, code, err
 }
@@ -141,9 +156,14 @@ func TestEnough(t *testing.T) {
 
 // TestCancelled: a program that does not end is ended.
 func TestCancelled(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if _, _, _, err := run(t, ctx, "hang", ""); err == nil {
+	_, _, _, err := runSeeing(t, ctx, "hang", "", func(path string) {
+		if path == "hang" {
+			cancel()
+		}
+	})
+	if err == nil {
 		t.Error("no error")
 	}
 }
@@ -158,12 +178,27 @@ func TestChatter(t *testing.T) {
 // TestLeavesBehind: nobody waits for what a program has left behind, and nobody is
 // killed when the context ends later.
 func TestLeavesBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pipe, path)
 	ctx, cancel := context.WithCancel(t.Context())
-	begun := time.Now()
 	_, _, code, err := run(t, ctx, "leave", "")
 	cancel()
-	if took := time.Since(begun); err != nil || code != 0 || took > 900*time.Millisecond {
-		t.Errorf("exit code %d after %s, %v", code, took, err)
+	if err != nil || code != 0 {
+		t.Fatalf("exit code %d, %v", code, err)
+	}
+	// What it left waits until this is opened, and answers.
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := os.ReadFile(path); err != nil || string(said) != "left\n" {
+		t.Errorf("it was ended: %q, %v", said, err)
 	}
 }
 

@@ -1,5 +1,8 @@
 // Package need lets a test say what it cannot do without. Where that is missing
 // the test is skipped and says so; in CI, where nothing may be missing, it fails.
+//
+// With -short all that takes root, QEMU or a network is skipped, in CI too: it is
+// asked for.
 package need
 
 import (
@@ -11,14 +14,28 @@ import (
 // Root skips the test unless it may load BPF programs and change users.
 func Root(t testing.TB) {
 	t.Helper()
+	notShort(t, "root, to load BPF programs and to change users")
 	if os.Geteuid() != 0 {
 		missing(t, "needs root, to load BPF programs and to change users")
 	}
 }
 
+// Kernels skips the test unless there is an archive of kernels to boot.
+func Kernels(t testing.TB) {
+	t.Helper()
+	Program(t, "apt-get")
+}
+
+// QEMU skips the test unless machines can be started.
+func QEMU(t testing.TB) {
+	t.Helper()
+	Program(t, "qemu-system-x86_64")
+}
+
 // Program skips the test unless the program is installed.
 func Program(t testing.TB, name string) {
 	t.Helper()
+	notShort(t, name)
 	if _, err := exec.LookPath(name); err != nil {
 		missing(t, "needs "+name+": scripts/setup.sh installs it")
 	}
@@ -37,8 +54,36 @@ func Compiler(t testing.TB) {
 // installs.
 func File(t testing.TB, path, pkg string) {
 	t.Helper()
+	notShort(t, path)
 	if _, err := os.Stat(path); err != nil {
 		missing(t, "needs "+path+": scripts/setup.sh installs "+pkg)
+	}
+}
+
+// Bpftool skips the test unless bpftool is installed, and returns its path:
+// Debian has it where only root looks.
+func Bpftool(t testing.TB) string {
+	t.Helper()
+	notShort(t, "bpftool")
+	for _, name := range []string{"bpftool", "/usr/sbin/bpftool"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	missing(t, "needs bpftool: scripts/setup.sh installs it")
+	return ""
+}
+
+// Time skips a test that takes seconds of CPU.
+func Time(t testing.TB) {
+	t.Helper()
+	notShort(t, "seconds of CPU")
+}
+
+func notShort(t testing.TB, what string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs " + what + ": not with -short")
 	}
 }
 
@@ -48,17 +93,4 @@ func missing(t testing.TB, what string) {
 		t.Fatalf("%s, and CI has to have it", what)
 	}
 	t.Skip(what)
-}
-
-// Bpftool skips the test unless bpftool is installed, and returns its path:
-// Debian has it where only root looks.
-func Bpftool(t testing.TB) string {
-	t.Helper()
-	for _, name := range []string{"bpftool", "/usr/sbin/bpftool"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	missing(t, "needs bpftool: scripts/setup.sh installs it")
-	return ""
 }

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,15 +11,17 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
-	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +36,18 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(test(m))
+}
+
+func test(m *testing.M) int {
+	testutils.Patience()
+	var err error
+	if save.dir, err = os.MkdirTemp("", "ringtwin-machine-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(save.dir)
+	return m.Run()
 }
 
 // misbehave does in the guest what a test asks for.
@@ -84,6 +98,7 @@ func TestLongRequest(t *testing.T) {
 	if _, err := m.monitor.execute("stop", nil); err != nil {
 		t.Fatal(err)
 	}
+	m.cfg.Limits.Ask = time.Second // it has no answer
 	_, err := do(t, m, strings.Repeat("x", 1<<20), time.Second)
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Outcome != Hang {
@@ -102,10 +117,10 @@ func TestReboot(t *testing.T) {
 	if ready.CPUs != m.cfg.CPUs {
 		t.Errorf("ready %+v", ready)
 	}
-	if answers, err := do(t, m, "echo", time.Minute); err != nil || len(answers) != 1 {
+	if answers, err := do(t, m, "echo", testutils.Limit); err != nil || len(answers) != 1 {
 		t.Errorf("after the reboot: %q, %v", answers, err)
 	}
-	_, err = do(t, m, "crash", time.Minute)
+	_, err = do(t, m, "crash", testutils.Limit)
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Outcome != Panic {
 		t.Errorf("crash after the reboot: %v", err)
@@ -133,7 +148,7 @@ func TestConsoleIsExact(t *testing.T) {
 			}
 		}()
 	}
-	if _, err := do(t, m, "chatter", time.Minute); err != nil {
+	if _, err := do(t, m, "chatter", testutils.Limit); err != nil {
 		t.Fatal(err)
 	}
 	log, err := os.ReadFile(m.cfg.Console)
@@ -151,45 +166,32 @@ func TestConsoleIsExact(t *testing.T) {
 	}
 }
 
-// bundle is a kernel, with its modules or without.
-func bundle(t *testing.T, want string, modules bool) *kernel.Bundle {
-	t.Helper()
-	need.Program(t, "qemu-system-x86_64")
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dir := os.Getenv("RINGTWIN_CACHE"); dir != "" {
-		cache = dir
-	} else {
-		cache = filepath.Join(cache, "ringtwin")
-	}
-	b, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}, Modules: modules}.Find(t.Context(), want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// saved is a machine of 6.1 that waits for requests.
+// saved is a machine that waits for requests, the same for all tests.
 func saved(t *testing.T) *Warm {
 	t.Helper()
-	bundle := bundle(t, "6.1", false)
-	archive, err := initramfs.Self(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := Config{Kernel: bundle.Image, Initramfs: archive, Console: filepath.Join(t.TempDir(), "boot.log")}.Defaults()
-	warm, err := SaveWarm(t.Context(), t.TempDir(), cfg, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := warm.Close(); err != nil {
-			t.Error(err)
+	need.QEMU(t)
+	save.once.Do(func() {
+		bundle := testkernels.Bundle(t, testkernels.Name(t, testkernels.Usual), false)
+		archive, err := initramfs.Self(save.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := Config{Kernel: bundle.Image, Initramfs: archive, Console: filepath.Join(save.dir, "boot.log")}.Defaults()
+		if save.warm, err = SaveWarm(t.Context(), save.dir, cfg, "test"); err != nil {
+			t.Fatal(err)
 		}
 	})
-	return warm
+	if save.warm == nil {
+		t.Fatal("no machine could be saved")
+	}
+	return save.warm
+}
+
+// save is the saved machine, in a directory that TestMain removes.
+var save struct {
+	once sync.Once
+	dir  string
+	warm *Warm
 }
 
 func fresh(t *testing.T, warm *Warm) *Machine {
@@ -222,18 +224,21 @@ func TestFaults(t *testing.T) {
 	for what, test := range map[string]struct {
 		want Outcome
 		says string
+		// limit is for what never answers: the others end by themselves.
+		limit time.Duration
 		// before is done to the machine first.
 		before func(t *testing.T, m *Machine)
 	}{
-		"stuck":     {want: Timeout, says: "the kernel is alive"},
+		"stuck":     {want: Timeout, says: "the kernel is alive", limit: time.Second},
 		"exit":      {want: Panic, says: "Attempted to kill init"},
 		"crash":     {want: Panic, says: "sysrq triggered crash"},
 		"power off": {want: Lost, says: "QEMU ended"},
 		"noise":     {want: Lost, says: "not a frame"},
-		"echo": {want: Hang, says: "does not answer sysrq", before: func(t *testing.T, m *Machine) {
+		"echo": {want: Hang, says: "does not answer sysrq", limit: time.Second, before: func(t *testing.T, m *Machine) {
 			if _, err := m.monitor.execute("stop", nil); err != nil {
 				t.Fatal(err)
 			}
+			m.cfg.Limits.Ask = time.Second // it has no answer
 		}},
 		"huge": {want: Lost, says: "QEMU ended", before: func(t *testing.T, m *Machine) {
 			if err := m.cmd.Process.Kill(); err != nil {
@@ -247,7 +252,7 @@ func TestFaults(t *testing.T) {
 			if test.before != nil {
 				test.before(t, m)
 			}
-			_, err := do(t, m, what, 3*time.Second)
+			_, err := do(t, m, what, cmp.Or(test.limit, testutils.Limit))
 			var f *Failure
 			if !errors.As(err, &f) || f.Outcome != test.want || !strings.Contains(err.Error(), test.says) {
 				t.Fatalf("got %v, want %s: %s", err, test.want, test.says)
@@ -264,22 +269,29 @@ func TestFaults(t *testing.T) {
 // a complaint on the console is seen.
 func TestRequests(t *testing.T) {
 	m := fresh(t, saved(t))
-	if _, err := do(t, m, "error", time.Minute); !errors.As(err, new(GuestError)) || err.Error() != "as asked" {
+	if _, err := do(t, m, "error", testutils.Limit); !errors.As(err, new(GuestError)) || err.Error() != "as asked" {
 		t.Errorf("error: %v", err)
 	}
-	if answers, err := do(t, m, "huge", time.Minute); err != nil || len(answers) != 1 || len(answers[0]) != 1<<20 {
+	if answers, err := do(t, m, "huge", testutils.Limit); err != nil || len(answers) != 1 || len(answers[0]) != 1<<20 {
 		t.Errorf("a large answer: %d answers, %v", len(answers), err)
 	}
 	if events, err := m.Complaints(); err != nil || len(events) != 0 {
 		t.Errorf("complaints %v, %v, want none", events, err)
 	}
-	if _, err := do(t, m, "splat", time.Minute); err != nil {
+	if _, err := do(t, m, "splat", testutils.Limit); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond) // for the console
-	if events, err := m.Complaints(); err != nil || len(events) != 1 || events[0].Kind != console.WARN {
-		log, _ := os.ReadFile(m.cfg.Console)
-		t.Errorf("complaints %v, %v, want the warning; the log ends with %q", events, err, console.Tail(log, 5))
+	var events []console.Event
+	testutils.WaitFor(t, "the warning on the console", func() bool {
+		more, err := m.Complaints()
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, more...)
+		return len(events) > 0
+	})
+	if len(events) != 1 || events[0].Kind != console.WARN {
+		t.Errorf("complaints %v, want the warning", events)
 	}
 	if err := m.Stop(); err != nil {
 		t.Error(err)
