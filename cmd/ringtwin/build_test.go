@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 )
 
@@ -17,7 +18,8 @@ import (
 // kernel for the same there: what its loader asks is no part of that.
 func TestDynamic(t *testing.T) {
 	need.Compiler(t)
-	need.Program(t, "qemu-system-x86_64")
+	need.QEMU(t)
+	usual := testkernels.Name(t, testkernels.Usual)
 	dir := t.TempDir()
 	dynamic := filepath.Join(dir, "ringtwin")
 	build := exec.Command("go", "build", "-o", dynamic, ".")
@@ -37,7 +39,7 @@ func TestDynamic(t *testing.T) {
 	t.Cleanup(func() { program = static })
 
 	out := filepath.Join(dir, "out")
-	if _, stderr, code := ringtwin(t, "vmtest", "6.1", "--blocks", "1", "--out", out); code != exitOK {
+	if _, stderr, code := ringtwin(t, "vmtest", usual, "--blocks", "1", "--set", "events=20", "--out", out); code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	trials := readResults(t, out)
@@ -57,9 +59,9 @@ func TestDynamic(t *testing.T) {
 
 	// The saved machine serves here too. Where probes are among the calls differs
 	// from run to run.
-	got := syscalls(t, "6.1", "--cpus", "2")
+	got := syscalls(t, usual, "--cpus", "2")
 	program = static
-	want := syscalls(t, "6.1", "--cpus", "2")
+	want := syscalls(t, usual, "--cpus", "2")
 	for _, transport := range []string{"perf", "ringbuf"} {
 		if diff := cmp.Diff(asked(t, &want.Censuses[0], transport), asked(t, &got.Censuses[0], transport)); diff != "" {
 			t.Errorf("%s: static and dynamic:\n%s", transport, diff)

@@ -4,17 +4,17 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/internal/transcript"
 )
 
 // TestChapter runs every command of docs/chapter.md, on this host and in machines.
 func TestChapter(t *testing.T) {
 	need.Root(t)
-	need.Program(t, "qemu-system-x86_64")
+	need.QEMU(t)
 	text, err := os.ReadFile("../../docs/chapter.md")
 	if err != nil {
 		t.Fatal(err)
@@ -30,11 +30,11 @@ func TestChapter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	if printed, code, err := session.Run("mount -t bpf bpf /sys/fs/bpf", time.Minute); err != nil || code != 0 {
+	if printed, code, err := session.Run("mount -t bpf bpf /sys/fs/bpf", testutils.Limit); err != nil || code != 0 {
 		t.Fatalf("mount bpffs: %s, %d, %v", printed, code, err)
 	}
 	for _, step := range steps {
-		got, _, err := session.Run(step.Command, 3*time.Minute)
+		got, _, err := session.Run(step.Command, testutils.Limit)
 		if err != nil {
 			t.Fatalf("line %d: %v\n%s", step.Line, err, got)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testkernels"
 )
 
 // What the guest of TestOneCostsOne does wrong.
@@ -40,7 +41,7 @@ func breakOnce(ctx context.Context, request json.RawMessage, send func(any) erro
 // TestOneCostsOne: an experiment that ends its machine, or breaks its kernel, does
 // not hold, and all others are decided in other machines.
 func TestOneCostsOne(t *testing.T) {
-	need.Program(t, "qemu-system-x86_64")
+	need.QEMU(t)
 	cmd := &factsCmd{Only: []string{"order", "memory"}, CPUs: 2, Memory: 512, Accel: "tcg", QEMU: "qemu-system-x86_64"}
 	statements, err := facts.Select(cmd.Only)
 	if err != nil {
@@ -48,7 +49,7 @@ func TestOneCostsOne(t *testing.T) {
 	}
 	var stdout, stderr bytes.Buffer
 	e := &env{t.Context(), &stdout, &stderr}
-	job, refs, err := cmd.job(e, []string{"6.1"})
+	job, refs, err := cmd.job(e, []string{testkernels.Name(t, testkernels.Usual)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,8 +18,9 @@ import (
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/internal/mirrors"
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
-	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -29,6 +33,11 @@ func TestMain(m *testing.M) {
 		guest.Main(breakOnce)
 	}
 	facts.Loader()
+	testutils.Patience()
+	flag.Parse()
+	if testing.Short() {
+		os.Exit(m.Run()) // which does without the program
+	}
 	os.Exit(build(m))
 }
 
@@ -64,8 +73,12 @@ func TestVNG(t *testing.T) {
 func runScripts(t *testing.T, dir string) {
 	t.Helper()
 	need.Root(t)
-	need.Program(t, "qemu-system-x86_64")
+	need.QEMU(t)
 	cache, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles, err := testkernels.All(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +89,15 @@ func runScripts(t *testing.T, dir string) {
 			env.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("RINGTWIN_CACHE", cache)
 			env.Setenv("CGO_ENABLED", "0")
+			for role, name := range roles { // as $NEWEST
+				env.Setenv(string(role), name)
+			}
+			kernels := len(slices.Compact(slices.Sorted(maps.Values(roles))))
+			env.Setenv("KERNELS", strconv.Itoa(kernels))
+			env.Setenv("TRIALS", strconv.Itoa(4*kernels)) // of one block on each
+			for _, name := range []string{"RINGTWIN_PATIENCE", "RINGTWIN_APT"} {
+				env.Setenv(name, os.Getenv(name))
+			}
 			env.Setenv("GOFLAGS", "-buildvcs=false")
 			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY"} {
 				value, err := exec.Command("go", "env", name).Output()
@@ -92,7 +114,7 @@ func runScripts(t *testing.T, dir string) {
 			"agree":      agree,
 			"same":       same,
 			"nowarm":     noWarm,
-			"halfkernel": halfKernel,
+			"halfkernel": func(ts *testscript.TestScript, neg bool, args []string) { halfKernel(t, ts, neg, args) },
 			"mirror":     func(ts *testscript.TestScript, neg bool, args []string) { served = mirror(t, ts, args) },
 			"unmirror":   func(*testscript.TestScript, bool, []string) { served.Close() },
 		},
@@ -137,14 +159,11 @@ func noWarm(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // halfkernel FILE VERSION writes the first half of a kernel's image.
-func halfKernel(ts *testscript.TestScript, neg bool, args []string) {
+func halfKernel(t *testing.T, ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: halfkernel file version")
 	}
-	cache, err := cacheDir()
-	ts.Check(err)
-	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(context.Background(), args[1])
-	ts.Check(err)
+	bundle := testkernels.Bundle(t, args[1], false)
 	image, err := os.ReadFile(bundle.Image)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), image[:len(image)/2], 0o644))
@@ -156,10 +175,7 @@ func mirror(t *testing.T, ts *testscript.TestScript, args []string) *mirrors.Mai
 	if len(args) != 1 {
 		ts.Fatalf("usage: mirror version")
 	}
-	cache, err := cacheDir()
-	ts.Check(err)
-	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(context.Background(), args[0])
-	ts.Check(err)
+	bundle := testkernels.Bundle(t, args[0], false)
 	image, err := os.ReadFile(bundle.Image)
 	ts.Check(err)
 	config, err := os.ReadFile(bundle.ConfigPath)

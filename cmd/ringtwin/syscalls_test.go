@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/census"
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testkernels"
 )
 
 // syscalls runs the command and returns what it found on its only kernel.
@@ -104,8 +105,9 @@ func chapterOf(transport string, cpus int, attach ...string) []string {
 // TestSyscalls: the book's sequence, with 2 CPUs and with 4; and what it says of
 // the counts for N CPUs, found with these two, is true of 1.
 func TestSyscalls(t *testing.T) {
-	need.Program(t, "qemu-system-x86_64")
-	found := syscalls(t, "6.1", "--cpus", "2,4")
+	need.QEMU(t)
+	usual := testkernels.Name(t, testkernels.Usual)
+	found := syscalls(t, usual, "--cpus", "2,4")
 	for i, cpus := range []int{2, 4} {
 		for _, transport := range []string{"perf", "ringbuf"} {
 			t.Run(fmt.Sprintf("%s/%d", transport, cpus), func(t *testing.T) {
@@ -116,7 +118,7 @@ func TestSyscalls(t *testing.T) {
 			})
 		}
 	}
-	one := syscalls(t, "6.1", "--cpus", "1")
+	one := syscalls(t, usual, "--cpus", "1")
 	for i, g := range found.Growth {
 		var base, slope int
 		switch {
@@ -197,7 +199,7 @@ func TestNotAllowed(t *testing.T) {
 // TestAttachments: the calls behind each way to attach, and no others, on kernels
 // that have all of them.
 func TestAttachments(t *testing.T) {
-	need.Program(t, "qemu-system-x86_64")
+	need.QEMU(t)
 	tracepoint := []string{
 		"bpf(BPF_PROG_LOAD, prog_type=TracePoint,",
 		`openat(path="/sys/kernel/tracing/events/syscalls/sys_enter_execve/id") = <id>`,
@@ -221,7 +223,7 @@ func TestAttachments(t *testing.T) {
 		},
 		"raw-tracepoint": {"bpf(BPF_PROG_LOAD, prog_type=RawTracepoint,", `bpf(BPF_RAW_TRACEPOINT_OPEN, name="sys_enter", prog_fd=<handle_raw_trac>) = <link>`},
 	}
-	kernels := syscallsOf(t, "6.1", "7.3", "--attachments")
+	kernels := syscallsOf(t, testkernels.Name(t, testkernels.Usual), testkernels.Name(t, testkernels.Newest), "--attachments")
 	if len(kernels) != 2 {
 		t.Fatalf("%d kernels", len(kernels))
 	}
@@ -248,9 +250,9 @@ func TestAttachments(t *testing.T) {
 // TestAttachmentCosts: in virtual time each way costs instructions, by link as many
 // as by ioctl.
 func TestAttachmentCosts(t *testing.T) {
-	need.Program(t, "qemu-system-x86_64")
+	need.QEMU(t)
 	cost := map[string][2]float64{}
-	for _, a := range syscalls(t, "6.12", "--attachments", "--clock", "virtual").Censuses[0].Attachments {
+	for _, a := range syscalls(t, testkernels.Name(t, testkernels.Usual), "--attachments", "--clock", "virtual").Censuses[0].Attachments {
 		if a.Cost == nil {
 			t.Fatalf("%s: no cost; %s", a.Attach, a.Unsupported)
 		}

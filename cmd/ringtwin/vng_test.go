@@ -5,9 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestKillVNG: SIGKILL of the tool ends virtme-ng, what that started, and QEMU,
@@ -26,38 +27,37 @@ func TestKillVNG(t *testing.T) {
 			defer os.RemoveAll(out)
 			temp := t.TempDir()
 			t.Setenv("TMPDIR", temp)
-			cmd, _ := startVMTest(t, out, test.during, "--vm", "vng", "--blocks", "1", "6.1+generic")
-			awaitProcesses(t, out, func(lines string) bool { return strings.Contains(lines, test.running) })
+			cmd, _ := startVMTest(t, out, test.during, "--vm", "vng", "--blocks", "1", testkernels.Name(t, testkernels.Usual)+"+generic")
+			awaitProcesses(t, out, test.running, func(lines string) bool { return strings.Contains(lines, test.running) })
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait()
-			awaitProcesses(t, out, func(lines string) bool { return lines == "" })
+			awaitProcesses(t, out, "the end of all processes", func(lines string) bool { return lines == "" })
 			awaitEmpty(t, temp)
 		})
 	}
 }
 
-// awaitEmpty waits until nothing is in the folder: what removes it outlives the
+// awaitEmpty waits until nothing is in the directory: what removes it outlives the
 // processes.
-func awaitEmpty(t *testing.T, folder string) {
+func awaitEmpty(t *testing.T, dir string) {
 	t.Helper()
-	var left []string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if left, _ = filepath.Glob(filepath.Join(folder, "*")); left == nil {
-			return
+	testutils.WaitFor(t, "an empty "+dir, func() bool {
+		left, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	t.Fatalf("left behind: %v", left)
+		return left == nil
+	})
 }
 
 // awaitProcesses waits until the command lines of all processes that hold text
 // are as they should be. Those of virtme-ng hold the path of the log, as QEMU's.
-func awaitProcesses(t *testing.T, text string, as func(lines string) bool) {
+func awaitProcesses(t *testing.T, text, what string, as func(lines string) bool) {
 	t.Helper()
-	var lines string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		lines = ""
+	testutils.WaitFor(t, what, func() bool {
+		var lines strings.Builder
 		paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
 		if err != nil {
 			t.Fatal(err)
@@ -65,12 +65,9 @@ func awaitProcesses(t *testing.T, text string, as func(lines string) bool) {
 		for _, path := range paths {
 			line, err := os.ReadFile(path)
 			if err == nil && strings.Contains(string(line), text) {
-				lines += strings.ReplaceAll(string(line), "\x00", " ") + "\n"
+				lines.WriteString(strings.ReplaceAll(string(line), "\x00", " ") + "\n")
 			}
 		}
-		if as(lines) {
-			return
-		}
-	}
-	t.Fatalf("processes:\n%s", lines)
+		return as(lines.String())
+	})
 }

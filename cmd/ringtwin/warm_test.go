@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,23 +12,17 @@ import (
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
-	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
 // warmConfig is a machine of the real program on a kernel.
 func warmConfig(t testing.TB, want string) machine.Config {
 	t.Helper()
-	need.Program(t, "qemu-system-x86_64")
-	cache, err := cacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bundle, err := kernel.Resolver{Cache: kernel.Cache{Dir: cache}}.Find(t.Context(), want)
-	if err != nil {
-		t.Fatal(err)
-	}
+	need.QEMU(t)
+	bundle := testkernels.Bundle(t, want, false)
 	self, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
@@ -39,16 +34,16 @@ func warmConfig(t testing.TB, want string) machine.Config {
 // probeOnce asks a machine the simplest question.
 func probeOnce(ctx context.Context, m *machine.Machine) error {
 	attach := bpf.AttachAuto
-	return m.Do(ctx, session.Request{Probe: &attach}, time.Minute, func(json.RawMessage) error { return nil })
+	return m.Do(ctx, session.Request{Probe: &attach}, testutils.Limit, func(json.RawMessage) error { return nil })
 }
 
 // TestWarm: machines made of a saved one are fresh and answer; a save that was
 // damaged is never used.
 func TestWarm(t *testing.T) {
 	folder := t.TempDir()
-	for _, want := range []string{"7.3", "6.1"} {
-		t.Run(want, func(t *testing.T) {
-			cfg := warmConfig(t, want)
+	for _, role := range []testkernels.Role{testkernels.Newest, testkernels.Usual} {
+		t.Run(string(role), func(t *testing.T) {
+			cfg := warmConfig(t, testkernels.Name(t, role))
 			if _, err := machine.LoadWarm(folder, cfg, "v"); !os.IsNotExist(err) {
 				t.Fatalf("nothing saved: %v", err)
 			}
@@ -80,15 +75,15 @@ func TestWarm(t *testing.T) {
 				}
 				t.Logf("ready in %s, probed and off in %s", took, time.Since(begun))
 			}
-			if want == "6.1" {
+			if role == testkernels.Usual {
 				damaged(t, folder, cfg)
 			}
 		})
 	}
 }
 
-// damaged changes the save in every way that a disk or a user may: it is told
-// each time, and saving again mends it.
+// damaged changes the save in every way that a disk or a user may: it is refused each
+// time, and saving again mends it.
 func damaged(t *testing.T, folder string, cfg machine.Config) {
 	t.Helper()
 	saved := func() string {
@@ -103,6 +98,10 @@ func damaged(t *testing.T, folder string, cfg machine.Config) {
 			}
 		}
 		return filepath.Dir(newest)
+	}
+	whole := filepath.Join(t.TempDir(), "whole")
+	if err := os.CopyFS(whole, os.DirFS(saved())); err != nil {
+		t.Fatal(err)
 	}
 	for name, damage := range map[string]func(dir string) error{
 		"truncated": func(dir string) error { return os.Truncate(filepath.Join(dir, "state"), 1<<20) },
@@ -124,12 +123,16 @@ func damaged(t *testing.T, folder string, cfg machine.Config) {
 		"no state":       func(dir string) error { return os.Remove(filepath.Join(dir, "state")) },
 		"half the notes": func(dir string) error { return os.Truncate(filepath.Join(dir, "warm.json"), 20) },
 	} {
-		if err := damage(saved()); err != nil {
+		dir := saved()
+		if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(whole)), damage(dir)); err != nil {
 			t.Fatal(err)
 		}
 		if warm, err := machine.LoadWarm(folder, cfg, "v"); err == nil {
 			warm.Close()
 			t.Errorf("%s: used", name)
+		}
+		if name != "truncated" {
+			continue // one boot shows it
 		}
 		warm, err := machine.SaveWarm(t.Context(), folder, cfg, "v")
 		if err != nil {
