@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/harness/facts"
+	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/internal/progress"
-	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
-	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
 // factsCmd decides statements by experiments.
@@ -155,40 +153,8 @@ func (f *factsCmd) write(e *env, grid *facts.Grid) error {
 
 // job prepares machines of the kernels, which are resolved.
 func (f *factsCmd) job(e *env, kernels []string) (*factsJob, []kernel.Ref, error) {
-	if err := fits(f.Memory); err != nil {
-		return nil, nil, err
-	}
-	cache, err := cacheDir()
-	if err != nil {
-		return nil, nil, err
-	}
-	version, err := machine.Version(e.ctx, f.QEMU)
-	if err != nil {
-		return nil, nil, err
-	}
-	archive, err := initramfs.Self(filepath.Join(cache, "initramfs"))
-	if err != nil {
-		return nil, nil, err
-	}
-	v := &vmtestCmd{
-		Kernels: kernels, kernelChoice: f.kernelChoice, VM: "qemu", Clock: "wall", Accel: f.Accel,
+	return newMachines(e, progress.New(e.stderr), &vmtestCmd{
+		Kernels: kernels, kernelChoice: f.kernelChoice, VM: "qemu", Clock: record.Wall, Accel: f.Accel,
 		CPUs: f.CPUs, Memory: f.Memory, QEMU: f.QEMU, Jobs: f.Jobs,
-	}
-	show := progress.New(e.stderr)
-	refs, err := v.resolve(e.ctx, cache, show)
-	show.End()
-	if err != nil {
-		return nil, nil, err
-	}
-	temp, err := os.MkdirTemp("", "ringtwin-facts-")
-	if err != nil {
-		return nil, nil, err
-	}
-	return &factsJob{temp: temp, vmtestJob: &vmtestJob{
-		vmtestCmd: v, env: e, cache: cache, qemuVersion: version, by: backend{version: version},
-		initramfs: archive, show: show,
-		console: func(kernel string) (string, error) {
-			return filepath.Join(temp, fileName(kernel)+".log"), nil
-		},
-	}}, refs, nil
+	})
 }

@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/facts"
+	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
+	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
@@ -25,6 +29,42 @@ type factsJob struct {
 func (j *factsJob) close() {
 	j.show.End()
 	_ = os.RemoveAll(j.temp)
+}
+
+// newMachines prepares machines as v says, for what has no results of trials to keep,
+// and resolves the kernels.
+func newMachines(e *env, show *progress.Table, v *vmtestCmd) (*factsJob, []kernel.Ref, error) {
+	if err := fits(v.Memory); err != nil {
+		return nil, nil, err
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	version, err := machine.Version(e.ctx, v.QEMU)
+	if err != nil {
+		return nil, nil, err
+	}
+	archive, err := initramfs.Self(filepath.Join(cache, "initramfs"))
+	if err != nil {
+		return nil, nil, err
+	}
+	refs, err := v.resolve(e.ctx, cache, show)
+	show.End()
+	if err != nil {
+		return nil, nil, err
+	}
+	temp, err := os.MkdirTemp("", "ringtwin-")
+	if err != nil {
+		return nil, nil, err
+	}
+	return &factsJob{temp: temp, vmtestJob: &vmtestJob{
+		vmtestCmd: v, env: e, plan: &plan.Plan{}, cache: cache, qemuVersion: version, by: backend{version: version},
+		initramfs: archive, show: show,
+		console: func(kernel string) (string, error) {
+			return filepath.Join(temp, fileName(kernel)+".log"), nil
+		},
+	}}, refs, nil
 }
 
 // perStatement is what an experiment may take in a machine on a busy host, beside

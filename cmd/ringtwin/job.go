@@ -105,12 +105,7 @@ func (j *vmtestJob) explain(err error) {
 	if errors.As(err, new(*machine.UnsupportedError)) {
 		return // likewise
 	}
-	var failure *machine.Failure
-	if errors.As(err, &failure) {
-		fmt.Fprintf(j.stderr, "ringtwin: %s", failure.Report())
-		return
-	}
-	fmt.Fprintf(j.stderr, "ringtwin: %v\n", err)
+	explainFailure(j.env, err)
 }
 
 // why is the status of trials that an error kept from being measured.

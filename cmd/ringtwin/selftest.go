@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/bpf"
@@ -15,12 +16,157 @@ import (
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/internal/progress"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// selftestCmd proves the measurer on the running kernel.
+// Where faults are injected.
+const (
+	inMachine = "machine"
+	onHost    = "host"
+)
+
+// selftestCmd proves the measurer: exactly, in a machine in virtual time, and on the
+// running kernel, as well as that is possible there.
 type selftestCmd struct {
-	AA   int  `name:"aa" default:"20" min:"0" max:"10000" help:"Comparisons of a transport with itself, of which none should find a difference." placeholder:"N"`
-	JSON bool `name:"json" help:"Write a line of JSON for each result."`
+	Where  []string `default:"machine,host" enum:"machine,host" help:"Where to inject faults: in a throwaway VM in virtual time, where all of them are recovered exactly on any host, and on this kernel, which needs root. Default: ${default}." placeholder:"PLACE"`
+	Kernel string   `default:"6.1" help:"The kernel of the VM, as for vmtest. Default: ${default}." placeholder:"KERNEL"`
+	kernelChoice
+	AA   int    `name:"aa" default:"20" min:"0" max:"10000" help:"Comparisons of a transport with itself on this kernel, of which none should find a difference." placeholder:"N"`
+	JSON bool   `name:"json" help:"Write a line of JSON for each result."`
+	QEMU string `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+}
+
+// placed is a result, and where it is from.
+type placed struct {
+	Where string `json:"where"`
+	selftest.Result
+}
+
+// Run injects faults, and looks for differences where there are none. A place where
+// that cannot be done costs no other's results.
+func (s *selftestCmd) Run(e *env) error {
+	show := progress.New(e.stderr)
+	defer show.End()
+	var results []placed
+	var errs []error
+	for _, place := range []struct {
+		name   string
+		inject func(e *env, show *progress.Table, report func(where string, r selftest.Result)) error
+	}{{inMachine, s.inMachine}, {onHost, s.onHost}} {
+		if !slices.Contains(s.Where, place.name) {
+			continue
+		}
+		err := place.inject(e, show, func(where string, r selftest.Result) {
+			results = append(results, placed{where, r})
+			if s.JSON {
+				_ = json.NewEncoder(e.stdout).Encode(results[len(results)-1])
+			}
+		})
+		if errors.As(err, new(usageError)) || e.ctx.Err() != nil {
+			return err
+		}
+		errs = append(errs, err)
+	}
+	var found alarms
+	if slices.Contains(s.Where, onHost) && os.Geteuid() == 0 {
+		var err error
+		if found, err = s.countAlarms(e, show); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	show.End()
+	if err := s.show(e, results, found); err != nil {
+		return err
+	}
+	if found.Answer == selftest.NotFound || slices.ContainsFunc(results, func(r placed) bool { return r.Answer == selftest.NotFound }) {
+		return exitError(exitFailed)
+	}
+	code := error(nil)
+	for _, err := range errs {
+		if err != nil {
+			explainFailure(e, err)
+			code = exitError(exitInfra)
+		}
+	}
+	return code
+}
+
+// explainFailure says what went wrong, with the state of a machine that failed.
+func explainFailure(e *env, err error) {
+	var failure *machine.Failure
+	if errors.As(err, &failure) {
+		fmt.Fprintf(e.stderr, "ringtwin: %s", failure.Report())
+		return
+	}
+	fmt.Fprintf(e.stderr, "ringtwin: %v\n", err)
+}
+
+// show prints what is not printed yet.
+func (s *selftestCmd) show(e *env, results []placed, found alarms) error {
+	if s.JSON {
+		if found.Of == 0 {
+			return nil
+		}
+		return json.NewEncoder(e.stdout).Encode(found)
+	}
+	table := tabwriter.NewWriter(e.stdout, 0, 0, 3, ' ', 0)
+	where := ""
+	for _, r := range results {
+		if r.Where != where {
+			where = r.Where
+			_ = table.Flush()
+			fmt.Fprintf(table, "\n%s\n", where)
+			fmt.Fprintln(table, "transport\tfault\tinjected\trecovered\t")
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Transport, r.Fault, r.Injected, r.Recovered, r.Answer)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.Answer == selftest.TooBusy {
+			fmt.Fprintf(e.stdout, "\n%s, %s: too busy to say: %s\n", r.Transport, r.Fault, r.Disturbed)
+		}
+	}
+	if found.Of > 0 {
+		fmt.Fprintf(e.stdout, "\n%s\n", found)
+	}
+	return nil
+}
+
+// onHost injects faults into measurements on this kernel.
+func (s *selftestCmd) onHost(e *env, show *progress.Table, report func(string, selftest.Result)) error {
+	if os.Geteuid() != 0 {
+		return errors.New("selftest on this kernel needs root: run it with sudo, or with --where machine")
+	}
+	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	if err != nil {
+		return err
+	}
+	measure := func(ctx context.Context, cells []record.Cell) ([]*record.Trial, error) {
+		return measureCells(ctx, nativeConn{}, cells, 0, requestTimeout, func(text string) { show.Phase(hostKernel, cells[0].Transport+", "+text) })
+	}
+	return selftest.Run(e.ctx, selftest.Options{Measure: measure, Attach: attach}, func(r selftest.Result) {
+		report("this kernel, by the host's clock", r)
+	})
+}
+
+// alarms are comparisons of a transport with itself that found a difference.
+type alarms struct {
+	Found  int             `json:"alarms"`
+	Of     int             `json:"aa"`
+	Limit  int             `json:"limit"` // that many come by chance
+	Answer selftest.Answer `json:"answer"`
+	// Disturbed says what kept the threads of the trials from running.
+	Disturbed string `json:"disturbed"`
+}
+
+func (a alarms) String() string {
+	text := fmt.Sprintf("%d of %d comparisons of a transport with itself found a difference (at most %d by chance)", a.Found, a.Of, a.Limit)
+	if a.Answer == selftest.TooBusy {
+		text += ": too busy to say: " + a.Disturbed
+	}
+	return text
 }
 
 // falseAlarms is how many of n comparisons of equals may find a difference: each
@@ -39,80 +185,22 @@ func falseAlarms(n int) int {
 	}
 }
 
-// Run injects faults, and looks for differences where there are none.
-func (s *selftestCmd) Run(e *env) error {
-	if os.Geteuid() != 0 {
-		return errors.New("selftest measures on this kernel and needs root: run it with sudo")
-	}
-	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
-	if err != nil {
-		return err
-	}
-	conn := nativeConn{}
-	measure := func(ctx context.Context, cell record.Cell) (*record.Trial, error) {
-		var got session.Measured
-		err := conn.Do(ctx, session.Request{Trial: &cell}, requestTimeout, func(body json.RawMessage) error {
-			return json.Unmarshal(body, &got)
-		})
-		if err == nil && got.Trial == nil {
-			err = fmt.Errorf("%s: %s", got.Status, got.Reason)
-		}
-		return got.Trial, err
-	}
-	missed := 0
-	table := tabwriter.NewWriter(e.stdout, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "transport\tfault\tinjected\trecovered\tfound")
-	err = selftest.Run(e.ctx, measure, attach, func(r selftest.Result) {
-		if !r.Found {
-			missed++
-		}
-		if s.JSON {
-			_ = json.NewEncoder(e.stdout).Encode(r) // output keeps the error
-			return
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Transport, r.Fault, r.Injected, r.Recovered, map[bool]string{true: "yes", false: "NO"}[r.Found])
-	})
-	if !s.JSON {
-		_ = table.Flush() // likewise
-	}
-	if err != nil {
-		return err
-	}
-	alarms, err := s.alarms(e)
-	if err != nil {
-		return err
-	}
-	limit := falseAlarms(s.AA)
-	if s.JSON {
-		fmt.Fprintf(e.stdout, `{"aa":%d,"alarms":%d,"limit":%d}`+"\n", s.AA, alarms, limit)
-	} else {
-		fmt.Fprintf(e.stdout, "\n%d of %d comparisons of a transport with itself found a difference (at most %d by chance)\n", alarms, s.AA, limit)
-	}
-	if missed > 0 || alarms > limit {
-		return exitError(exitFailed)
-	}
-	return nil
-}
-
-// alarms compares a ring buffer with itself, again and again.
-func (s *selftestCmd) alarms(e *env) (int, error) {
+// countAlarms compares a ring buffer with itself, again and again.
+func (s *selftestCmd) countAlarms(e *env, show *progress.Table) (alarms, error) {
 	p, err := plan.Parse([]byte(aaPlan))
 	if err != nil {
 		panic(err) // it is below
 	}
-	alarms := 0
-	show := progress.New(e.stderr)
-	defer show.End()
+	of, have, err := host(1)
+	if err != nil {
+		return alarms{}, err
+	}
+	a := alarms{Of: s.AA, Limit: falseAlarms(s.AA), Answer: selftest.Found}
+	var disturbed selftest.Disturbance
 	for i := range s.AA {
-		if !s.JSON {
-			show.Phase("selftest", fmt.Sprintf("comparison %d of %d of a transport with itself", i+1, s.AA))
-		}
+		show.Phase(hostKernel, fmt.Sprintf("%d of %d comparisons of a transport with itself", i+1, s.AA))
 		p.Seed = uint64(i)
 		var trials []record.Trial
-		of, have, err := host(1)
-		if err != nil {
-			return 0, err
-		}
 		run := session.Run{
 			Fresh: func(context.Context) (session.Conn, error) { return nativeConn{}, nil }, SameBoot: true,
 			Plan: p, Kernel: of, Machine: have, Timeout: requestTimeout,
@@ -120,16 +208,25 @@ func (s *selftestCmd) alarms(e *env) (int, error) {
 			Record: func(t *record.Trial) error { trials = append(trials, *t); return nil },
 		}
 		if err := run.Do(e.ctx); err != nil {
-			return 0, err
+			return alarms{}, err
+		}
+		for i := range trials {
+			disturbed.Add(&trials[i])
 		}
 		for _, c := range verdict.Compare(trials) {
 			if differs(&c) {
-				alarms++
+				a.Found++
 			}
 		}
 	}
-	show.Forget("selftest") // the result says how many there were
-	return alarms, nil
+	a.Disturbed = disturbed.String()
+	if a.Found > a.Limit {
+		a.Answer = selftest.NotFound
+		if !disturbed.Quiet() {
+			a.Answer = selftest.TooBusy
+		}
+	}
+	return a, nil
 }
 
 // differs reports whether any metric found a difference.
