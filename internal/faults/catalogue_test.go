@@ -32,7 +32,8 @@ type fault struct {
 	// says is part of what the tool must write where it does not end well.
 	says string
 	// limit from the strike until the first record that is not ok, or until the
-	// tool has ended; earlyLimit in a machine that was not ready.
+	// tool has ended; earlyLimit in a machine that was not ready. They are for a host
+	// that has nothing else to do: see -faults.timed.
 	limit, earlyLimit time.Duration
 	// cutOff: the tool cannot record what it did not measure.
 	cutOff bool
@@ -43,9 +44,18 @@ type fault struct {
 	prepare func(*run) error // before the tool is started
 	check   func(*run) error // after it has ended
 	needs   func(testing.TB)
-	args    []string
-	env     []string
+	// hangs: the machine is made to hang, and time limits are short, for each run waits
+	// for one.
+	hangs bool
+	env   []string
 }
+
+// Limits of machines that are made to hang: long enough on an idle host for those that
+// do not.
+const (
+	shortBoot    = 10 * time.Second
+	shortRequest = 5 * time.Second
+)
 
 const fakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
@@ -55,10 +65,6 @@ var (
 	whenReady = []weight{{restore, 1}, {look, 3}, {measure, 6}}
 	// What takes seconds has to begin with the machine that measures.
 	slowly = []weight{{second, 1}}
-
-	// short are the limits of machines that are made to hang: long enough for
-	// those that do not, on a busy host.
-	short = []string{"--boot-timeout", "10s", "--request-timeout", "5s"}
 
 	bootFailed = []record.Status{record.BootFailed}
 	cancelled  = []record.Status{record.Cancelled}
@@ -77,7 +83,7 @@ var catalogue = []*fault{
 	{
 		name: "QEMU stopped", strike: stopQEMU, stages: []weight{{boot, 1}, {restore, 2}, {look, 5}, {measure, 8}},
 		called: []record.Status{record.Hang}, early: bootFailed, exits: []int{3}, says: "monitor",
-		limit: 16 * time.Second, earlyLimit: 22 * time.Second, args: short,
+		limit: 16 * time.Second, earlyLimit: 22 * time.Second, hangs: true,
 	},
 	{
 		name: "guest panic", strike: guestDoes("panic"), stages: whenReady,
@@ -91,7 +97,7 @@ var catalogue = []*fault{
 	{
 		name: "guest hang, interrupts off", strike: hang, stages: []weight{{boot, 1}, {restore, 2}, {look, 5}, {measure, 8}},
 		called: []record.Status{record.Hang}, early: bootFailed, exits: []int{3}, says: "does not answer sysrq",
-		limit: 16 * time.Second, earlyLimit: 22 * time.Second, args: short,
+		limit: 16 * time.Second, earlyLimit: 22 * time.Second, hangs: true,
 	},
 	{
 		name: "guest agent killed", strike: guestDoes("exit"), stages: whenReady,

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // debugger talks to QEMU's gdb stub. While it is connected the machine stands.
@@ -25,7 +27,7 @@ func newDebugger(path string) (*debugger, error) {
 		return nil, err
 	}
 	d := &debugger{conn: conn, in: bufio.NewReader(conn)}
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(testutils.Limit)); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return d, nil
@@ -174,7 +176,7 @@ func (d *debugger) places() (places []uint64, on bool, err error) {
 // and none takes interrupts.
 func hangMachine(path string) error {
 	var before []uint64
-	for range 20 {
+	for range 1000 {
 		d, err := newDebugger(path)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // finding is what came of one run.
@@ -24,6 +25,7 @@ type finding struct {
 	files     int
 	took      time.Duration // from the strike until it had its name
 	limit     time.Duration
+	boot      time.Duration // of the machine that was saved, if one was
 	peakKiB   int
 	wrong     []string
 }
@@ -39,7 +41,7 @@ const maxPeakKiB = 100 << 10
 
 // judge compares what came of a run with what should have.
 func (r *run) judge(struckErr error) *finding {
-	f := &finding{missed: struckErr, limit: r.fault.limit, peakKiB: r.peakKiB}
+	f := &finding{missed: struckErr, limit: r.fault.limit, boot: r.boot(), peakKiB: r.peakKiB}
 	trials, err := r.records()
 	f.refuse(err != nil, "records: %v", err)
 	var hit []record.Trial
@@ -140,17 +142,15 @@ func (r *run) judgeTime(f *finding, hit []record.Trial) {
 		named = r.over
 	}
 	f.took = max(named.Sub(r.struck), 0)
-	f.refuse(f.took > f.limit, "took %s, at most %s", f.took.Round(time.Millisecond), f.limit)
+	f.refuse(*flagTimed && f.took > f.limit, "took %s, at most %s", f.took.Round(time.Millisecond), f.limit)
 }
 
-// leftTimeout is how long processes may take to go after the tool has ended:
-// they are killed by the kernel, which has to free their memory.
-const leftTimeout = 5 * time.Second
-
-// judgeLeft counts what is left behind, and ends and removes it.
+// judgeLeft counts what is left behind, and ends and removes it. Processes may take a
+// while to go after the tool has ended: they are killed by the kernel, which has to free
+// their memory.
 func (r *run) judgeLeft(f *finding) {
 	var pids []int
-	for deadline := time.Now().Add(leftTimeout); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(testutils.Limit); ; time.Sleep(5 * time.Millisecond) {
 		if pids = r.processes(); len(pids) == 0 || time.Now().After(deadline) {
 			break
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // run is the real tool at work, and a fault that comes to it.
@@ -29,6 +30,7 @@ type run struct {
 	out      string
 	temp     string
 	control  string // of the sockets of its machine, see testdata/qemu
+	patience int    // of the tool
 	cmd      *exec.Cmd
 	stdout   bytes.Buffer
 	said     []said // what the tool said on standard error, valid after ended
@@ -47,9 +49,6 @@ type said struct {
 	at   time.Time
 }
 
-// runTimeout is when a run that should long be over is ended.
-const runTimeout = 90 * time.Second
-
 var (
 	errOver  = errors.New("the run is over")
 	errEarly = errors.New("the run was over before the time of the fault")
@@ -64,8 +63,13 @@ func (r *run) start(program, kernel string) error {
 	if r.cold() {
 		args = append(args, "--cold")
 	}
-	r.cmd = exec.Command(program, append(args, r.fault.args...)...)
-	r.cmd.Env = append(os.Environ(), "RINGTWIN_CACHE="+r.cache, "TMPDIR="+r.temp, "RINGTWIN_FAULTS="+r.control)
+	if r.fault.hangs {
+		args = append(args, "--boot-timeout", (shortBoot * time.Duration(r.patience)).String(),
+			"--request-timeout", (shortRequest * time.Duration(r.patience)).String())
+	}
+	r.cmd = exec.Command(program, args...)
+	r.cmd.Env = append(os.Environ(), "RINGTWIN_CACHE="+r.cache, "TMPDIR="+r.temp, "RINGTWIN_FAULTS="+r.control,
+		fmt.Sprintf("RINGTWIN_PATIENCE=%d", r.patience), "RINGTWIN_APT="+r.temp) // no archive
 	r.cmd.Env = append(r.cmd.Env, r.fault.env...)
 	r.cmd.Stdout = &r.stdout
 	stderr, err := r.cmd.StderrPipe()
@@ -188,7 +192,7 @@ func (r *run) until(try func() error) error {
 
 // await waits for the end of the tool.
 func (r *run) await(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, runTimeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.patience)*testutils.Limit)
 	defer cancel()
 	r.watch(ctx)
 }
@@ -222,6 +226,16 @@ func (r *run) completed(by time.Time) int {
 		}
 	}
 	return n
+}
+
+// boot is how long the first machine took to boot, or 0 if none was saved.
+func (r *run) boot() time.Duration {
+	for i, s := range r.said {
+		if strings.HasSuffix(s.text, ": boot, and save the machine") && i+1 < len(r.said) {
+			return r.said[i+1].at.Sub(s.at)
+		}
+	}
+	return 0
 }
 
 // states says whether, between two times, there was a machine that was not

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // processes are those of the run: the tool, and all that it started.
@@ -71,15 +73,17 @@ func signal(s syscall.Signal) func(*run) error {
 // answers with.
 func (r *run) tell(what string) (address uint64, err error) {
 	line := fmt.Sprintf("%s %d", what, r.seed)
+	patience := 400 * time.Millisecond
 	err = r.until(func() error {
 		conn, err := net.Dial("unix", filepath.Join(r.control, "guest"))
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
-		if err := conn.SetDeadline(time.Now().Add(400 * time.Millisecond)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 			return err
 		}
+		patience = min(2*patience, testutils.Limit) // on a slow host an answer takes longer
 		if _, err := fmt.Fprintln(conn, line); err != nil {
 			return err
 		}
@@ -134,7 +138,7 @@ func cut(r *run) error {
 			return err
 		}
 		defer conn.Close()
-		if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(testutils.Limit)); err != nil {
 			return err
 		}
 		replies := json.NewDecoder(conn)
