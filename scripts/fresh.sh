@@ -4,7 +4,7 @@
 #
 # usage: fresh.sh [--without PACKAGE] [--empty] [COMMAND...]
 #   --without PACKAGE  have scripts/setup.sh forget the package; it must fail then
-#   --empty            start with empty caches, not with this machine's
+#   --empty            start with empty caches, not with those of this machine
 #   COMMAND            run this in the clone, as root, in place of the commands
 #
 # Needs root, Go, git, and a mirror of Debian in this machine's apt sources. Takes
@@ -73,9 +73,14 @@ mount_all() {
   share "$(go env GOROOT)" /usr/local/go
   mount -o remount,bind,ro "$root/usr/local/go"
   if [[ -z $empty ]]; then
+    local caches=${XDG_CACHE_HOME:-$HOME/.cache}
     share "$(go env GOCACHE)" /root/.cache/go-build
     share "$(go env GOMODCACHE)" /root/go/pkg/mod
-    share "${RINGTWIN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ringtwin}" /root/.cache/ringtwin
+    share "${RINGTWIN_CACHE:-$caches/ringtwin}" /root/.cache/ringtwin
+    # Root's belong to root: the ordinary user's are kept apart, from run to run.
+    share "$caches/ringtwin-fresh/cache" /home/user/.cache
+    share "$caches/ringtwin-fresh/go" /home/user/go
+    chown 1000:1000 "$root/home/user/.cache" "$root/home/user/go"
   fi
   mount -t proc proc "$root/proc"
   mount -t sysfs sysfs "$root/sys"
