@@ -1,7 +1,10 @@
 package facts
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -181,11 +185,15 @@ func (l *lab) preempted(at place) bool {
 	})
 	program, err := tryLoad("wait", at.program, slices.Concat(
 		asm.Instructions{
-			asm.FnGetCurrentPidTgid.Call(), // nobody else is to wait
+			// Nobody else is to wait.
+			asm.Mov.Reg(asm.R1, asm.RFP),
+			asm.Add.Imm(asm.R1, -commBytes),
+			asm.Mov.Imm(asm.R2, commBytes),
+			asm.FnGetCurrentComm.Call(),
 			asm.Mov.Imm(asm.R9, noSecond),
-			asm.LSh.Imm(asm.R0, 32),
-			asm.RSh.Imm(asm.R0, 32),
-			asm.JNE.Imm(asm.R0, int32(unix.Gettid()), "end"),
+			asm.LoadMem(asm.R1, asm.RFP, -commBytes, asm.DWord),
+			asm.LoadImm(asm.R2, int64(l.nameThread()), asm.DWord),
+			asm.JNE.Reg(asm.R1, asm.R2, "end"),
 			asm.LoadMapValue(asm.R6, flags.FD(), 0),
 			asm.LoadMem(asm.R1, asm.R6, 0, asm.DWord),
 			asm.JNE.Imm(asm.R1, 0, "end"), // once
@@ -213,6 +221,18 @@ func (l *lab) preempted(at place) bool {
 	}
 	l.end(errors.New("the program did not run"))
 	return false
+}
+
+// commBytes is TASK_COMM_LEN.
+const commBytes = 16
+
+// nameThread gives this thread, which ends with the experiment, a name that no other has,
+// and returns it as a program reads it. Its number would not do: a program has that of the
+// first pid namespace, and in a container ours is another.
+func (l *lab) nameThread() uint64 {
+	name := fmt.Appendf(nil, "%08x\x00", rand.Uint32())
+	l.must("name thread", unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0))
+	return binary.NativeEndian.Uint64(name)
 }
 
 // rival starts a thread on this CPU that sets the second flag once the first is
