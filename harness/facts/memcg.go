@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memcgPages is much more than what a CPU keeps charged in advance: 64 pages.
+// memcgPages is much more than what a CPU keeps charged in advance, 64 pages, which may be
+// used up meanwhile: so half of it shows that something is charged.
 // https://elixir.bootlin.com/linux/v6.12/source/mm/memcontrol.c
 const memcgPages = 1024
 
