@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/facts"
@@ -183,7 +182,7 @@ func (k *factsKernel) decideTwice(ctx context.Context, id string) error {
 	return nil
 }
 
-// half makes one half of such an experiment.
+// half makes an experiment, or one half of one that takes two boots.
 func (k *factsKernel) half(ctx context.Context, c *connection, id string, boot facts.Boot) (r facts.Result, err error) {
 	request := session.Request{Decide: &session.Decide{IDs: []string{id}, Boot: boot}}
 	err = c.Do(ctx, request, k.cfg.Limits.Request+perStatement, func(body json.RawMessage) error {
@@ -205,7 +204,9 @@ func (k *factsKernel) half(ctx context.Context, c *connection, id string, boot f
 var errComplaint = errors.New("the kernel complained")
 
 // decideInOne makes experiments in one fresh machine, and returns those that are
-// left if one of them broke it. That one does not hold.
+// left if one of them broke it. That one does not hold. Each is asked for by itself, once
+// the console of the one before has been read: a guest that went ahead would have the
+// wrong one blamed.
 func (k *factsKernel) decideInOne(ctx context.Context, ids []string) (rest []string, err error) {
 	conn, err := k.fresh(ctx)
 	if err != nil {
@@ -214,38 +215,26 @@ func (k *factsKernel) decideInOne(ctx context.Context, ids []string) (rest []str
 	c := conn.(*connection)
 	k.column.Release = k.bundle.Release
 	k.phase(fmt.Sprintf("%d experiments", len(ids)))
-	request := session.Request{Decide: &session.Decide{IDs: ids, Boot: facts.FirstBoot}}
-	timeout := k.cfg.Limits.Request + time.Duration(len(ids))*perStatement
-	answered := map[string]bool{}
-	err = c.Do(ctx, request, timeout, func(body json.RawMessage) error {
-		id, err := takeResult(k.column, body)
-		answered[id] = err == nil
-		if err == nil {
-			err = c.look()
-		}
-		if err == nil && c.worst != nil {
+	for i, id := range ids {
+		result, err := k.half(ctx, c, id, facts.FirstBoot)
+		var failure *machine.Failure
+		switch {
+		case err == nil:
+			k.column.Results[id] = result
+			continue
+		case ctx.Err() == nil && errors.Is(err, errComplaint):
+			k.column.Results[id] = result
 			k.blame(id, c.worst)
-			err = errComplaint
+		case ctx.Err() == nil && errors.As(err, &failure):
+			k.blame(id, fmt.Errorf("%s: %w", failure.Outcome, failure))
+		default:
+			c.Kill()
+			return nil, err
 		}
-		return err
-	})
-	rest = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return answered[id] })
-	var failure *machine.Failure
-	switch {
-	case err == nil && len(rest) == 0:
-		return nil, c.Stop()
-	case ctx.Err() != nil:
 		c.Kill()
-		return nil, err
-	case errors.Is(err, errComplaint):
-		c.Kill()
-		return rest, nil
-	case errors.As(err, &failure) && len(rest) > 0:
-		k.blame(rest[0], fmt.Errorf("%s: %w", failure.Outcome, failure))
-		return rest[1:], nil
+		return ids[i+1:], nil
 	}
-	c.Kill()
-	return nil, err
+	return nil, c.Stop()
 }
 
 // blame makes an experiment fail for what it did to its machine.
