@@ -84,6 +84,8 @@ mount_all() {
   fi
   mount -t proc proc "$root/proc"
   mount -t sysfs sysfs "$root/sys"
+  # As they are mounted on any machine: experiments move into a cgroup of their own.
+  [[ ! -d /sys/fs/cgroup ]] || mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
   mount --bind /dev "$root/dev"
   mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts "$root/dev/pts"
   mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
