@@ -10,18 +10,14 @@ import (
 	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
-// A host is quiet for an experiment if its threads ran when they could, and if
-// neighbours that should have been equal were, in the median, within half of the
-// error that is allowed.
-
 const (
 	// hostError is how far what was recovered may be from what was injected, as a
 	// share of it, where the host's clock is read; virtualError where instructions
 	// are counted: the figures have some digits, and the timer interrupts.
 	hostError    = 0.10
 	virtualError = 0.01
-	// hostRange is how far all of a host's interval may be: more than nothing, and
-	// less than twice. Rounds of an idle host of two virtual CPUs vary by 15 %.
+	// hostRange is how far all of a host's interval may be: more than half of what was
+	// injected, and less than half as much again. Rounds of an idle host of two virtual CPUs vary by 15 %.
 	hostRange = 0.5
 )
 
@@ -51,7 +47,9 @@ func (t *timing) within() (low, high float64) {
 	return sorted[skip], sorted[len(sorted)-1-skip]
 }
 
-// quiet reports whether nothing but the fault explains what was recovered.
+// quiet reports whether nothing but the fault explains what was recovered: the threads ran
+// when they could, and neighbours that should have been equal were, in the median, within
+// half of the error that is allowed.
 func (t *timing) quiet() bool { return t.disturbed.Quiet() && median(t.again) <= hostError/2 }
 
 // onHost is the answer where the host's clock was read. For a yes the median has to be
@@ -82,7 +80,7 @@ func (o *Options) result(t *timing, injected, recovered string) Result {
 	}
 	low, high := t.within()
 	return Result{
-		Injected: injected, Recovered: fmt.Sprintf("%s, %.3f to %.3f of it (within %g %%)", recovered, low, high, 100*hostError),
+		Injected: injected, Recovered: fmt.Sprintf("%s (within %g %%; rounds %.3f to %.3f, within %g %%)", recovered, 100*hostError, low, high, 100*hostRange),
 		Answer: t.onHost(), Disturbed: t.disturbance(),
 	}
 }
