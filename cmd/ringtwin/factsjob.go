@@ -120,7 +120,7 @@ func (k *factsKernel) run(ctx context.Context, fetched error, statements []facts
 		if err != nil {
 			err = fmt.Errorf("%s: %w", k.ref.Name, err)
 		}
-		k.show.Done(k.ref.Name, fmt.Sprintf("%d statements decided", len(k.column.Results)))
+		k.show.Done(k.ref.Name, k.column.Summary())
 	}()
 	if err := k.configure(); err != nil {
 		return err

@@ -190,3 +190,16 @@ func TestSelect(t *testing.T) {
 		t.Error("unknown statement accepted")
 	}
 }
+
+func TestSummary(t *testing.T) {
+	results := map[string]Result{"a": {Verdict: Holds}}
+	c := Column{Results: results}
+	if got, want := c.Summary(), "1 statements decided"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	results["c"] = Result{Verdict: Fails, Seen: "bytes: 8, want 9\nand more"}
+	results["b"] = Result{Verdict: Fails, Seen: "panic"}
+	if got, want := c.Summary(), "3 statements decided, b does not hold (panic), c does not hold (bytes: 8, want 9)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

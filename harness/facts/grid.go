@@ -2,6 +2,7 @@ package facts
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,19 @@ type Column struct {
 	Release string            `json:"release"` // of uname(2)
 	Results map[string]Result `json:"results"` // by the statement's id
 	Error   string            `json:"error,omitempty"`
+}
+
+// Summary says in one line how many statements were decided, and names those that do
+// not hold.
+func (c Column) Summary() string {
+	var fails []string
+	for id, r := range c.Results {
+		if r.Verdict == Fails {
+			fails = append(fails, fmt.Sprintf(", %s does not hold (%s)", id, firstLine(r.Seen)))
+		}
+	}
+	slices.Sort(fails)
+	return fmt.Sprintf("%d statements decided", len(c.Results)) + strings.Join(fails, "")
 }
 
 // Grid is statements by kernels.

@@ -22,13 +22,14 @@ var errHold = errors.New("the program did not hold its reservation")
 // it waits by copying a lot, which is one instruction, and looks between copies.
 const (
 	waitBytes = 3 << 20
-	waitTurns = 4000
-	holdLimit = 20 * time.Second
+	waitLimit = 20 * time.Second
+	holdTurns = 4000
 )
 
-// wait has a program wait until the second word of flags is not 0, for a time at
-// most. R6 is where they are, R9 gets released, or stays as it was. R8 is used.
-func (l *lab) wait(flags *ebpf.Map, limit time.Duration) asm.Instructions {
+// wait has a program wait until the second word of flags is not 0, for so many
+// turns at most, each of which takes a millisecond or more, and for [waitLimit]. R6
+// is where they are, R9 gets released, or stays as it was. R8 is used.
+func (l *lab) wait(flags *ebpf.Map, turns int32) asm.Instructions {
 	bulk := l.scratch(waitBytes)
 	copyIt := asm.Instructions{
 		asm.LoadMapValue(asm.R1, bulk.FD(), 0),
@@ -53,9 +54,9 @@ func (l *lab) wait(flags *ebpf.Map, limit time.Duration) asm.Instructions {
 			asm.LoadMem(asm.R1, asm.RFP, -8, asm.DWord),
 			asm.Sub.Reg(asm.R0, asm.R1),
 			asm.RSh.Imm(asm.R0, 10), // a limit in nanoseconds would be too large for an instruction
-			asm.JGT.Imm(asm.R0, int32(limit>>10), "waited"),
+			asm.JGT.Imm(asm.R0, int32(waitLimit>>10), "waited"),
 			asm.Add.Imm(asm.R8, 1),
-			asm.JLT.Imm(asm.R8, waitTurns, "turn"),
+			asm.JLT.Imm(asm.R8, turns, "turn"),
 			asm.Ja.Label("waited"),
 			asm.Mov.Imm(asm.R9, released).WithSymbol("told"),
 		},
@@ -81,7 +82,7 @@ func (l *lab) holdProgram(to, flags *ebpf.Map) *ebpf.Program {
 			asm.LoadMapValue(asm.R6, flags.FD(), 0),
 			asm.StoreMem(asm.R6, 0, asm.R1, asm.DWord),
 		},
-		l.wait(flags, holdLimit),
+		l.wait(flags, holdTurns),
 		asm.Instructions{
 			asm.Mov.Reg(asm.R1, asm.R7).WithSymbol("waited"),
 			asm.Mov.Imm(asm.R2, 0),

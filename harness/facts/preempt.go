@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -173,9 +172,10 @@ func (l *lab) preemption() string {
 	return "voluntary"
 }
 
-// preemptLimit is how long a program waits to be preempted: many times what a
-// thread runs before it is another's turn.
-const preemptLimit = 100 * time.Millisecond
+// preemptTurns is how long a program waits to be preempted: many times what a
+// thread runs before it is another's turn. They are no time: that goes on while an
+// emulated machine waits for its host, and nobody is preempted then.
+const preemptTurns = 64
 
 // preempted has a program wait for a flag that another thread sets on the same CPU,
 // and reports whether that thread got to it.
@@ -200,7 +200,7 @@ func (l *lab) preempted(at place) bool {
 			asm.Mov.Imm(asm.R1, 1),
 			asm.StoreMem(asm.R6, 0, asm.R1, asm.DWord),
 		},
-		l.wait(flags, preemptLimit),
+		l.wait(flags, preemptTurns),
 		asm.Instructions{
 			asm.StoreMem(asm.R6, 0, asm.R9, asm.DWord).WithSymbol("waited"),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
