@@ -57,10 +57,11 @@ make_root() {
   chmod 755 "$root/usr/sbin/policy-rc.d"
 }
 
-# clone DIR makes the clone as a user would, without $without.
+# clone DIR makes the clone as a user would. It takes $without for installed, and a
+# part that has nothing else for one that needs nothing.
 clone() {
   git clone --quiet "file://$PWD" "$1"
-  [[ -z $without ]] || sed -i -E "/^[a-z]+ +$without /d" "$1/scripts/setup.sh"
+  [[ -z $without ]] || sed -i -E "s|^([a-z]+ +$without) .*|\1 file /|" "$1/scripts/setup.sh"
 }
 
 # share FROM TO: a directory of this machine, in the root.
