@@ -17,6 +17,7 @@ import (
 // libraries. It measures in a machine as the static program does, and asks the
 // kernel for the same there: what its loader asks is no part of that.
 func TestDynamic(t *testing.T) {
+	t.Parallel()
 	need.Compiler(t)
 	need.QEMU(t)
 	usual := testkernels.Name(t, testkernels.Usual)
@@ -34,12 +35,9 @@ func TestDynamic(t *testing.T) {
 	if initramfs.CheckStatic(binary) == nil {
 		t.Fatal("the program is static: this test shows nothing")
 	}
-	static := program
-	program = dynamic
-	t.Cleanup(func() { program = static })
 
 	out := filepath.Join(dir, "out")
-	if _, stderr, code := ringtwin(t, "vmtest", usual, "--blocks", "1", "--set", "events=20", "--out", out); code != exitOK {
+	if _, stderr, code := runs(t, dynamic, "vmtest", usual, "--blocks", "1", "--set", "events=20", "--out", out); code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	trials := readResults(t, out)
@@ -59,8 +57,7 @@ func TestDynamic(t *testing.T) {
 
 	// The saved machine serves here too. Where probes are among the calls differs
 	// from run to run.
-	got := syscalls(t, usual, "--cpus", "2")
-	program = static
+	got := syscallsBy(t, dynamic, usual, "--cpus", "2")[0]
 	want := syscalls(t, usual, "--cpus", "2")
 	for _, transport := range []string{"perf", "ringbuf"} {
 		if diff := cmp.Diff(asked(t, &want.Censuses[0], transport), asked(t, &got.Censuses[0], transport)); diff != "" {

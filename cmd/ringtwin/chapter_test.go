@@ -13,6 +13,7 @@ import (
 
 // TestChapter runs every command of docs/chapter.md, on this host and in machines.
 func TestChapter(t *testing.T) {
+	t.Parallel()
 	need.Root(t)
 	need.QEMU(t)
 	text, err := os.ReadFile("../../docs/chapter.md")

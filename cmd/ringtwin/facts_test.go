@@ -41,6 +41,7 @@ func breakOnce(ctx context.Context, request json.RawMessage, send func(any) erro
 // TestOneCostsOne: an experiment that ends its machine, or breaks its kernel, does
 // not hold, and all others are decided in other machines.
 func TestOneCostsOne(t *testing.T) {
+	t.Parallel()
 	need.QEMU(t)
 	cmd := &factsCmd{Only: []string{"order", "memory"}, CPUs: 2, Memory: 512, Accel: "tcg", QEMU: "qemu-system-x86_64"}
 	statements, err := facts.Select(cmd.Only)

@@ -58,6 +58,12 @@ func (tr *tracer) stop(t *testing.T) string {
 // ringtwin runs a command line and returns what it said, and its exit code.
 func ringtwin(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	return runs(t, program, args...)
+}
+
+// runs is the same for any program.
+func runs(t *testing.T, program string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	cmd := exec.Command(program, args...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -62,10 +62,14 @@ func build(m *testing.M) int {
 }
 
 // TestScripts runs the command lines of testdata/script, which read like a manual.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	runScripts(t, "testdata/script")
+}
 
 // TestVNG runs those of testdata/vng, with machines of virtme-ng.
 func TestVNG(t *testing.T) {
+	t.Parallel()
 	need.Program(t, "vng")
 	runScripts(t, "testdata/vng")
 }

@@ -28,7 +28,13 @@ func syscalls(t *testing.T, args ...string) census.Kernel {
 // syscallsOf returns what it found on several.
 func syscallsOf(t *testing.T, args ...string) []census.Kernel {
 	t.Helper()
-	stdout, stderr, code := ringtwin(t, append([]string{"syscalls", "--json"}, args...)...)
+	return syscallsBy(t, program, args...)
+}
+
+// syscallsBy returns what a program found that is not the one that most tests run.
+func syscallsBy(t *testing.T, program string, args ...string) []census.Kernel {
+	t.Helper()
+	stdout, stderr, code := runs(t, program, append([]string{"syscalls", "--json"}, args...)...)
 	var kernels []census.Kernel
 	if err := json.Unmarshal([]byte(stdout), &kernels); err != nil || code != exitOK {
 		t.Fatalf("exit code %d, %v\n%s", code, err, stderr)
@@ -105,6 +111,7 @@ func chapterOf(transport string, cpus int, attach ...string) []string {
 // TestSyscalls: the book's sequence, with 2 CPUs and with 4; and what it says of
 // the counts for N CPUs, found with these two, is true of 1.
 func TestSyscalls(t *testing.T) {
+	t.Parallel()
 	need.QEMU(t)
 	usual := testkernels.Name(t, testkernels.Usual)
 	found := syscalls(t, usual, "--cpus", "2,4")
@@ -199,6 +206,7 @@ func TestNotAllowed(t *testing.T) {
 // TestAttachments: the calls behind each way to attach, and no others, on kernels
 // that have all of them.
 func TestAttachments(t *testing.T) {
+	t.Parallel()
 	need.QEMU(t)
 	tracepoint := []string{
 		"bpf(BPF_PROG_LOAD, prog_type=TracePoint,",
@@ -250,6 +258,7 @@ func TestAttachments(t *testing.T) {
 // TestAttachmentCosts: in virtual time each way costs instructions, by link as many
 // as by ioctl.
 func TestAttachmentCosts(t *testing.T) {
+	t.Parallel()
 	need.QEMU(t)
 	cost := map[string][2]float64{}
 	for _, a := range syscalls(t, testkernels.Name(t, testkernels.Usual), "--attachments", "--clock", "virtual").Censuses[0].Attachments {

@@ -46,14 +46,16 @@ func startStuck(t *testing.T, out, text string) (*exec.Cmd, *bytes.Buffer) {
 	if err := os.WriteFile(plan, []byte(stuckPlan), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return startVMTest(t, out, text, "--plan", plan, testkernels.Name(t, testkernels.Usual))
+	return startVMTest(t, nil, out, text, "--plan", plan, testkernels.Name(t, testkernels.Usual))
 }
 
-// startVMTest starts the main job and returns when it has said text.
-func startVMTest(t *testing.T, out, text string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+// startVMTest starts the main job, with more in its environment, and returns when it
+// has said text.
+func startVMTest(t *testing.T, env []string, out, text string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	need.QEMU(t)
 	cmd := exec.Command(program, append([]string{"vmtest", "--out", out}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +80,7 @@ func startVMTest(t *testing.T, out, text string, args ...string) (*exec.Cmd, *by
 // TestInterrupt: Ctrl-C ends the machine, keeps what was measured, and says of
 // the rest that it was cancelled. It may come at any time.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		during   string
 		measured int
@@ -139,7 +142,7 @@ func hangingArchive(t *testing.T) (cache string, asked <-chan struct{}) {
 func TestInterruptFetch(t *testing.T) {
 	cache, asked := hangingArchive(t)
 	out := t.TempDir()
-	cmd, _ := startVMTest(t, out, "read package lists", "6.1")
+	cmd, _ := startVMTest(t, nil, out, "read package lists", "6.1")
 	testutils.Await(t, "apt to ask the archive", asked)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -163,7 +166,7 @@ func TestInterruptFetch(t *testing.T) {
 // TestKillFetch: not even SIGKILL leaves an apt, or a helper of its.
 func TestKillFetch(t *testing.T) {
 	cache, asked := hangingArchive(t)
-	cmd, _ := startVMTest(t, t.TempDir(), "read package lists", "6.1")
+	cmd, _ := startVMTest(t, nil, t.TempDir(), "read package lists", "6.1")
 	testutils.Await(t, "apt to ask the archive", asked)
 	// commands are those of the run's processes.
 	commands := func() (all []string) {
@@ -192,6 +195,7 @@ func TestKillFetch(t *testing.T) {
 
 // TestKill: not even SIGKILL leaves a machine, or half a result.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	out := t.TempDir()
 	cmd, _ := startStuck(t, out, inStuck)
 	if len(machines(t, out)) != 1 {
@@ -215,6 +219,7 @@ func TestKill(t *testing.T) {
 
 // TestQEMUDies: the trials that were not measured say so.
 func TestQEMUDies(t *testing.T) {
+	t.Parallel()
 	out := t.TempDir()
 	cmd, _ := startStuck(t, out, inStuck)
 	for _, path := range machines(t, out) {
@@ -236,6 +241,7 @@ func TestQEMUDies(t *testing.T) {
 
 // TestDiskFull: a fetch that fills the disk is said, and the cache stays sound.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	need.Root(t)
 	cache := t.TempDir()
 	if err := syscall.Mount("tmpfs", cache, "tmpfs", 0, "size=30m"); err != nil {

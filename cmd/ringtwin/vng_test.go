@@ -14,9 +14,10 @@ import (
 // TestKillVNG: SIGKILL of the tool ends virtme-ng, what that started, and QEMU,
 // whenever it comes, and leaves no file behind.
 func TestKillVNG(t *testing.T) {
+	t.Parallel()
 	need.Program(t, "vng")
 	for _, test := range []struct{ during, running string }{
-		{": boot", "virtme-run"}, {": boot", "qemu-system"}, {"trial 1 of 4", "qemu-system"},
+		{": boot", "virtme-run"}, {": boot", "qemu-system"}, {": probe", "qemu-system"}, // booting, and ready
 	} {
 		t.Run(test.during+" "+test.running, func(t *testing.T) {
 			// Not the test's own, whose name would be taken for what runs.
@@ -26,8 +27,7 @@ func TestKillVNG(t *testing.T) {
 			}
 			defer os.RemoveAll(out)
 			temp := t.TempDir()
-			t.Setenv("TMPDIR", temp)
-			cmd, _ := startVMTest(t, out, test.during, "--vm", "vng", "--blocks", "1", testkernels.Name(t, testkernels.Usual)+"+generic")
+			cmd, _ := startVMTest(t, []string{"TMPDIR=" + temp}, out, test.during, "--vm", "vng", "--blocks", "1", testkernels.Name(t, testkernels.Usual)+"+generic")
 			awaitProcesses(t, out, test.running, func(lines string) bool { return strings.Contains(lines, test.running) })
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)

@@ -40,6 +40,7 @@ func probeOnce(ctx context.Context, m *machine.Machine) error {
 // TestWarm: machines made of a saved one are fresh and answer; a save that was
 // damaged is never used.
 func TestWarm(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	for _, role := range []testkernels.Role{testkernels.Newest, testkernels.Usual} {
 		t.Run(string(role), func(t *testing.T) {
