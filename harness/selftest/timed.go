@@ -30,10 +30,34 @@ const rounds = 21
 // 1 - 2 P(Binomial(21, 1/2) < 6).
 const outside = 5
 
+// quick is how many rounds are the quickest: a seventh. What disturbs a trial only makes
+// it slower, and two CPUs of a core do so to each other by half, for seconds. Of 30
+// experiments on an idle host the ratio of means of three was within 8 % of the truth each
+// time, with a standard deviation of 2.5 %; the median of the rounds' ratios was 21 % off.
+const quick = 3
+
+// quickest is, of each amount, the mean of its quickest rounds.
+func quickest(all [][]float64) []float64 {
+	means := make([]float64, len(all[0]))
+	n := (len(all)*quick + rounds - 1) / rounds
+	for i := range means {
+		var figures []float64
+		for _, round := range all {
+			figures = append(figures, round[i])
+		}
+		slices.Sort(figures)
+		for _, figure := range figures[:n] {
+			means[i] += figure / float64(n)
+		}
+	}
+	return means
+}
+
 // timing is an experiment that was repeated. Its figures are shares of what was
 // injected.
 type timing struct {
-	// recovered of each round: 1 if that is all, and no more.
+	// recovered of the quickest rounds, and of each: 1 if that is all, and no more.
+	quickest  float64
 	recovered []float64
 	// again is by how much two trials of the same, one after the other, differ.
 	again     []float64
@@ -52,13 +76,13 @@ func (t *timing) within() (low, high float64) {
 // half of the error that is allowed.
 func (t *timing) quiet() bool { return t.disturbed.Quiet() && median(t.again) <= hostError/2 }
 
-// onHost is the answer where the host's clock was read. For a yes the median has to be
-// right, and the rounds to agree; for a no all of the interval has to be wrong, on a host
+// onHost is the answer where the host's clock was read. For a yes the quickest rounds have
+// to be right, and all to agree; for a no all of the interval has to be wrong, on a host
 // that was quiet.
 func (t *timing) onHost() Answer {
 	low, high := t.within()
 	switch {
-	case math.Abs(median(t.recovered)-1) <= hostError && low >= 1-hostRange && high <= 1+hostRange:
+	case math.Abs(t.quickest-1) <= hostError && low >= 1-hostRange && high <= 1+hostRange:
 		return Found
 	case (high < 1-hostError || low > 1+hostError) && t.quiet():
 		return NotFound
@@ -154,13 +178,13 @@ func (o *Options) delay(cell record.Cell) experiment {
 	return experiment{transport.Delay, cells, func(trials []*record.Trial) Result {
 		t := &timing{}
 		all := t.figures(trials, 2, func(t *record.Trial) float64 { return float64(t.Latency.P50) / 1000 })
-		var seen []float64
 		for _, us := range all {
-			seen = append(seen, us[1]-us[0])
 			t.recovered = append(t.recovered, (us[1]-us[0])/delayUS)
 		}
+		us := quickest(all)
+		t.quickest = (us[1] - us[0]) / delayUS
 		t.neighbours(all, delayUS)
-		return o.result(t, fmt.Sprintf("%d us, then %d more", firstUS, delayUS), fmt.Sprintf("%.1f us", median(seen)))
+		return o.result(t, fmt.Sprintf("%d us, then %d more", firstUS, delayUS), fmt.Sprintf("%.1f us", us[1]-us[0]))
 	}}
 }
 
@@ -201,24 +225,27 @@ func (o *Options) cost(t *record.Trial) float64 {
 func (o *Options) judgeWork(trials []*record.Trial) Result {
 	t, turns := &timing{}, float64(o.turns())
 	all := t.figures(trials, 3, o.cost)
-	var once []float64
-	for _, ns := range all {
+	share := func(ns []float64) float64 {
 		first, second := ns[1]-ns[0], ns[2]-ns[1]
-		once = append(once, first)
-		if first > leastTurn*turns {
-			t.recovered = append(t.recovered, second/first)
-		} else {
-			t.recovered = append(t.recovered, 0) // of nothing
+		if first <= leastTurn*turns {
+			return 0 // of nothing
 		}
+		return second / first
 	}
-	t.neighbours(all, max(median(once), leastTurn*turns))
-	turn, share, unit := median(once)/turns, median(t.recovered), "ns"
+	for _, ns := range all {
+		t.recovered = append(t.recovered, share(ns))
+	}
+	ns := quickest(all)
+	t.quickest = share(ns)
+	once := ns[1] - ns[0]
+	t.neighbours(all, max(once, leastTurn*turns))
+	turn, unit := once/turns, "ns"
 	if o.Virtual {
 		unit = "instructions"
 		// Each turn takes as many, whole ones.
 		t.recovered = append(t.recovered, turn/max(math.Round(turn), 1))
 	}
-	return o.result(t, fmt.Sprintf("%d turns, then as many", o.turns()), fmt.Sprintf("%.2f %s a turn, then %.3f of that", turn, unit, share))
+	return o.result(t, fmt.Sprintf("%d turns, then as many", o.turns()), fmt.Sprintf("%.2f %s a turn, then %.3f of that", turn, unit, t.quickest))
 }
 
 // median is that of any number but none.
