@@ -27,8 +27,8 @@ const (
 )
 
 // wait has a program wait until the second word of flags is not 0, for so many
-// turns at most, each of which takes a millisecond or more, and for [waitLimit]. R6
-// is where they are, R9 gets released, or stays as it was. R8 is used.
+// turns at most, each of which copies [waitBytes] twice, and for [waitLimit]. R6 is
+// where they are, R9 gets released, or stays as it was. R8 is used.
 func (l *lab) wait(flags *ebpf.Map, turns int32) asm.Instructions {
 	bulk := l.scratch(waitBytes)
 	copyIt := asm.Instructions{
