@@ -88,7 +88,7 @@ func Parse(text []byte) (*Plan, error) {
 }
 
 // Set changes a key of the plan, and of all its scenarios: "payload_bytes=64,4096",
-// "pairs=[[perf, ringbuf/batch=64]]".
+// "pairs=[[perf, ringbuf/batch=64]]". One that is refused changes nothing.
 func (p *Plan) Set(assignment string) error {
 	key, value, ok := strings.Cut(assignment, "=")
 	if !ok {
@@ -101,17 +101,23 @@ func (p *Plan) Set(assignment string) error {
 		value = "[" + value + "]"
 	}
 	line := []byte(key + ": " + value)
+	changed := *p
+	changed.Scenarios = slices.Clone(p.Scenarios)
+	changed.text = nil // lines of it are others'
 	var axes Axes
 	if err := decode(line, &axes); err == nil {
-		p.Axes = axes.over(p.Axes)
-		for i := range p.Scenarios {
-			p.Scenarios[i].Axes = axes.over(p.Scenarios[i].Axes)
+		changed.Axes = axes.over(p.Axes)
+		for i := range changed.Scenarios {
+			changed.Scenarios[i].Axes = axes.over(changed.Scenarios[i].Axes)
 		}
-	} else if err := decode(line, p); err != nil {
+	} else if err := decode(line, &changed); err != nil {
 		return err
 	}
-	p.text = nil // lines of it are others'
-	return p.Check()
+	if err := changed.Check(); err != nil {
+		return err
+	}
+	*p = changed
+	return nil
 }
 
 // decode reads the text. The library panics on some that are no YAML, which a
@@ -122,7 +128,10 @@ func decode(text []byte, into any) (err error) {
 			err = errors.New("this is no YAML that can be read")
 		}
 	}()
-	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into)
+	file, err := parser.ParseBytes(text, 0)
+	if err == nil {
+		err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into)
+	}
 	if errors.Is(err, io.EOF) {
 		return errors.New("there is nothing in it")
 	}
@@ -134,7 +143,19 @@ func decode(text []byte, into any) (err error) {
 		}
 		return errors.New(message)
 	}
-	return nil
+	return empty(file)
+}
+
+// empty refuses a key without a value, which the library would read as one that
+// is not there.
+func empty(file *ast.File) error {
+	var errs []error
+	for _, doc := range file.Docs {
+		for _, null := range ast.Filter(ast.NullType, doc.Body) {
+			errs = append(errs, fmt.Errorf("line %d: %s: no value", null.GetToken().Position.Line, strings.TrimPrefix(null.GetPath(), "$.")))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // unknownField is how the library complains.

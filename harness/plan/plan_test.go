@@ -91,6 +91,9 @@ func TestParseRefuses(t *testing.T) {
 		"sweep":            {good + "sweep: {from_hz: 2, to_hz: 1, steps: 5}\n", "line 4: sweep"},
 		"key of a sweep":   {good + "sweep: {from: 2}\n", "from"},
 		"scenario twice":   {good + "scenarios: [{name: a}, {name: a}]\n", "there twice"},
+		"no value":         {good + "payload_bytes:\n", "line 4: payload_bytes: no value"},
+		"null in a list":   {good + "payload_bytes: [64, ~]\n", "line 4: payload_bytes[1]: no value"},
+		"null deep down":   {good + "scenarios:\n  - name: a\n    payload_bytes: null\n", "line 6: scenarios[0].payload_bytes: no value"},
 		"in a scenario":    {good + "scenarios:\n  - name: a\n    placement: hott\n", "line 6: scenarios[0].placement: \"hott\", want one of apart, hot, same, back-to-back (did you mean hot?)"},
 		"too many": {good + "blocks: 1000\npayload_bytes: [64, 65, 66, 67, 68, 69]\nproducers: [1, 2, 3, 4, 5]\n",
 			"120000 trials on each kernel, at most 100000"},
@@ -182,9 +185,24 @@ func TestSet(t *testing.T) {
 	if err != nil || len(setups) != 2 || setups[1].Cells[1].PayloadBytes != 128 || setups[0].Cells[1].Policy != "every" || p.Blocks != 3 || setups[0].Sweep == nil {
 		t.Errorf("%+v, %v", setups, err)
 	}
-	for bad, want := range map[string]string{"payload=64": "payload_bytes", "payload_bytes": "KEY=VALUE", "blocks=many": "many", "events=0": "events: 0", "payload_bytes=": ""} {
+	before, err := p.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bad, want := range map[string]string{
+		"payload=64":              "payload_bytes",
+		"payload_bytes":           "KEY=VALUE",
+		"blocks=many":             "many",
+		"blocks=-1":               "blocks: -1",
+		"events=0":                "events: 0",
+		"payload_bytes=":          "payload_bytes: no value",
+		"scenarios=[{name: a b}]": "a b",
+	} {
 		if err := p.Set(bad); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", bad, err)
+		}
+		if after, err := p.Text(); err != nil || string(after) != string(before) {
+			t.Errorf("%s: it was refused, and changed the plan to\n%s%v", bad, after, err)
 		}
 	}
 }
