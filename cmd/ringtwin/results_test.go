@@ -9,7 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -39,6 +42,10 @@ func balance(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if len(t.Ledger) < 13 {
 			ts.Fatalf("%s: ledger of %d lines", t.ID, len(t.Ledger))
+		}
+		// Or whether any is lost depends on how soon the reader is let run.
+		if c := &t.Cell; !lossy && c.Placement != plan.BackToBack && transport.Capacity(bpf.Transport(c.Transport), c.RingBytes, c.PayloadBytes) < c.Events {
+			ts.Fatalf("%s: a ring of %d bytes does not hold all %d events of %d", t.ID, c.RingBytes, c.Events, c.PayloadBytes)
 		}
 		if lost := t.Counts.SeqGaps+t.Counts.Misses > 0; lost != lossy {
 			ts.Fatalf("%s: %d sequence numbers missing, failed %v", t.ID, t.Counts.SeqGaps, t.Counts.Failed)
