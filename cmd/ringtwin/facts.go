@@ -110,7 +110,7 @@ func (f *factsCmd) native(e *env, statements []facts.Statement) error {
 	}
 	column := facts.Column{Kernel: hostKernel, Release: of.Release, Results: map[string]facts.Result{}}
 	request := session.Request{Decide: &session.Decide{IDs: facts.IDs(statements)}}
-	err = nativeConn{}.Do(e.ctx, request, requestTimeout, func(body json.RawMessage) error {
+	err = nativeConn{}.Do(e.ctx, request, requestTimeout(), func(body json.RawMessage) error {
 		_, err := takeResult(&column, body)
 		return err
 	})

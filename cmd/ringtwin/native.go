@@ -13,6 +13,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/internal/patience"
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"golang.org/x/sys/unix"
@@ -28,7 +29,7 @@ type runCmd struct {
 const hostKernel = "host"
 
 // requestTimeout is what a trial may take beyond what its plan asks for.
-const requestTimeout = time.Minute
+func requestTimeout() time.Duration { return patience.Of(time.Minute) }
 
 // Run measures every trial of the plan. All blocks are of one boot.
 func (r *runCmd) Run(e *env) error {
@@ -61,7 +62,7 @@ func (r *runCmd) Run(e *env) error {
 		Plan:    p,
 		Kernel:  of,
 		Machine: have,
-		Timeout: requestTimeout,
+		Timeout: requestTimeout(),
 		Phase:   func(name string) { show.Phase(hostKernel, name) },
 		Why: func(err error) (record.Status, string) {
 			if e.ctx.Err() != nil {

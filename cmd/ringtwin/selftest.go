@@ -144,7 +144,7 @@ func (s *selftestCmd) onHost(e *env, show *progress.Table, report func(string, s
 		return err
 	}
 	measure := func(ctx context.Context, cells []record.Cell) ([]*record.Trial, error) {
-		return measureCells(ctx, nativeConn{}, cells, 0, requestTimeout, func(text string) { show.Phase(hostKernel, cells[0].Transport+", "+text) })
+		return measureCells(ctx, nativeConn{}, cells, 0, requestTimeout(), func(text string) { show.Phase(hostKernel, cells[0].Transport+", "+text) })
 	}
 	return selftest.Run(e.ctx, selftest.Options{Measure: measure, Attach: attach}, func(r selftest.Result) {
 		report("this kernel, by the host's clock", r)
@@ -203,7 +203,7 @@ func (s *selftestCmd) countAlarms(e *env, show *progress.Table) (alarms, error) 
 		var trials []record.Trial
 		run := session.Run{
 			Fresh: func(context.Context) (session.Conn, error) { return nativeConn{}, nil }, SameBoot: true,
-			Plan: p, Kernel: of, Machine: have, Timeout: requestTimeout,
+			Plan: p, Kernel: of, Machine: have, Timeout: requestTimeout(),
 			Why:    func(err error) (record.Status, string) { return record.Failed, firstLine(err) },
 			Record: func(t *record.Trial) error { trials = append(trials, *t); return nil },
 		}

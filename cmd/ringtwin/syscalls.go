@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/census"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/internal/patience"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +36,7 @@ type syscallsCmd struct {
 	Memory      int           `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB." placeholder:"MIB"`
 	Clock       string        `default:"wall" enum:"wall,virtual" help:"What time is in a machine: the host's, or virtual, one nanosecond an instruction, with one CPU."`
 	Accel       string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	Timeout     time.Duration `default:"1m" min:"1ms" max:"24h" help:"How long it may take, of one kernel with one number of CPUs."`
+	Timeout     time.Duration `min:"1ms" max:"24h" help:"How long it may take, of one kernel with one number of CPUs. Default: 1m." placeholder:"TIME"`
 	QEMU        string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
@@ -50,7 +52,7 @@ func (s *syscallsCmd) Run(e *env) error {
 	var kernels []census.Kernel
 	var errs []error
 	if len(names) == 0 {
-		ctx, cancel := context.WithTimeout(e.ctx, s.Timeout)
+		ctx, cancel := context.WithTimeout(e.ctx, s.timeout())
 		defer cancel()
 		taken, err := s.take(ctx)
 		if err != nil {
@@ -68,6 +70,9 @@ func (s *syscallsCmd) Run(e *env) error {
 	}
 	return nil
 }
+
+// timeout is the flag's, or the default.
+func (s *syscallsCmd) timeout() time.Duration { return cmp.Or(s.Timeout, patience.Of(time.Minute)) }
 
 // check refuses flags that do not go together, or with so many kernels.
 func (s *syscallsCmd) check(kernels int) error {

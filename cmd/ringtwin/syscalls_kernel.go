@@ -72,7 +72,7 @@ func (k *kernelCensus) take(ctx context.Context) error {
 	k.phase("census")
 	var stdout, stderr bytes.Buffer
 	code := 0
-	err = m.Exec(ctx, k.command(), k.Timeout+requestTimeout, func(o guest.Output) error {
+	err = m.Exec(ctx, k.command(), k.timeout()+requestTimeout(), func(o guest.Output) error {
 		stdout.Write(o.Stdout)
 		stderr.Write(o.Stderr)
 		code = *cmp.Or(o.Exit, &code)
@@ -100,7 +100,7 @@ func (k *kernelCensus) take(ctx context.Context) error {
 
 // command is what the guest is to run.
 func (k *kernelCensus) command() guest.Command {
-	args := []string{"/init", "syscalls", "--json", "--attach", k.Attach, "--timeout", k.Timeout.String()}
+	args := []string{"/init", "syscalls", "--json", "--attach", k.Attach, "--timeout", k.timeout().String()}
 	if k.Attachments {
 		args = append(args, "--attachments")
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/ringtwin/ringtwin/internal/patience"
 )
 
 // Limit ends a test that hangs, and nothing else: no test passes or fails by how much
@@ -16,10 +18,10 @@ import (
 // an idle machine.
 const Limit = 5 * time.Minute
 
-// Patience makes the limits of machines that a test starts as generous, in this process
+// Patience makes the limits of what a test starts as generous, in this process
 // and in those that it starts. It is called by TestMain.
 func Patience() {
-	if err := os.Setenv("RINGTWIN_PATIENCE", "20"); err != nil {
+	if err := os.Setenv(patience.Variable, "20"); err != nil {
 		panic(err) // of a name that is none
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringtwin/ringtwin/internal/patience"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,11 +64,12 @@ func (a *apt) options() []string {
 }
 
 // fetchTimeout bounds one run of apt: package lists or a kernel are some ten MB.
-const fetchTimeout = 5 * time.Minute
+func fetchTimeout() time.Duration { return patience.Of(5 * time.Minute) }
 
 // run runs a command of apt; errors are apt's own lines.
 func (a *apt) run(ctx context.Context, dir, program string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, fetchTimeout, fmt.Errorf("%s %s: not done in %s", program, args[0], fetchTimeout))
+	limit := fetchTimeout()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s %s: not done in %s", program, args[0], limit))
 	defer cancel()
 	ctx, stop := watchSpace(ctx, a.cache.Dir)
 	defer stop()

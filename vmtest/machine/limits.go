@@ -1,9 +1,9 @@
 package machine
 
 import (
-	"os"
-	"strconv"
 	"time"
+
+	"github.com/ringtwin/ringtwin/internal/patience"
 )
 
 // Limits are how long each phase in the life of a machine may take. Whoever
@@ -23,29 +23,14 @@ type Limits struct {
 }
 
 // LimitsOf returns the limits under an accelerator: emulation takes about ten
-// times as long, and gets three times as long at least. RINGTWIN_PATIENCE multiplies
-// all of them, for hosts that are slower, or busier, than any that they were made for.
+// times as long, and gets three times as long at least. Patience multiplies all of
+// them.
 func LimitsOf(accel Accel) Limits {
 	l := limitsOf(accel)
-	if factor := patience(os.Getenv("RINGTWIN_PATIENCE")); factor != 1 {
-		for _, limit := range []*time.Duration{&l.Boot, &l.Restore, &l.Request, &l.Ask, &l.Stop, &l.Monitor, &l.End} {
-			*limit *= factor
-		}
+	for _, limit := range []*time.Duration{&l.Boot, &l.Restore, &l.Request, &l.Ask, &l.Stop, &l.Monitor, &l.End} {
+		*limit = patience.Of(*limit)
 	}
 	return l
-}
-
-// maxPatience keeps the longest of all limits below a day.
-const maxPatience = 200
-
-// patience reads a factor from 1 on. What is none is 1: a limit that is as it always
-// is does no harm.
-func patience(text string) time.Duration {
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 1
-	}
-	return time.Duration(min(max(n, 1), maxPatience))
 }
 
 func limitsOf(accel Accel) Limits {
