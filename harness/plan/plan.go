@@ -151,6 +151,9 @@ func decode(text []byte, into any) (err error) {
 func empty(file *ast.File) error {
 	var errs []error
 	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue // behind the last "---" there may be nothing
+		}
 		for _, null := range ast.Filter(ast.NullType, doc.Body) {
 			errs = append(errs, fmt.Errorf("line %d: %s: no value", null.GetToken().Position.Line, strings.TrimPrefix(null.GetPath(), "$.")))
 		}

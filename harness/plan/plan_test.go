@@ -63,6 +63,16 @@ func TestTextIsAPlan(t *testing.T) {
 	}
 }
 
+// TestParseTakesMarks: a plan may begin and end as any YAML file.
+func TestParseTakesMarks(t *testing.T) {
+	const good = "name: x\nevents: 100\nring_bytes_total: 65536\n"
+	for _, text := range []string{"---\n" + good, good + "---\n", good + "...\n", "# c\n---\n" + good + "# d\n", good + "---\n# c\n", "%YAML 1.2\n---\n" + good} {
+		if p, err := Parse([]byte(text)); err != nil || p.Name != "x" {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	const good = "name: x\nevents: 100\nring_bytes_total: 65536\n"
 	for name, test := range map[string]struct{ text, want string }{

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Variable is the environment's word for how many times as long all limits are that
-// no flag sets.
+// Variable is the environment's word for how many times as long limits are that no
+// flag sets.
 const Variable = "RINGTWIN_PATIENCE"
 
 // most keeps the longest of all limits below a day.
