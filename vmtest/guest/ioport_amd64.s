@@ -19,12 +19,14 @@ TEXT ·inb(SB), NOSPLIT, $0-9
 	SHLQ $32, DX     \
 	ORQ  DX, AX
 
-// An instruction is a tick. The timer's interrupt comes while the first loop runs, at
-// once or later, and meets the same instruction, whose address Linux makes entropy
-// of: add_interrupt_randomness in
+// An instruction is a tick. What is left after the write depends on how far the clock
+// was moved on during it, and so does where in a loop of several instructions an
+// interrupt would come. Linux makes entropy of the address that it comes at:
+// add_interrupt_randomness in
 // https://elixir.bootlin.com/linux/v5.10.262/source/drivers/char/random.c
-// The second loop overshoots by less than one turn; the rest of 64 ticks is then taken
-// one by one.
+// So all but some dozens of what is left is taken by one instruction, half of it at a
+// time because interrupts take theirs, and the last ticks one by one. An interrupt in
+// these makes it a later instant.
 //
 // func stop(port uint16, value byte, ticks uint64)
 TEXT ·stop(SB), NOSPLIT, $0-16
@@ -41,18 +43,27 @@ same:
 
 wait:
 	READ_TICKS
-	CMPQ AX, R8
-	JCS  wait
-	ADDQ $64, R8
-	SUBQ AX, R8
-	SHRQ $1, R8
+	MOVQ R8, CX
+	SUBQ AX, CX
+	JCS  late
+	CMPQ CX, $128
+	JCS  last
+	SHRQ $1, CX
+	JMP  same
+
+late:
+	ADDQ $65536, R8
+	JMP  wait
+
+last:
+	SHRQ $1, CX
 	JCC  even
 	NOP
 
 even:
-	INCQ R8
+	INCQ CX
 
 rest:
-	DECQ R8
+	DECQ CX
 	JNZ  rest
 	RET
