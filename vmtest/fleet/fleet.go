@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Task is the work on one kernel.
+// Task is work on one kernel. Tasks that begin when those before them have fetched
+// what they need come after them.
 type Task struct {
 	// Fetch gets what the work needs from outside. If it fails, Run is called
 	// all the same, with its error: only Run knows what to record. May be nil.

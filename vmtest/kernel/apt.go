@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/internal/patience"
+	"github.com/ringtwin/ringtwin/vmtest/flock"
 	"golang.org/x/sys/unix"
 )
 
@@ -129,5 +130,5 @@ func (a *apt) lock(ctx context.Context) (unlock func(), err error) {
 			return nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
 		}
 	}
-	return lockFile(ctx, filepath.Join(a.dir(), "ringtwin.lock"), func() { a.phase("wait for another process that uses apt") })
+	return flock.Lock(ctx, filepath.Join(a.dir(), "ringtwin.lock"), func() { a.phase("wait for another process that uses apt") })
 }

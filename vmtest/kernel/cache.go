@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ringtwin/ringtwin/vmtest/flock"
 	"github.com/ringtwin/ringtwin/vmtest/lru"
 	"github.com/ringtwin/ringtwin/vmtest/whole"
 	"golang.org/x/sys/unix"
@@ -193,7 +194,7 @@ func (c Cache) Prune(maxBytes int64) error {
 func (c Cache) temp(ctx context.Context) (path string, remove func(), err error) {
 	dir := filepath.Join(c.Dir, "tmp")
 	// Nobody sweeps between making a folder and locking it.
-	unlock, err := lockFile(ctx, filepath.Join(c.Dir, "locks", "tmp"), func() {})
+	unlock, err := flock.Lock(ctx, filepath.Join(c.Dir, "locks", "tmp"), func() {})
 	if err != nil {
 		return "", nil, err
 	}

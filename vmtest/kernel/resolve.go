@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/flock"
 )
 
 // Resolver finds kernels and fetches them.
@@ -270,7 +272,7 @@ func (r Resolver) fetch(ctx context.Context, ref Ref) (*Bundle, error) {
 	if r.Offline {
 		return nil, fmt.Errorf("kernel %s (%s) is not in the cache, and --offline leaves %s alone", ref.Name, ref.Package, ref.Source)
 	}
-	unlock, err := lockFile(ctx, r.Cache.lockPath(ref), func() { r.phase()("wait for another process that fetches this kernel") })
+	unlock, err := flock.Lock(ctx, r.Cache.lockPath(ref), func() { r.phase()("wait for another process that fetches this kernel") })
 	if err != nil {
 		return nil, err
 	}

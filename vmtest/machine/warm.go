@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/ringtwin/ringtwin/vmtest/flock"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/lru"
 	"github.com/ringtwin/ringtwin/vmtest/whole"
@@ -135,7 +136,7 @@ func LoadWarm(folder string, cfg Config, version string) (*Warm, error) {
 }
 
 // SaveWarm boots the machine of the configuration to ready, saves it in the
-// folder and returns it. Two processes may do so at once.
+// folder and returns it. Where others do so at once, one saves and all have the same.
 func SaveWarm(ctx context.Context, folder string, cfg Config, version string) (*Warm, error) {
 	key, err := warmKey(cfg, version)
 	if err != nil {
@@ -143,6 +144,14 @@ func SaveWarm(ctx context.Context, folder string, cfg Config, version string) (*
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	unlock, err := flock.Lock(ctx, filepath.Join(filepath.Dir(folder), "locks", "warm-"+key), nil)
+	if err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	defer unlock()
+	if warm, err := LoadWarm(folder, cfg, version); err == nil {
+		return warm, nil
 	}
 	// Without a name, so that nothing is left of it if this process is killed.
 	state, err := whole.Create(folder)
@@ -164,8 +173,8 @@ func SaveWarm(ctx context.Context, folder string, cfg Config, version string) (*
 	return LoadWarm(folder, cfg, version)
 }
 
-// maxWarmBytes is what saved machines may take together: some twenty of them.
-const maxWarmBytes = 2 << 30
+// maxWarmBytes is what saved machines may take together: some fifty of them.
+const maxWarmBytes = 6 << 30
 
 // bootAndSave boots a machine to ready and writes its state to the file. It
 // returns what is known of the state, and the console until then.

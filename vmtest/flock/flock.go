@@ -1,4 +1,5 @@
-package kernel
+// Package flock keeps processes out of each other's way in a cache.
+package flock
 
 import (
 	"context"
@@ -11,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile keeps other processes out until unlock is called; the kernel does so
-// when this process dies. waiting is called once if another one is inside.
-func lockFile(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
+// Lock keeps other processes out until unlock is called; the kernel does so when this
+// process dies. waiting is called once if another one is inside; it may be nil. The file
+// is made, and stays.
+func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
 	}
@@ -31,7 +33,9 @@ func lockFile(ctx context.Context, path string, waiting func()) (unlock func(), 
 		}
 		if !told {
 			told = true
-			waiting()
+			if waiting != nil {
+				waiting()
+			}
 		}
 		select {
 		case <-ctx.Done():
