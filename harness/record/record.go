@@ -140,6 +140,15 @@ type Cell struct {
 // long that takes: what it then finds depends on the sizes of the rings alone.
 const UntilOver = -1
 
+// What a set-up is there to show.
+const (
+	// ShowsDelivery is what is delivered, lost and in order, on several CPUs at once:
+	// counts.
+	ShowsDelivery = "delivery"
+	// ShowsCosts is what an event costs, and how late it is.
+	ShowsCosts = "costs"
+)
+
 // Place says which of the trials of a cell this is.
 type Place struct {
 	Run  string `json:"run"`  // names the run that it is of
@@ -148,8 +157,11 @@ type Place struct {
 	// comparison share it. Scenario is the name that the plan gave it.
 	Setup    int    `json:"setup"`
 	Scenario string `json:"scenario,omitempty"`
+	// Shows is what the plan has the set-up for, delivery or costs: what else is
+	// measured explains. Empty: for both.
+	Shows    string `json:"shows,omitempty"`
 	Side     string `json:"side"`     // A or B
-	Trials   int    `json:"trials"`   // how many the plan wants of this kernel
+	Trials   int    `json:"trials"`   // how many were wanted of this kernel in machines of this clock, until then
 	Block    int    `json:"block"`    // from 0; the two-sided block is what statistics count
 	Position int    `json:"position"` // in the block of the set-up, from 0
 	Order    string `json:"order"`    // ABBA or BAAB, or AB or BA repeated in a sweep
@@ -255,6 +267,9 @@ type Cost struct {
 	// was tried takes beyond that: wake-ups included. Storm only.
 	ControlNSPerTrigger   float64 `json:"control_ns_per_trigger,omitempty"`
 	ProducerCPUNSPerEvent float64 `json:"producer_cpu_ns_per_event,omitempty"`
+	// ControlRunNS is the run time of an empty program, for each run: what the
+	// kernel's own clock readings take. Storm only.
+	ControlRunNS float64 `json:"control_run_ns,omitempty"`
 	// ProducerCPUMedianNSPerEvent is the same in the median stretch of 64, control
 	// and trial alike: interrupts that happen to fall into the trial are in few.
 	ProducerCPUMedianNSPerEvent float64 `json:"producer_cpu_median_ns_per_event,omitempty"`

@@ -85,6 +85,23 @@ func (c *consumer) wait() error {
 	return c.err
 }
 
+// awaitAsleep waits until the reader waits for events: one that is still on its way
+// would be late for the first of them, and the slowest of all would tell of nothing
+// else. A reader that has ended is awaited no longer.
+func (c *consumer) awaitAsleep() error {
+	for {
+		asleep, err := c.asleep()
+		if asleep || err != nil {
+			return err
+		}
+		select {
+		case <-c.stopped:
+			return nil // wait tells why
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
 // asleep reports whether the reading thread waits for something other than a CPU.
 //
 // https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html

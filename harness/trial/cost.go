@@ -19,6 +19,13 @@ type callCost struct {
 	median float64 // of the stretches of a storm, 0 where there are none
 }
 
+// controlCost is callCost with an empty program, 0 where it is not known, and the
+// program's run time each time, in ns.
+type controlCost struct {
+	callCost
+	runNS float64
+}
+
 func costOfCall(truth *workload.Truth) callCost {
 	c := callCost{mean: ratio(float64(truth.CPUNS), float64(truth.Triggers()))}
 	if n := len(truth.CallNS); n > 0 {
@@ -28,13 +35,14 @@ func costOfCall(truth *workload.Truth) callCost {
 	return c
 }
 
-func cost(twin *bpf.Twin, c *consumer, counts *record.Counts, truth workload.Truth, control callCost) (*record.Cost, error) {
+func cost(twin *bpf.Twin, c *consumer, counts *record.Counts, truth workload.Truth, control controlCost) (*record.Cost, error) {
 	stats, err := twin.Stats()
 	if err != nil {
 		return nil, err
 	}
 	cost := &record.Cost{
 		ControlNSPerTrigger: control.mean,
+		ControlRunNS:        control.runNS,
 		Wakeups:             c.voluntary,
 		ContextSwitches:     c.voluntary + c.forced,
 	}

@@ -69,14 +69,18 @@ func (p *pulled) truth() workload.Truth {
 // Close has nothing to end.
 func (p *pulled) Close() error { return nil }
 
-// loadOptions are those of the cell's workload.
-func loadOptions(cell record.Cell, cpus []int) workload.Options {
+// loadOptions are those of the cell's workload. On the only CPU a reader that is woken
+// would go first or not as its history tells the scheduler, for a trial long: a
+// producer that waits between events anyway gives way to it, as it does where the
+// reader has a CPU of its own.
+func (r *Runner) loadOptions(cell record.Cell, cpus []int) workload.Options {
 	return workload.Options{
 		Storm:      cell.Workload == string(bpf.Storm),
 		Count:      cell.Events / cell.Batch / cell.Producers,
 		Producers:  cell.Producers,
 		RateHz:     cell.RateHz / float64(cell.Batch),
 		CPUs:       cpus,
+		GiveWay:    len(r.cpus) == 1 && cell.RateHz > 0,
 		FirstToken: nextTokens(),
 	}
 }
@@ -84,28 +88,38 @@ func loadOptions(cell record.Cell, cpus []int) workload.Options {
 // mostControls is how many calls of the control are enough to know what one takes.
 const mostControls = 20_000
 
-// control returns the CPU time, in ns, that a trigger takes the producers with an
-// empty program attached. Of a storm that is paced, and of an execve, most of it
-// would be something else: 0.
-func (r *Runner) control(ctx context.Context, cell record.Cell) (perTrigger callCost, err error) {
-	if cell.Workload != string(bpf.Storm) || cell.RateHz != 0 || cell.Placement == plan.BackToBack {
-		return callCost{}, nil
+// control is what a trigger of a storm takes with an empty program attached: the CPU
+// time of its producers, if nothing else is in that, and the run time of the program,
+// which is that of the kernel's two clock readings.
+func (r *Runner) control(ctx context.Context, cell record.Cell) (c controlCost, err error) {
+	if cell.Workload != string(bpf.Storm) || cell.Placement == plan.BackToBack {
+		return c, nil
 	}
 	empty, err := bpf.LoadEmpty(bpf.Attach(cell.Attach))
 	if err != nil {
-		return callCost{}, err
+		return c, err
 	}
 	defer func() { err = errors.Join(err, empty.Close()) }()
 	producers, _ := r.placement(&cell)
-	options := loadOptions(cell, producers)
+	paced := cell.RateHz != 0
+	cell.RateHz = 0
+	options := r.loadOptions(cell, producers)
 	options.Count = min(options.Count, mostControls)
 	load, err := workload.New(ctx, options)
 	if err != nil {
-		return callCost{}, fmt.Errorf("start control: %w", err)
+		return c, fmt.Errorf("start control: %w", err)
 	}
 	defer func() { err = errors.Join(err, load.Close()) }()
 	truth, err := r.load(empty, load, nil)
-	return costOfCall(&truth), err
+	if err != nil {
+		return c, err
+	}
+	stats, err := empty.Stats()
+	c.runNS = ratio(float64(stats.RunTime), float64(stats.Runs))
+	if !paced { // else most of it would be the waiting
+		c.callCost = costOfCall(&truth)
+	}
+	return c, err
 }
 
 func nextTokens() uint64 {
@@ -114,10 +128,10 @@ func nextTokens() uint64 {
 
 // load runs the workload while the twin is attached; ready, if there is one, once
 // it is.
-func (r *Runner) load(twin *bpf.Twin, load load, ready func()) (workload.Truth, error) {
+func (r *Runner) load(twin *bpf.Twin, load load, ready func() error) (workload.Truth, error) {
 	err := twin.Attach()
 	if ready != nil {
-		ready() // in any case: who waits for the reader must find one
+		err = errors.Join(err, ready()) // in any case: who waits for the reader must find one
 	}
 	if err != nil {
 		return workload.Truth{}, err

@@ -117,6 +117,19 @@ static void sleep_until(uint64_t ns)
 		;
 }
 
+/*
+ * Once in each period, at another point of it each time, evenly spread: a load in step
+ * with the kernel's own timers would meet them always or never. The multiplier is 2^32
+ * by the golden ratio (Knuth, The Art of Computer Programming, 6.4). Pace.Due in
+ * workload.go says the same.
+ */
+static uint64_t due(const struct table *t, uint64_t i)
+{
+	uint64_t part = (uint32_t)(i * 2654435769U);
+
+	return t->begin_ns + i * t->period_ns + (uint64_t)((unsigned __int128)part * t->period_ns >> 32);
+}
+
 static void wait_for(uint32_t *word)
 {
 	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
@@ -149,7 +162,7 @@ static void storm(struct table *t, uint64_t begun_ns)
 
 	for (uint64_t i = 0; i < t->count; i++) {
 		if (t->period_ns)
-			sleep_until(t->begin_ns + i * t->period_ns);
+			sleep_until(due(t, i));
 		call4(__NR_getpgid, (long)(t->mark << 32 | (uint32_t)(t->first_token + i)), 0, 0, 0);
 		__atomic_store_n(&t->done, i + 1, __ATOMIC_RELEASE);
 		if (--left == 0) {
@@ -174,7 +187,7 @@ static void start_programs(struct table *t)
 		struct start *s = &t->start[i];
 
 		if (t->period_ns)
-			sleep_until(t->begin_ns + i * t->period_ns);
+			sleep_until(due(t, i));
 		encode(t->first_token + i, arg + 8);
 		__builtin_memcpy(&s->token, arg + 8, sizeof(s->token));
 		s->uid = t->uid[i % t->uids];

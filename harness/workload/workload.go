@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"os/exec"
 	"sync"
@@ -41,6 +42,8 @@ type Options struct {
 	UIDs []uint32
 	// CPUs pins producer i to CPUs[i % len(CPUs)]; nil leaves them free.
 	CPUs []int
+	// GiveWay lets whoever else is ready run before the producers (SCHED_IDLE).
+	GiveWay bool
 	// FirstToken is the number that the first token encodes, below 2^48.
 	// Tokens of one boot should not repeat, so give each trial its own range. Of
 	// a storm only the lower 32 bits count.
@@ -80,6 +83,14 @@ type Pace struct {
 	BeginNS, PeriodNS uint64
 }
 
+// Due is when the i-th is intended, in ns of CLOCK_MONOTONIC: once in each period, at
+// another point of it each time. See due in load.c.
+func (p Pace) Due(i int) uint64 {
+	const goldenRatio = 2654435769 // 2^32 by it
+	high, low := bits.Mul64(uint64(uint32(i*goldenRatio)), p.PeriodNS)
+	return p.BeginNS + uint64(i)*p.PeriodNS + high<<32 + low>>32
+}
+
 // Triggers is how many events, or batches of them, the workload asked for.
 func (t *Truth) Triggers() int { return len(t.Starts) + t.Calls }
 
@@ -90,8 +101,7 @@ func (t *Truth) IntendedCall(o Options, token uint32) uint64 {
 	if i >= t.Calls || o.Count == 0 || i/o.Count >= len(t.Paces) {
 		return 0
 	}
-	pace := t.Paces[i/o.Count]
-	return pace.BeginNS + uint64(i%o.Count)*pace.PeriodNS
+	return t.Paces[i/o.Count].Due(i % o.Count)
 }
 
 // Call makes one call of a storm, in the calling thread.
@@ -214,6 +224,11 @@ func newProducer(ctx context.Context, opts Options, index int, image *os.File) (
 			return nil, errors.Join(fmt.Errorf("pin to CPU %d: %w", opts.CPUs[index%len(opts.CPUs)], err), p.close())
 		}
 	}
+	if opts.GiveWay {
+		if err := unix.SchedSetAttr(cmd.Process.Pid, &unix.SchedAttr{Policy: unix.SCHED_IDLE}, 0); err != nil {
+			return nil, errors.Join(fmt.Errorf("make a producer give way: %w", err), p.close())
+		}
+	}
 	return p, nil
 }
 
@@ -280,7 +295,7 @@ func (p *producer) collect(truth *Truth) error {
 		}
 		start := Start{Token: s.Token, TimeNS: s.TimeNS, PID: s.PID, UID: s.UID}
 		if p.table.PeriodNS > 0 {
-			start.IntendedNS = p.table.BeginNS + uint64(i)*p.table.PeriodNS
+			start.IntendedNS = Pace{p.table.BeginNS, p.table.PeriodNS}.Due(i)
 		}
 		truth.Starts = append(truth.Starts, start)
 	}
