@@ -5,8 +5,8 @@ KERNEL ?= 6.1
 PLAN   ?= quick
 # What makes the machines: qemu, or vng for virtme-ng.
 VM     ?= qemu
-# What time is: wall, or virtual, which counts instructions.
-CLOCK  ?= wall
+# What time is: wall, virtual, which counts instructions, or auto, what the machine has a use of.
+CLOCK  ?= auto
 SEED   ?= 1
 RUNS   ?= 20
 ONLY   ?=

@@ -11,11 +11,15 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// vmVNG is the flag's word for virtme-ng.
-const vmVNG = "vng"
+// What makes machines, as the flag and the records call it.
+const (
+	vmQEMU = "qemu"
+	vmVNG  = "vng"
+)
 
 // backend is what makes the machines of a run.
 type backend struct {
+	name    string
 	version string
 	vng     *machine.VNG // nil: they are made here
 }
@@ -23,7 +27,7 @@ type backend struct {
 // backend finds what the flags ask for.
 func (v *vmtestCmd) backend(ctx context.Context, qemuVersion string) (backend, error) {
 	if v.VM != vmVNG {
-		return backend{version: qemuVersion}, nil
+		return backend{name: vmQEMU, version: qemuVersion}, nil
 	}
 	version, err := machine.VNGVersion(ctx)
 	if err != nil {
@@ -44,6 +48,7 @@ func (v *vmtestCmd) backend(ctx context.Context, qemuVersion string) (backend, e
 	}
 	v.Cold = true // what it boots cannot be saved: the root is this system's
 	return backend{
+		name:    vmVNG,
 		version: fmt.Sprintf("%s, QEMU %s", version, qemuVersion),
 		vng:     &machine.VNG{Guest: []string{self, "guest"}},
 	}, nil

@@ -37,7 +37,7 @@ func TestDynamic(t *testing.T) {
 	}
 
 	out := filepath.Join(dir, "out")
-	if _, stderr, code := runs(t, dynamic, "vmtest", usual, "--blocks", "1", "--set", "events=20", "--out", out); code != exitOK {
+	if _, stderr, code := runs(t, dynamic, "vmtest", usual, "--plan", "programs", "--clock", "wall", "--blocks", "1", "--set", "events=20", "--out", out); code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	trials := readResults(t, out)

@@ -11,9 +11,9 @@ import (
 
 // conclude writes and shows the reports of a run, kernels in this order, and
 // decides on the exit code. What went wrong is explained.
-func (o *outDir) conclude(e *env, order []string, errs []error, explain func(error)) error {
+func (o *outDir) conclude(e *env, order []string, errs []error, details bool, explain func(error)) error {
 	comparisons, err := o.finish(order)
-	if shown := report.Terminal(e.stdout, comparisons); shown != nil {
+	if shown := report.Terminal(e.stdout, comparisons, details); shown != nil {
 		return errors.Join(err, shown)
 	}
 	fmt.Fprintf(e.stdout, "\nfiles: %s\n", o.path)

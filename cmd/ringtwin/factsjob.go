@@ -58,7 +58,7 @@ func newMachines(e *env, show *progress.Table, v *vmtestCmd) (*factsJob, []kerne
 		return nil, nil, err
 	}
 	return &factsJob{temp: temp, vmtestJob: &vmtestJob{
-		vmtestCmd: v, env: e, plan: &plan.Plan{}, cache: cache, qemuVersion: version, by: backend{version: version},
+		vmtestCmd: v, env: e, plan: &plan.Plan{}, cache: cache, qemuVersion: version, by: backend{name: vmQEMU, version: version},
 		initramfs: archive, show: show,
 		console: func(kernel string) (string, error) {
 			return filepath.Join(temp, fileName(kernel)+".log"), nil

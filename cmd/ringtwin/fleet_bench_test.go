@@ -59,7 +59,7 @@ func BenchmarkFirstRecord(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer warm.Close()
-	p, err := plan.Load(plan.Default)
+	p, err := plan.Load(plan.Plain)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func BenchmarkFirstRecord(b *testing.B) {
 			b.Fatal(err)
 		}
 		var got session.Measured
-		err = m.Do(b.Context(), session.Request{Trial: &cell}, time.Minute, func(body json.RawMessage) error {
+		err = m.Do(b.Context(), session.Request{Trials: []session.Timed{{Cell: cell}}}, time.Minute, func(body json.RawMessage) error {
 			return json.Unmarshal(body, &got)
 		})
 		if err != nil {

@@ -47,13 +47,20 @@ func (j *vmtestJob) run(refs []kernel.Ref) error {
 	}
 	var tasks []fleet.Task
 	for _, ref := range refs {
-		k := &kernelJob{vmtestJob: j, ref: ref}
+		k := &kernelJob{vmtestJob: j, ref: ref, over: make(chan struct{})}
 		tasks = append(tasks, fleet.Task{
 			Fetch:       k.fetch,
 			Run:         k.run,
 			Threads:     j.threads(),
 			MemoryBytes: int64(j.Memory)<<20 + overheadBytes,
 		})
+		if j.Clock == clockAuto {
+			tasks = append(tasks, fleet.Task{
+				Run:         func(ctx context.Context, _ error) error { return k.runVirtual(ctx) },
+				Threads:     1,
+				MemoryBytes: int64(j.Memory)<<20 + overheadBytes,
+			})
+		}
 		j.show.Phase(ref.Name, "wait")
 	}
 	// A reserve is left for the host and for this program.
@@ -93,7 +100,7 @@ func (j *vmtestJob) finish(refs []kernel.Ref, errs []error) error {
 	for _, ref := range refs {
 		order = append(order, ref.Name)
 	}
-	return j.out.conclude(j.env, order, errs, j.explain)
+	return j.out.conclude(j.env, order, errs, j.Details, j.explain)
 }
 
 // explain says what the report cannot: the state of a machine that failed, and
@@ -133,18 +140,38 @@ type fetchError struct{ error }
 
 func (e *fetchError) Unwrap() error { return e.error }
 
-// kernelJob is the work on one kernel.
+// kernelJob is the work on one kernel, in machines of one kind.
 type kernelJob struct {
 	*vmtestJob
 	ref    kernel.Ref
 	bundle *kernel.Bundle
+	failed error // of fetch
 	warm   *machine.Warm
 	cfg    machine.Config
+	// virtual says that it is the part in virtual time of a run that has another.
+	virtual bool
+
+	over     chan struct{} // closed when run has returned
+	measured int           // trials
+	first    record.Trial  // that was stored
 }
 
-func (k *kernelJob) phase(name string) { k.show.Phase(k.ref.Name, name) }
+// name of these machines, for who looks on.
+func (k *kernelJob) name() string {
+	if k.virtual {
+		return k.ref.Name + " in virtual time"
+	}
+	return k.ref.Name
+}
+
+func (k *kernelJob) phase(phase string) { k.show.Phase(k.name(), phase) }
 
 func (k *kernelJob) fetch(ctx context.Context) error {
+	k.failed = k.get(ctx)
+	return k.failed
+}
+
+func (k *kernelJob) get(ctx context.Context) error {
 	resolver, err := k.resolver(k.cache, k.phase)
 	if err != nil {
 		return err
@@ -159,58 +186,160 @@ func (k *kernelJob) fetch(ctx context.Context) error {
 	return nil
 }
 
-// run measures the plan. Every trial of it is stored.
-func (k *kernelJob) run(ctx context.Context, fetched error) (err error) {
-	of := record.Kernel{Want: k.ref.Name}
-	have := record.Machine{
-		Backend: k.VM, Version: k.by.version, Accel: string(machine.TCG), Clock: k.Clock,
-		CPUs: k.CPUs, MemoryBytes: int64(k.Memory) << 20, Warm: !k.Cold,
+// boots returns nil if the kernel is there, and can be booted here.
+func (k *kernelJob) boots() error {
+	if k.failed != nil {
+		return k.failed
 	}
-	why := fetched // nothing can be measured
-	if why == nil {
-		b := k.bundle
-		of.Release, of.Source, of.Package, of.SHA256 = b.Release, b.Source, b.Package, b.SHA256
-		of.Config.Preempt, of.Config.HZ = b.Config.Preempt, b.Config.HZ
-		why = k.by.boots(b)
+	return k.by.boots(k.bundle)
+}
+
+// run measures the plan, or what is left of it by the part in virtual time. Every
+// trial is stored.
+func (k *kernelJob) run(ctx context.Context, _ error) error {
+	if k.over != nil {
+		defer close(k.over)
 	}
-	fresh := func(context.Context) (session.Conn, error) { return nil, why }
+	why := k.boots()
 	if why == nil {
 		if err := k.configure(); err != nil {
 			return err
 		}
-		have.Accel, have.CPUModel, have.Command, have.CPUs = string(k.cfg.Accel), k.cfg.CPUModel(), k.command(), k.cfg.CPUs
-		fresh = k.fresh
-		if k.cfg.Virtual {
-			fresh = k.freshVirtual
+	}
+	run := k.session(why)
+	if why == nil && k.inTwoParts() { // the clock tells how long emulation takes
+		run.CountsOnly = true
+		run.Wants = func(s *plan.Setup) bool { return !showsTimes(s) && s.Shows != record.ShowsCosts }
+	}
+	return k.measure(ctx, run)
+}
+
+// runVirtual measures in virtual time what the plan wants of costs, where the
+// machines of run are emulated.
+func (k *kernelJob) runVirtual(ctx context.Context) error {
+	if k.boots() != nil {
+		return nil // run tells why
+	}
+	whole := &kernelJob{vmtestJob: k.vmtestJob, ref: k.ref, bundle: k.bundle}
+	if err := whole.configure(); err != nil || !whole.inTwoParts() {
+		return err
+	}
+	part := &kernelJob{vmtestJob: k.vmtestJob, ref: k.ref, bundle: k.bundle, virtual: true}
+	if err := part.configure(); err != nil {
+		return err
+	}
+	run := part.session(nil)
+	run.Wants = func(s *plan.Setup) bool { return showsTimes(s) || s.Shows != record.ShowsDelivery }
+	run.Why = func(err error) (record.Status, string) {
+		if t := k.nothing(); t != nil {
+			return t.Status, t.Reason
 		}
+		return k.why(err)
 	}
-	measured := 0
-	run := session.Run{
-		Fresh: fresh, Plan: k.plan, Kernel: of, Machine: have, Timeout: k.cfg.Limits.Request,
-		Seeds: k.Seeds, Phase: k.phase, Why: k.why,
-		Check: func(conn session.Conn, t *record.Trial) error {
-			return conn.(interface{ check(*record.Trial) error }).check(t)
-		},
-		Record: func(t *record.Trial) error {
-			if t.Status == record.OK {
-				measured++
-			}
-			return k.out.add(t)
-		},
-	}
-	err = run.Do(ctx)
-	k.show.Done(k.ref.Name, fmt.Sprintf("%d trials measured", measured))
-	if k.warm != nil {
-		err = errors.Join(err, k.warm.Close())
-	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", k.ref.Name, err)
+	err := part.measure(ctx, run)
+	if err != nil && k.nothing() != nil {
+		return nil // run tells why
 	}
 	return err
 }
 
+// nothing is a trial that tells why run has measured none, once it has returned; nil
+// if it has measured one, or has none to measure. What nothing can be measured of is so
+// for one reason, which other machines may meet in another way.
+func (k *kernelJob) nothing() *record.Trial {
+	<-k.over
+	if k.measured > 0 || k.first.ID == "" {
+		return nil
+	}
+	return &k.first
+}
+
+// inTwoParts reports whether costs are measured in virtual time, and what is
+// delivered in other machines.
+func (k *kernelJob) inTwoParts() bool { return k.Clock == clockAuto && k.cfg.Accel == machine.TCG }
+
+// showsTimes: a knee is a rate, and so a time.
+func showsTimes(s *plan.Setup) bool { return s.Sweep != nil }
+
+// session is a run of the whole plan in these machines, or of no trial for why.
+func (k *kernelJob) session(why error) *session.Run {
+	by := k.made()
+	run := &session.Run{
+		Plan: k.plan, Seeds: k.Seeds, Budget: k.Budget, Phase: k.phase, Why: k.why,
+		Kernel:  record.Kernel{Want: k.ref.Name},
+		Timeout: k.cfg.Limits.Request,
+		Machine: record.Machine{
+			Backend: by.name, Version: by.version, Accel: string(machine.TCG), Clock: k.clock(),
+			CPUs: k.CPUs, MemoryBytes: int64(k.Memory) << 20, Warm: !k.Cold || k.virtual,
+		},
+		Fresh: func(context.Context) (session.Conn, error) { return nil, why },
+		Check: func(conn session.Conn, t *record.Trial) error {
+			return conn.(interface{ check(*record.Trial) error }).check(t)
+		},
+	}
+	if b := k.bundle; b != nil {
+		of := &run.Kernel
+		of.Release, of.Source, of.Package, of.SHA256 = b.Release, b.Source, b.Package, b.SHA256
+		of.Config.Preempt, of.Config.HZ = b.Config.Preempt, b.Config.HZ
+	}
+	if why == nil {
+		m := &run.Machine
+		m.Accel, m.CPUModel, m.Command, m.CPUs = string(k.cfg.Accel), k.cfg.CPUModel(), k.command(), k.cfg.CPUs
+		run.Fresh = k.fresh
+		if k.cfg.Virtual {
+			run.Fresh = k.freshVirtual
+		}
+	}
+	return run
+}
+
+// measure does the run, and stores its trials.
+func (k *kernelJob) measure(ctx context.Context, run *session.Run) error {
+	run.Record = func(t *record.Trial) error {
+		if t.Status == record.OK {
+			k.measured++
+		}
+		if k.first.ID == "" {
+			k.first = *t
+		}
+		return k.out.add(t)
+	}
+	err := run.Do(ctx)
+	k.show.Done(k.name(), fmt.Sprintf("%d trials measured", k.measured))
+	if k.warm != nil {
+		err = errors.Join(err, k.warm.Close())
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", k.name(), err)
+	}
+	return err
+}
+
+// clock of these machines.
+func (k *kernelJob) clock() string {
+	switch {
+	case k.virtual:
+		return record.Virtual
+	case k.Clock == clockAuto:
+		return record.Wall
+	}
+	return k.Clock
+}
+
+// made says what makes these machines: virtme-ng none in virtual time.
+func (k *kernelJob) made() backend {
+	if k.virtual {
+		return backend{name: vmQEMU, version: k.qemuVersion}
+	}
+	return k.by
+}
+
 func (k *kernelJob) configure() error {
-	log, err := k.console(k.ref.Name)
+	name := k.ref.Name
+	if k.virtual {
+		name += "-virtual"
+	}
+	log, err := k.console(name)
 	if err != nil {
 		return err
 	}
@@ -218,12 +347,17 @@ func (k *kernelJob) configure() error {
 		QEMU: k.QEMU, Kernel: k.bundle.Image, Initramfs: k.initramfs, Console: log,
 		CPUs: k.CPUs, MemoryMiB: k.Memory, Append: k.Append,
 	}.Defaults()
-	k.cfg.Accel = k.accel(k.cfg, k.ref.Name).Accel // without virtme-ng: that takes less, and says the same
-	k.cfg.Limits = machine.LimitsOf(k.cfg.Accel)
-	if k.by.vng != nil {
-		k.cfg.VNG, k.cfg.Limits = k.by.vng, k.cfg.Limits.ForVNG()
+	virtual := k.clock() == record.Virtual
+	if virtual {
+		k.cfg.Accel, k.cfg.CPUs = machine.TCG, virtualCPUs
+	} else {
+		k.cfg.Accel = k.accel(k.cfg, k.ref.Name).Accel // without virtme-ng: that takes less, and says the same
 	}
-	if k.Clock == record.Virtual {
+	k.cfg.Limits = machine.LimitsOf(k.cfg.Accel)
+	if vng := k.made().vng; vng != nil {
+		k.cfg.VNG, k.cfg.Limits = vng, k.cfg.Limits.ForVNG()
+	}
+	if virtual {
 		k.cfg.Virtual, k.cfg.Seed, k.cfg.Limits = true, k.plan.Seed, k.cfg.Limits.ForVirtual()
 	}
 	k.cfg.Limits = k.cfg.Limits.With(k.BootTimeout, k.RequestTimeout)

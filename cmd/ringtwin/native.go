@@ -41,7 +41,7 @@ func (r *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.Trials(hostKernel, len(cpus)); err != nil {
+	if _, err := p.Setups(len(cpus)); err != nil {
 		return usageError{err}
 	}
 	if os.Geteuid() != 0 {
@@ -57,28 +57,30 @@ func (r *runCmd) Run(e *env) error {
 	}
 	show := progress.New(e.stderr)
 	defer show.End()
-	run := session.Run{
-		Fresh: func(context.Context) (session.Conn, error) { return nativeConn{}, nil }, SameBoot: true,
-		Plan:    p,
-		Kernel:  of,
-		Machine: have,
-		Timeout: requestTimeout(),
-		Phase:   func(name string) { show.Phase(hostKernel, name) },
-		Why: func(err error) (record.Status, string) {
-			if e.ctx.Err() != nil {
-				return record.Cancelled, firstLine(err)
-			}
-			return record.Failed, firstLine(err)
-		},
-		Record: out.add,
+	run := nativeSession(of, have)
+	run.Plan, run.Budget, run.Record = p, r.Budget, out.add
+	run.Phase = func(name string) { show.Phase(hostKernel, name) }
+	run.Why = func(err error) (record.Status, string) {
+		if e.ctx.Err() != nil {
+			return record.Cancelled, firstLine(err)
+		}
+		return record.Failed, firstLine(err)
 	}
 	err = run.Do(e.ctx)
 	show.End()
-	return out.conclude(e, []string{hostKernel}, []error{err}, func(err error) {
+	return out.conclude(e, []string{hostKernel}, []error{err}, r.Details, func(err error) {
 		if e.ctx.Err() == nil {
 			fmt.Fprintf(e.stderr, "ringtwin: %v\n", err)
 		}
 	})
+}
+
+// nativeSession measures on this kernel, in one boot.
+func nativeSession(of record.Kernel, have record.Machine) *session.Run {
+	return &session.Run{
+		Kernel: of, Machine: have, SameBoot: true, Timeout: requestTimeout(),
+		Fresh: func(context.Context) (session.Conn, error) { return nativeConn{}, nil },
+	}
 }
 
 // host is what is known of the machine that this program runs on.

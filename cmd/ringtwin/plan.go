@@ -2,16 +2,19 @@ package main
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
 )
 
 // planChoice is the flags that say what is measured.
 type planChoice struct {
-	Plan   string   `default:"quick" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
-	Set    []string `sep:"none" help:"Change an axis of the plan, in all its scenarios: payload_bytes=64,4096 or pairs=[[perf/every,ringbuf/batch=64]]. Repeatable." placeholder:"KEY=VALUE"`
-	Attach string   `help:"Where to hook in: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
-	Blocks int      `min:"1" max:"1000" help:"Blocks of four trials. Default: the plan's." placeholder:"N"`
+	Plan    string        `default:"quick" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
+	Set     []string      `sep:"none" help:"Change an axis of the plan, in all its scenarios: payload_bytes=64,4096 or pairs=[[perf/every,ringbuf/batch=64]]. Repeatable." placeholder:"KEY=VALUE"`
+	Attach  string        `help:"Where to hook in: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
+	Blocks  int           `min:"1" max:"1000" help:"Blocks of four trials. Default: the plan's, or as many as it takes to decide." placeholder:"N"`
+	Details bool          `help:"Show every comparison with all its figures, not the answer alone."`
+	Budget  time.Duration `default:"60s" min:"1ms" max:"24h" help:"How long blocks are begun on a kernel, to decide what one of each set-up has not." placeholder:"TIME"`
 }
 
 // load reads the plan and changes it as the flags say.

@@ -16,6 +16,7 @@ import (
 type reportCmd struct {
 	Files    []string `arg:"" name:"results" help:"results.jsonl files, of one run or of several." type:"existingfile"`
 	Markdown bool     `help:"Write Markdown, as for the summary of a CI job."`
+	Details  bool     `help:"Show every comparison with all its figures, not the answer alone."`
 	HTML     string   `name:"html" help:"Write a page with charts to this file too." placeholder:"FILE" type:"path"`
 	Expect   string   `help:"Kernels that must be there, as they were asked for: \"5.10 6.1\"." placeholder:"KERNELS"`
 }
@@ -44,11 +45,13 @@ func (r *reportCmd) Run(e *env) error {
 		}
 	}
 	comparisons := verdict.Compare(trials)
-	write := report.Terminal
+	var err error
 	if r.Markdown {
-		write = report.Markdown
+		err = report.Markdown(e.stdout, comparisons)
+	} else {
+		err = report.Terminal(e.stdout, comparisons, r.Details)
 	}
-	if err := write(e.stdout, comparisons); err != nil {
+	if err != nil {
 		return err
 	}
 	if r.HTML != "" {
@@ -90,12 +93,25 @@ func expect(comparisons []verdict.Comparison, want string) error {
 	return fmt.Errorf("kernel %s: missing", want)
 }
 
-// complete returns an error for each comparison that lacks trials.
+// complete returns an error for each kernel and plan that lack trials.
 func complete(comparisons []verdict.Comparison) error {
-	var errs []error
+	type job struct{ kernel, plan string }
+	type count struct{ measured, planned int }
+	var order []job
+	counts := map[job]*count{}
 	for i := range comparisons {
-		if c := &comparisons[i]; c.Measured() < c.Planned {
-			errs = append(errs, fmt.Errorf("kernel %s, plan %s: %d of %d trials measured", c.Kernel.Want, c.Plan, c.Measured(), c.Planned))
+		c := &comparisons[i]
+		at := job{c.Kernel.Want, c.Plan}
+		if counts[at] == nil {
+			order, counts[at] = append(order, at), &count{}
+		}
+		counts[at].measured += c.Measured()
+		counts[at].planned += c.Planned
+	}
+	var errs []error
+	for _, at := range order {
+		if n := counts[at]; n.measured < n.planned {
+			errs = append(errs, fmt.Errorf("kernel %s, plan %s: %d of %d trials measured", at.kernel, at.plan, n.measured, n.planned))
 		}
 	}
 	return errors.Join(errs...)

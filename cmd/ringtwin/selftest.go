@@ -13,7 +13,6 @@ import (
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/selftest"
-	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -201,12 +200,10 @@ func (s *selftestCmd) countAlarms(e *env, show *progress.Table) (alarms, error) 
 		show.Phase(hostKernel, fmt.Sprintf("%d of %d comparisons of a transport with itself", i+1, s.AA))
 		p.Seed = uint64(i)
 		var trials []record.Trial
-		run := session.Run{
-			Fresh: func(context.Context) (session.Conn, error) { return nativeConn{}, nil }, SameBoot: true,
-			Plan: p, Kernel: of, Machine: have, Timeout: requestTimeout(),
-			Why:    func(err error) (record.Status, string) { return record.Failed, firstLine(err) },
-			Record: func(t *record.Trial) error { trials = append(trials, *t); return nil },
-		}
+		run := nativeSession(of, have)
+		run.Plan = p
+		run.Why = func(err error) (record.Status, string) { return record.Failed, firstLine(err) }
+		run.Record = func(t *record.Trial) error { trials = append(trials, *t); return nil }
 		if err := run.Do(e.ctx); err != nil {
 			return alarms{}, err
 		}

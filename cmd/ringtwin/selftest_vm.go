@@ -118,8 +118,18 @@ func measureCells(
 		}
 	}
 	next()
-	request := session.Request{Trials: cells, WarmUps: warmUps}
-	err = conn.Do(ctx, request, time.Duration(len(cells)+warmUps)*timeout, func(body json.RawMessage) error {
+	var request session.Request
+	for range warmUps {
+		request.Trials = append(request.Trials, session.Timed{Cell: cells[0]})
+	}
+	for _, cell := range cells {
+		request.Trials = append(request.Trials, session.Timed{Cell: cell})
+	}
+	err = conn.Do(ctx, request, time.Duration(len(request.Trials))*timeout, func(body json.RawMessage) error {
+		if warmUps > 0 {
+			warmUps--
+			return nil
+		}
 		var got session.Measured
 		if err := json.Unmarshal(body, &got); err != nil {
 			return err

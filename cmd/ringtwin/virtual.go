@@ -56,6 +56,9 @@ const (
 	virtualCPUs = 1
 )
 
+// clockAuto is the flag's word for the clock that the machine has a use of.
+const clockAuto = "auto"
+
 // checkClock refuses what cannot be, and fills in what depends on the clock.
 func (v *vmtestCmd) checkClock() error {
 	if v.Clock != record.Virtual {

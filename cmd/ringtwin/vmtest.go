@@ -27,7 +27,7 @@ type vmtestCmd struct {
 
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p."`
 	Accel          string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	Clock          string        `default:"wall" enum:"wall,virtual" help:"What time is: the host's, or virtual, one nanosecond an instruction, where the same command gives the same results."`
+	Clock          string        `default:"auto" enum:"auto,wall,virtual" help:"What time is: the host's (wall), or virtual, one nanosecond an instruction, where the same command gives the same results. auto: the host's under KVM; where machines are emulated costs in virtual time, and what is delivered by counts, in machines of several CPUs."`
 	Seeds          int           `default:"1" min:"1" max:"1000" help:"In virtual time: measure the plan's blocks again with so many seeds in a row, each another phase of every trial against the kernel's timers." placeholder:"N"`
 	CPUs           int           `name:"cpus" min:"1" max:"255" help:"CPUs of a machine. Default: 2, and 1 in virtual time." placeholder:"N"`
 	Memory         int           `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB." placeholder:"MIB"`
@@ -45,13 +45,15 @@ func (v *vmtestCmd) Run(e *env) error {
 	}
 	p, err := v.load()
 	if err == nil {
-		p.Blocks *= v.Seeds
+		if v.Seeds > 1 {
+			p.Blocks = max(p.Blocks, 1) * v.Seeds
+		}
 		err = p.Check()
 	}
 	if err != nil {
 		return usageError{err}
 	}
-	if _, err := p.Trials("", v.CPUs); err != nil {
+	if _, err := p.Setups(v.CPUs); err != nil {
 		return usageError{err}
 	}
 	allowed, err := v.allowed()

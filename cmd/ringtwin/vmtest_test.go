@@ -46,7 +46,7 @@ func startStuck(t *testing.T, out, text string) (*exec.Cmd, *bytes.Buffer) {
 	if err := os.WriteFile(plan, []byte(stuckPlan), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return startVMTest(t, nil, out, text, "--plan", plan, testkernels.Name(t, testkernels.Usual))
+	return startVMTest(t, nil, out, text, "--plan", plan, "--clock", "wall", testkernels.Name(t, testkernels.Usual))
 }
 
 // startVMTest starts the main job, with more in its environment, and returns when it

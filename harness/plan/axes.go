@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,7 +46,13 @@ type Axes struct {
 	Fault list[string] `yaml:"fault,omitempty"`
 	// Sweep looks for the highest rate without loss, instead of rate_hz.
 	Sweep *Sweep `yaml:"sweep,omitempty"`
+	// Shows is what the set-ups are there for, which decides in what machines they
+	// are measured where one kind cannot show all: see [Setup.Shows].
+	Shows string `yaml:"shows,omitempty"`
 }
+
+// ShowsAll is the word for a set-up that shows delivery and costs.
+const ShowsAll = "all"
 
 // Sweep bisects the rates between two for the highest without loss.
 type Sweep struct {
@@ -171,6 +178,7 @@ func (a Axes) over(base Axes) Axes {
 	inherit(&a.ReaderStallMS, base.ReaderStallMS)
 	inherit(&a.ReaderDelayNS, base.ReaderDelayNS)
 	inherit(&a.Fault, base.Fault)
+	a.Shows = cmp.Or(a.Shows, base.Shows)
 	return a
 }
 
@@ -197,6 +205,7 @@ func defaults() Axes {
 		ReaderStallMS: list[int]{0},
 		ReaderDelayNS: list[int]{0},
 		Fault:         list[string]{""},
+		Shows:         ShowsAll,
 	}
 }
 
@@ -257,6 +266,9 @@ func (a *Axes) check() []refusal {
 		}
 	}
 	words("workload", a.Workload, []string{string(bpf.Execve), string(bpf.Storm)})
+	if a.Shows != "" {
+		refuse("shows", OneOf("", a.Shows, []string{ShowsAll, record.ShowsDelivery, record.ShowsCosts}))
+	}
 	words("placement", a.Placement, []string{Apart, Hot, Same, BackToBack})
 	within("events", a.Events, 1, maxEvents)
 	within("batch", a.Batch, 1, maxBatch)

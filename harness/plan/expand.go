@@ -12,9 +12,13 @@ import (
 
 // Setup is one pair of cells to compare.
 type Setup struct {
+	Number   int // of the plan, from 0
 	Scenario string
 	Cells    [2]record.Cell // A and B
 	Sweep    *Sweep
+	// Shows is what it is there for: [record.ShowsDelivery], [record.ShowsCosts], or
+	// empty for both.
+	Shows string
 }
 
 // point is a set-up before it is known how many CPUs there are.
@@ -23,9 +27,10 @@ type point struct {
 	cell  record.Cell // what both sides share
 	bytes int         // of the rings
 	sweep *Sweep
+	shows string
 }
 
-// trials is how many there are on one kernel.
+// trials is how many there are on one kernel, at least.
 func (p *Plan) trials() int {
 	n := 0
 	for _, s := range p.scenarios() {
@@ -38,7 +43,7 @@ func (p *Plan) trials() int {
 		for _, length := range []int{
 			len(s.Pairs), len(s.Workload), len(s.Events), len(s.Batch), rates, len(s.PayloadBytes),
 			len(s.RingBytesTotal) + len(s.RingBytesEach), len(s.Producers), len(s.Placement), len(s.FlushMS),
-			len(s.ReaderStallMS), len(s.ReaderDelayNS), len(s.Fault), p.Blocks, each,
+			len(s.ReaderStallMS), len(s.ReaderDelayNS), len(s.Fault), max(p.Blocks, 1), each,
 		} {
 			product = min(product*length, math.MaxInt32) // it is refused long before
 		}
@@ -53,7 +58,7 @@ func (s *Scenario) points() []point {
 	if s.Sweep != nil {
 		rates = list[float64]{0}
 	}
-	points := []point{{sweep: s.Sweep}}
+	points := []point{{sweep: s.Sweep, shows: s.Shows}}
 	points = times(points, s.Workload, func(p *point, v string) { p.cell.Workload = v })
 	points = times(points, s.PayloadBytes, func(p *point, v int) { p.cell.PayloadBytes = v })
 	points = times(points, s.Events, func(p *point, v int) { p.cell.Events = v })
@@ -95,7 +100,10 @@ func (p *Plan) Setups(cpus int) ([]Setup, error) {
 	var all []Setup
 	for _, s := range p.scenarios() {
 		for _, at := range s.points() {
-			setup := Setup{Scenario: s.Name, Sweep: at.sweep}
+			setup := Setup{Number: len(all), Scenario: s.Name, Sweep: at.sweep}
+			if at.shows != ShowsAll {
+				setup.Shows = at.shows
+			}
 			for i, side := range at.pair {
 				cell, err := at.cellOf(side, p.Attach, cpus)
 				if err != nil {
@@ -183,49 +191,34 @@ func floorPowerOfTwo(n int) int {
 // time.
 var orders = []string{"ABBA", "BAAB"}
 
-// Trials is what the plan wants of one kernel, in the order of execution, with
-// everything set that is known before: identity, cell and place. The trials of a
-// set-up in a block follow each other.
-func (p *Plan) Trials(kernel string, cpus int) ([]record.Trial, error) {
-	setups, err := p.Setups(cpus)
-	if err != nil {
-		return nil, err
-	}
+// Block is what the plan wants of a set-up on one kernel in one block, in the order
+// of execution, with everything set that is known before: identity, cell and place.
+func (p *Plan) Block(kernel string, setup *Setup, block int) []record.Trial {
 	first := rand.New(rand.NewPCG(p.Seed, 0)).IntN(2)
-	total := p.trials()
-	trials := make([]record.Trial, 0, total)
-	for block := range p.Blocks {
-		for i := range setups {
-			setup := &setups[i]
-			order := orders[(first+block)%2]
-			if setup.Sweep != nil {
-				order = order[:2] // AB or BA, at each step
-			}
-			positions := len(order)
-			if setup.Sweep != nil {
-				positions *= setup.Sweep.Steps
-			}
-			for position := range positions {
-				side := order[position%len(order)]
-				t := record.Trial{
-					Schema: record.Schema,
-					Cell:   setup.Cells[side-'A'],
-					Trial: record.Place{
-						Plan: p.Name, Setup: i, Scenario: setup.Scenario, Side: string(side), Trials: total,
-						Block: block, Position: position, Order: order, Seed: p.Seed,
-					},
-				}
-				t.ID = fmt.Sprintf("%s/%s", kernel, p.Name)
-				if len(setups) > 1 {
-					t.ID += fmt.Sprintf("/setup%d", i)
-				}
-				t.ID += fmt.Sprintf("/%s/block%d.%d", t.Cell.Transport, block, position)
-				if setup.Sweep != nil {
-					t.Trial.Step = position/len(order) + 1
-				}
-				trials = append(trials, t)
-			}
-		}
+	order := orders[(first+block)%2]
+	if setup.Sweep != nil {
+		order = order[:2] // AB or BA, at each step
 	}
-	return trials, nil
+	positions := len(order)
+	if setup.Sweep != nil {
+		positions *= setup.Sweep.Steps
+	}
+	trials := make([]record.Trial, positions)
+	for position := range trials {
+		side := order[position%len(order)]
+		t := record.Trial{
+			Schema: record.Schema,
+			Cell:   setup.Cells[side-'A'],
+			Trial: record.Place{
+				Plan: p.Name, Setup: setup.Number, Scenario: setup.Scenario, Shows: setup.Shows, Side: string(side),
+				Block: block, Position: position, Order: order, Seed: p.Seed,
+			},
+		}
+		t.ID = fmt.Sprintf("%s/%s/setup%d/%s/block%d.%d", kernel, p.Name, setup.Number, t.Cell.Transport, block, position)
+		if setup.Sweep != nil {
+			t.Trial.Step = position/len(order) + 1
+		}
+		trials[position] = t
+	}
+	return trials
 }

@@ -30,13 +30,18 @@ var plans embed.FS
 // Default is the name of the plan that runs when none is named.
 const Default = "quick"
 
+// Plain is the name of the plan with a single set-up, which others are told as
+// changes of.
+const Plain = "programs"
+
 // Plan is a space of set-ups.
 type Plan struct {
 	Name string `yaml:"name"`
 	// Attach is where the twins hook in; auto takes the first that works.
 	Attach string `yaml:"attach"`
-	// Blocks of each set-up: both sides twice, in the order ABBA or BAAB.
-	Blocks int    `yaml:"blocks"`
+	// Blocks of each set-up: both sides twice, in the order ABBA or BAAB. 0: as many
+	// as it takes to decide.
+	Blocks int    `yaml:"blocks,omitempty"`
 	Seed   uint64 `yaml:"seed"` // decides which order comes first
 	// Axes are those of all scenarios, or without any the plan's only one.
 	Axes      `yaml:",inline"`
@@ -80,7 +85,7 @@ func Load(nameOrPath string) (*Plan, error) {
 
 // Parse reads a plan. Unknown and repeated keys are refused.
 func Parse(text []byte) (*Plan, error) {
-	p := &Plan{Attach: string(bpf.AttachAuto), Blocks: 1, text: text}
+	p := &Plan{Attach: string(bpf.AttachAuto), text: text}
 	if err := decode(text, p); err != nil {
 		return nil, err
 	}
@@ -198,8 +203,8 @@ func (p *Plan) Check() error {
 		refuse("name", fmt.Errorf("%q, want letters, digits, dots, dashes and underscores", p.Name))
 	}
 	refuse("attach", OneOf("", p.Attach, append([]string{string(bpf.AttachAuto)}, names(bpf.AttachOrder())...)))
-	if p.Blocks < 1 || p.Blocks > maxBlocks {
-		refuse("blocks", fmt.Errorf("%d, want 1 to %d", p.Blocks, maxBlocks))
+	if p.Blocks < 0 || p.Blocks > maxBlocks {
+		refuse("blocks", fmt.Errorf("%d, want 1 to %d, or none to go on until it is decided", p.Blocks, maxBlocks))
 	}
 	if p.Scenarios != nil && len(p.Scenarios) == 0 {
 		refuse("scenarios", errors.New("an empty list: nothing would be measured"))

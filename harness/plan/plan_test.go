@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/harness/record"
 )
 
 func TestShippedPlansLoad(t *testing.T) {
@@ -22,7 +23,7 @@ func TestShippedPlansLoad(t *testing.T) {
 			t.Errorf("plan %s calls itself %s", name, p.Name)
 		}
 		for _, cpus := range []int{1, 2, 8} {
-			if _, err := p.Trials("6.1", cpus); err != nil {
+			if _, err := p.Setups(cpus); err != nil {
 				t.Errorf("%s on %d CPUs: %v", name, cpus, err)
 			}
 		}
@@ -39,7 +40,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := Load(path)
-	if err != nil || p.Name != "mine" || p.Attach != "auto" || p.Blocks != 1 {
+	if err != nil || p.Name != "mine" || p.Attach != "auto" || p.Blocks != 0 {
 		t.Errorf("plan %+v, %v", p, err)
 	}
 }
@@ -98,6 +99,7 @@ func TestParseRefuses(t *testing.T) {
 		"no scenario":      {good + "scenarios: []\n", "nothing would be measured"},
 		"negative rate":    {good + "rate_hz: -1\n", "rate_hz"},
 		"blocks":           {good + "blocks: -1\n", "line 4: blocks"},
+		"shows":            {good + "shows: cost\n", "line 4: shows: \"cost\", want one of all, delivery, costs (did you mean costs?)"},
 		"sweep":            {good + "sweep: {from_hz: 2, to_hz: 1, steps: 5}\n", "line 4: sweep"},
 		"key of a sweep":   {good + "sweep: {from: 2}\n", "from"},
 		"scenario twice":   {good + "scenarios: [{name: a}, {name: a}]\n", "there twice"},
@@ -177,10 +179,6 @@ scenarios:
 	}
 	if diff := cmp.Diff(map[string]int{"a": 2 * 2 * 2, "b": 2 * 3}, count); diff != "" {
 		t.Errorf("set-ups (-want +got):\n%s", diff)
-	}
-	trials, err := p.Trials("6.1", 2)
-	if err != nil || len(trials) != 4*len(setups) || trials[0].Trial.Trials != len(trials) {
-		t.Errorf("%d trials of %d, %v", len(trials), trials[0].Trial.Trials, err)
 	}
 }
 
@@ -284,9 +282,13 @@ func TestTrialsAlternate(t *testing.T) {
 	for seed := range uint64(20) {
 		p := parse(t, "name: x\nevents: 1\nblocks: 3\nring_bytes_total: 65536\n")
 		p.Seed = seed
-		trials, err := p.Trials("6.1", 2)
+		setups, err := p.Setups(2)
 		if err != nil {
 			t.Fatal(err)
+		}
+		var trials []record.Trial
+		for block := range 3 {
+			trials = append(trials, p.Block("6.1", &setups[0], block)...)
 		}
 		order := ""
 		ids := map[string]bool{}

@@ -7,12 +7,12 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Words are what [Plan.Set] makes the default plan of, for the set-up of these two
+// Words are what [Plan.Set] makes plan [Plain] of, for the set-up of these two
 // cells to be all that it has, on a machine with as many CPUs as theirs. What the
-// default plan has anyway is left out. Sweeps are not in cells, so rates are those
+// plan has anyway is left out. Sweeps are not in cells, so rates are those
 // of the cells.
 func Words(a, b *record.Cell) ([]string, error) {
-	p, err := Load(Default)
+	p, err := Load(Plain)
 	if err != nil {
 		return nil, err
 	}

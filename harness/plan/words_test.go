@@ -25,7 +25,7 @@ func TestWords(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				alone, err := Load(Default)
+				alone, err := Load(Plain)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -44,7 +44,7 @@ func TestWords(t *testing.T) {
 			}
 		}
 	}
-	p, err := Load(Default)
+	p, err := Load(Plain)
 	if err != nil {
 		t.Fatal(err)
 	}

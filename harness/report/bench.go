@@ -57,7 +57,7 @@ func benchUnits() []benchUnit {
 		case "bytes":
 			u.name += "-B"
 		case "share":
-			u.name = "lost/event"
+			u.name = m.Short + "/event"
 		case "Hz":
 			u.name += "-Hz"
 		}

@@ -26,7 +26,9 @@ type page struct {
 	Style     template.CSS
 	Measured  string
 	Complete  bool
-	Verdicts  []sentence
+	Answers   []answerText
+	Matrix    matrixText
+	Open      []string // what is not decided, and what it would take
 	Map       heatMap
 	Sweeps    []drawn
 	Policies  []drawn
@@ -40,8 +42,24 @@ type page struct {
 	Virtual   bool
 }
 
-// sentence is the recommendation for a kernel.
-type sentence struct{ Kernel, Machine, Count, Text string }
+// answerText is the answer for a kernel.
+type answerText struct {
+	Kernel, Use, Count string
+	Reasons            []string
+}
+
+// matrixText is the matrix, with a class and a mark in each cell, which say the same.
+type matrixText struct {
+	Over    string
+	Columns []column
+	Rows    []matrixRow
+	Legend  []string
+}
+
+type matrixRow struct {
+	Kernel, Use string
+	Cells       []matrixCell
+}
 
 // heatMap is the ratios of all set-ups: kernels by metrics.
 type heatMap struct {
@@ -83,11 +101,17 @@ type details struct {
 // in colour.
 func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 	p := page{Style: template.CSS(pageStyle), Measured: measuredLine(comparisons), Complete: true}
-	for _, r := range verdict.Recommend(comparisons) {
-		p.Complete = p.Complete && r.Measured == r.Planned
-		c := verdict.Comparison{Kernel: r.Kernel, Machine: r.Machine}
-		p.Verdicts = append(p.Verdicts, sentence{kernelName(&c), machineLine(&c), fmt.Sprintf("%d of %d trials measured", r.Measured, r.Planned), r.Sentence})
+	answers := verdict.Answers(comparisons)
+	for i := range answers {
+		a := &answers[i]
+		p.Complete = p.Complete && a.Measured == a.Planned
+		words := say(a)
+		p.Answers = append(p.Answers, answerText{a.Kernel.Want, words.Use, fmt.Sprintf("%d of %d trials measured", a.Measured, a.Planned), capitals(words.Reasons)})
+		for _, text := range words.Open {
+			p.Open = append(p.Open, a.Kernel.Want+", "+strings.TrimPrefix(text, "undecided, "))
+		}
 	}
+	p.Matrix = matrixTextOf(answers)
 	p.Map = heatMapOf(comparisons)
 	p.Sweeps, p.Policies, p.Trends = new(artist).sweeps(comparisons), new(artist).policies(comparisons), new(artist).trends(comparisons)
 	p.Latencies = new(artist).latencies(comparisons)
@@ -114,6 +138,19 @@ func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 		return fmt.Errorf("write HTML: %w", err)
 	}
 	return nil
+}
+
+func matrixTextOf(answers []verdict.Answer) matrixText {
+	m := matrixOf(answers)
+	text := matrixText{Over: m.Over, Columns: m.Columns, Legend: m.legend(answers)}
+	for i, kernel := range m.Kernels {
+		row := matrixRow{Kernel: kernel, Use: m.Use[i]}
+		for _, c := range m.Columns {
+			row.Cells = append(row.Cells, c.Cells[i])
+		}
+		text.Rows = append(text.Rows, row)
+	}
+	return text
 }
 
 // heatMapOf has a group a set-up, in the order of the comparisons.

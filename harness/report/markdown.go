@@ -17,13 +17,22 @@ const markdownBytes = 512 << 10
 func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Perf buffer and BPF ring buffer\n\n**%s**\n\n", measuredLine(comparisons))
-	answers := &limited{b: &b, left: markdownBytes / 8}
-	for _, r := range verdict.Recommend(comparisons) {
-		c := verdict.Comparison{Kernel: r.Kernel, Machine: r.Machine}
-		answers.add(fmt.Sprintf("- **%s** (%s; %d of %d trials measured): %s.\n", cell(kernelName(&c)), cell(machineLine(&c)), r.Measured, r.Planned, cell(r.Sentence)))
+	answers := verdict.Answers(comparisons)
+	said := &limited{b: &b, left: markdownBytes / 8}
+	for i := range answers {
+		a := &answers[i]
+		s := say(a)
+		said.add(fmt.Sprintf("- **%s: %s** (%d of %d trials measured)\n", cell(a.Kernel.Want), cell(s.text()), a.Measured, a.Planned))
 	}
-	answers.end("kernel")
+	said.end("kernel")
 	b.WriteString("\n")
+	if m := matrixOf(answers); len(m.Columns) > 0 {
+		markdownGrid(&b, m.table())
+		for _, text := range m.legend(answers) {
+			fmt.Fprintf(&b, "\n%s.\n", cell(text))
+		}
+		b.WriteString("\n")
+	}
 	overview(&b, comparisons)
 	sections := &limited{b: &b, left: markdownBytes - b.Len() - 200}
 	for i := range comparisons {
@@ -34,6 +43,18 @@ func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 	sections.end("set-up")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func markdownGrid(b *strings.Builder, g grid) {
+	for i, row := range append([][]string{g.Head}, g.Rows...) {
+		for _, text := range row {
+			b.WriteString("| " + cell(text) + " ")
+		}
+		b.WriteString("|\n")
+		if i == 0 {
+			b.WriteString(strings.Repeat("| --- ", len(g.Head)) + "|\n")
+		}
+	}
 }
 
 // limited adds text as long as there is room, and counts what there is none for.

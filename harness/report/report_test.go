@@ -47,7 +47,7 @@ func render(t *testing.T, write func(io.Writer) error) string {
 func TestGolden(t *testing.T) {
 	all := trials(t)
 	comparisons := verdict.Compare(all)
-	golden.Check(t, filepath.Join("testdata", "terminal.txt"), render(t, func(w io.Writer) error { return Terminal(w, comparisons) }))
+	golden.Check(t, filepath.Join("testdata", "terminal.txt"), render(t, func(w io.Writer) error { return Terminal(w, comparisons, true) }))
 	golden.Check(t, filepath.Join("testdata", "report.md"), render(t, func(w io.Writer) error { return Markdown(w, comparisons) }))
 	golden.Check(t, filepath.Join("testdata", "report.html"), render(t, func(w io.Writer) error { return HTML(w, comparisons) }))
 	golden.Check(t, filepath.Join("testdata", "bench.txt"), render(t, func(w io.Writer) error { return Bench(w, all) }))
@@ -118,7 +118,7 @@ func TestValue(t *testing.T) {
 }
 
 func TestNothing(t *testing.T) {
-	if got := render(t, func(w io.Writer) error { return Terminal(w, nil) }); !strings.HasPrefix(got, "0 of 0 trials measured") {
+	if got := render(t, func(w io.Writer) error { return Terminal(w, nil, true) }); !strings.HasPrefix(got, "0 of 0 trials measured") {
 		t.Errorf("got %q", got)
 	}
 }

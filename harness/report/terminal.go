@@ -5,19 +5,101 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// Terminal writes all comparisons as text of fixed width.
-func Terminal(w io.Writer, comparisons []verdict.Comparison) error {
+// Terminal writes what all comparisons come to as text of fixed width: an answer a
+// kernel, one table, and what is not as planned; with details every comparison too.
+func Terminal(w io.Writer, comparisons []verdict.Comparison, details bool) error {
 	var b strings.Builder
+	answers := verdict.Answers(comparisons)
+	for i := range answers {
+		s := say(&answers[i])
+		wrap(&b, answers[i].Kernel.Want+": "+s.text())
+		b.WriteString("\n")
+	}
+	m := matrixOf(answers)
+	if len(m.Columns) > 0 {
+		terminalGrid(&b, m.table())
+		b.WriteString("\n")
+	}
+	for _, text := range m.legend(answers) {
+		wrap(&b, text)
+	}
 	fmt.Fprintf(&b, "%s\n", measuredLine(comparisons))
-	for i := range comparisons {
-		terminalSection(&b, &comparisons[i])
+	if details {
+		for i := range comparisons {
+			terminalSection(&b, &comparisons[i])
+		}
+	} else {
+		terminalProblems(&b, comparisons)
 	}
 	_, err := io.WriteString(w, strings.Map(harmless, b.String()))
 	return err
+}
+
+// textWidth is how wide prose is on a terminal.
+const textWidth = 100
+
+// wrap writes text in lines, those after the first indented.
+func wrap(b *strings.Builder, text string) {
+	at := 0
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case at+1+n > textWidth:
+			b.WriteString("\n  ")
+			at = 2
+		default:
+			b.WriteString(" ")
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	b.WriteString("\n")
+}
+
+func terminalGrid(b *strings.Builder, g grid) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{g.Head}, g.Rows...) {
+		fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+	}
+	_ = t.Flush() // a Builder does not fail
+}
+
+// terminalProblems says of each kernel, once, what kept trials from being measured.
+func terminalProblems(b *strings.Builder, comparisons []verdict.Comparison) {
+	kernels := map[string]*verdict.Comparison{}
+	var order []string
+	for i := range comparisons {
+		c := &comparisons[i]
+		if len(c.Reasons) == 0 {
+			continue
+		}
+		of := kernels[c.Kernel.Want]
+		if of == nil {
+			of = &verdict.Comparison{Kernel: c.Kernel}
+			kernels[c.Kernel.Want] = of
+			order = append(order, c.Kernel.Want)
+		}
+		for _, r := range c.Reasons {
+			of.AddReason(r)
+		}
+	}
+	for _, want := range order {
+		fmt.Fprintf(b, "\n%s\n", kernelLine(kernels[want]))
+		terminalReasons(b, kernels[want].Reasons)
+	}
+}
+
+func terminalReasons(b *strings.Builder, reasons []verdict.Reason) {
+	for _, reason := range reasons {
+		fmt.Fprintf(b, "  %s (%s): %s\n", reason.Status, plural(len(reason.Trials), "trial"), indent(reason.Text))
+	}
 }
 
 // terminalSection writes one comparison.
@@ -32,9 +114,7 @@ func terminalSection(b *strings.Builder, c *verdict.Comparison) {
 		fmt.Fprintf(b, "  %s\n", note)
 	}
 	fmt.Fprintf(b, "  trials: %s\n", statusLine(c))
-	for _, reason := range c.Reasons {
-		fmt.Fprintf(b, "  %s (%s): %s\n", reason.Status, plural(len(reason.Trials), "trial"), indent(reason.Text))
-	}
+	terminalReasons(b, c.Reasons)
 }
 
 // harmless leaves out what would control a terminal: kernels and result files

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
@@ -30,7 +31,7 @@ func ratio(row *verdict.Row) string {
 	switch {
 	case row.Metric.Absolute:
 		show = func(x float64) string { return signed(value(row.Metric.Unit, x), x) }
-	case row.Metric.Margin < 0.01: // figures that repeat: show what a gate would
+	case row.Metric.Only == record.Virtual: // figures that repeat: show what a gate would
 		show = func(x float64) string { return fmt.Sprintf("%.4f", x) }
 	}
 	text := show(row.Ratio)
@@ -50,6 +51,9 @@ func signed(text string, x float64) string {
 	}
 	return text
 }
+
+// Value writes a figure with the unit that a person would choose.
+func Value(unit string, v float64) string { return value(unit, v) }
 
 // value writes a figure with the unit that a person would choose.
 func value(unit string, v float64) string {

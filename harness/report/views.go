@@ -196,51 +196,72 @@ func transportInk(transport string) int {
 	return 2
 }
 
-// trends are the ratios of the primary metrics over kernel versions.
+// stepShare is the least change from one kernel to the next that is marked: those of
+// a cost in virtual time repeat.
+const stepShare = 0.01
+
+// trends are what an event costs either side over kernel versions. What is not decided
+// has no point.
 func (a *artist) trends(comparisons []verdict.Comparison) []drawn {
 	var all []drawn
 	for _, trend := range verdict.Trends(comparisons) {
-		first := trend.Comparisons[0]
-		d := drawn{Title: fmt.Sprintf("%s: %s to %s", planName(first), first.B.Setup(), first.A.Setup()), Table: grid{Head: []string{"kernel"}}}
-		f := &figure{x: "kernel", y: over(first)}
-		var slugs []string
-		for i := range first.Rows {
-			if m := first.Rows[i].Metric; m.Primary && !m.Absolute {
-				slugs = append(slugs, m.Slug)
-				d.Table.Head = append(d.Table.Head, m.Name)
-				f.series = append(f.series, series{name: m.Name, number: len(f.series)})
+		for _, m := range shown(pointed(trend.Comparisons)) {
+			if m.PerEvent {
+				all = append(all, a.trend(&m, trend.Comparisons)...)
 			}
 		}
-		low, high := 1.0, 1.0
-		for at, c := range trend.Comparisons {
-			f.xTicks = append(f.xTicks, tick{float64(at), c.Kernel.Want})
-			line := []string{kernelName(c)}
-			for n, slug := range slugs {
-				row := c.Row(slug)
-				if row == nil || !(row.Ratio > 0) || math.IsInf(row.Ratio, 0) {
-					line = append(line, "-")
-					continue
-				}
-				line = append(line, ratio(row))
-				f.series[n].x, f.series[n].y = append(f.series[n].x, float64(at)), append(f.series[n].y, math.Log10(row.Ratio))
-				low, high = min(low, row.Ratio), max(high, row.Ratio)
-			}
-			d.Table.Rows = append(d.Table.Rows, line)
-		}
-		var some []series
-		for _, s := range f.series {
-			if len(s.x) > 0 {
-				some = append(some, s)
-			}
-		}
-		if f.series = some; len(some) == 0 {
-			continue
-		}
-		f.yTicks = decades(low, high, number)
-		a.draw(&d, f)
-		all = append(all, d)
 	}
 	return all
+}
+
+func pointed(from []*verdict.Comparison) []verdict.Comparison {
+	var all []verdict.Comparison
+	for _, c := range from {
+		all = append(all, *c)
+	}
+	return all
+}
+
+// trend is one cost over versions: none where fewer than two kernels have a figure.
+func (a *artist) trend(m *verdict.Metric, comparisons []*verdict.Comparison) []drawn {
+	first := comparisons[0]
+	d := drawn{
+		Title: fmt.Sprintf("%s, %s", planName(first), m.Name),
+		Table: grid{Head: []string{"kernel", first.A.Label, "change", first.B.Label, "change", over(first)}},
+	}
+	f := &figure{x: "kernel", y: m.Name, series: []series{{name: first.A.Label}, {name: first.B.Label, number: 1}}}
+	high, points := 0.0, 0
+	last := [2]float64{math.NaN(), math.NaN()}
+	for at, c := range comparisons {
+		f.xTicks = append(f.xTicks, tick{float64(at), c.Kernel.Want})
+		line := []string{kernelName(c)}
+		row := c.Row(m.Slug)
+		if row == nil || row.Verdict == verdict.Inconclusive || row.Verdict == verdict.NoVerdict {
+			d.Table.Rows = append(d.Table.Rows, append(line, "-", "", "-", "", "-"))
+			continue
+		}
+		points++
+		for n, figure := range []float64{row.A, row.B} {
+			f.series[n].x, f.series[n].y = append(f.series[n].x, float64(at)), append(f.series[n].y, figure)
+			line = append(line, value(m.Unit, figure), step(last[n], figure))
+			last[n], high = figure, max(high, figure)
+		}
+		d.Table.Rows = append(d.Table.Rows, append(line, ratio(row)))
+	}
+	if points < 2 {
+		return nil
+	}
+	f.yTicks = linear(0, high, func(v float64) string { return value(m.Unit, v) })
+	a.draw(&d, f)
+	return []drawn{d}
+}
+
+// step is the change from one kernel to the next, where it is one.
+func step(before, here float64) string {
+	if change := here/before - 1; math.Abs(change) > stepShare { // NaN is not
+		return fmt.Sprintf("%+.1f %%", 100*change)
+	}
+	return ""
 }
 
 // repeat is the command that measures a set-up again; of a sweep, whose rates are
@@ -257,14 +278,15 @@ func repeat(c *verdict.Comparison) string {
 	case m.Clock == record.Virtual:
 		text += " --clock virtual"
 	case m.Backend == "vng":
-		text += " --vm vng --accel " + quoted(m.Accel)
+		text += " --clock wall --vm vng --accel " + quoted(m.Accel)
 	case m.Backend != "host" && m.Accel != "":
-		text += " --accel " + quoted(m.Accel)
+		text += " --clock wall --accel " + quoted(m.Accel)
 	}
 	words, err := plan.Words(&c.A.Cell, &c.B.Cell)
 	if c.Sweep() || err != nil || c.A.Cell.Workload == "" {
 		return text + " --plan " + quoted(c.Plan)
 	}
+	text += " --plan " + plan.Plain
 	if attach := c.A.Cell.Attach; attach != "" {
 		text += " --attach " + quoted(attach)
 	}

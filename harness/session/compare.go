@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -12,24 +11,25 @@ import (
 )
 
 // comparePrograms is how many programs the comparison starts.
-const comparePrograms = 60
+const comparePrograms = 30
 
 // ErrDiffer is returned when the twins, attached to the same programs, did not
 // deliver the same events, or not those that the programs must cause.
 var ErrDiffer = errors.New("the twins do not agree")
 
-// compare has both twins deliver the very same programs. What came of it
-// becomes a line in the ledger of every trial of this boot: if the twins do not
-// agree about the same programs, no comparison of theirs means anything.
-func (r *Run) compare(ctx context.Context, conn Conn, cell record.Cell) (record.Invariant, error) {
-	cell = record.Cell{Attach: cell.Attach, Workload: string(bpf.Execve), Events: comparePrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, bpf.EventBytes)}
-	line := record.Invariant{Invariant: "both twins deliver the same programs, all of them"}
-	got, err := ask[trial.Comparison](ctx, conn, Request{Compare: &cell}, r.Timeout)
-	if err != nil {
-		return line, fmt.Errorf("compare twins: %w", err)
+// compared is the load that both twins are attached to at once.
+func compared(cell record.Cell) record.Cell {
+	return record.Cell{Workload: string(bpf.Execve), Events: comparePrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, bpf.EventBytes)}
+}
+
+// compare makes of it a line in the ledger of every trial of this kernel: if the
+// twins do not agree about the same programs, no comparison of theirs means anything.
+func compare(got trial.Comparison) (record.Invariant, error) {
+	err := Differ(got)
+	line := record.Invariant{
+		Invariant: "both twins deliver the same programs, all of them",
+		Holds:     err == nil, Detail: fmt.Sprintf("%d programs", len(got.Truth)),
 	}
-	err = Differ(got)
-	line.Holds, line.Detail = err == nil, fmt.Sprintf("%d programs", len(got.Truth))
 	if err != nil {
 		line.Detail += ", and they differ"
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -17,17 +18,9 @@ const warmUpEvents = 200
 
 // warmUp measures each transport once and forgets it: the first trial pays for
 // what the kernel and the harness do only once.
-func (r *Run) warmUp(ctx context.Context, conn Conn, trials []record.Trial) error {
-	seen := map[string]bool{}
-	for _, t := range trials {
-		if seen[t.Trial.Side] {
-			continue
-		}
-		seen[t.Trial.Side] = true
+func (r *running) warmUp(ctx context.Context, conn Conn, trials []record.Trial) error {
+	for _, t := range warmUps(trials) {
 		r.phase("warm-up, " + t.Cell.Transport)
-		t.Cell.ReaderStallMS, t.Cell.RateHz = 0, 0
-		share := t.Cell.Batch * t.Cell.Producers
-		t.Cell.Events = min(t.Cell.Events, max(warmUpEvents/share, 1)*share)
 		if err := r.measure(ctx, conn, &t); err != nil {
 			return err
 		}
@@ -35,19 +28,109 @@ func (r *Run) warmUp(ctx context.Context, conn Conn, trials []record.Trial) erro
 	return nil
 }
 
+// warmUps are trials of either side, with as many events as are enough.
+func warmUps(trials []record.Trial) []record.Trial {
+	var all []record.Trial
+	seen := map[string]bool{}
+	for _, t := range trials {
+		if seen[t.Trial.Side] {
+			continue
+		}
+		seen[t.Trial.Side] = true
+		t.Cell.ReaderStallMS, t.Cell.RateHz = 0, 0
+		share := t.Cell.Batch * t.Cell.Producers
+		t.Cell.Events = min(t.Cell.Events, max(warmUpEvents/share, 1)*share)
+		all = append(all, t)
+	}
+	return all
+}
+
 // measure fills in a trial: what was measured, and its ledger.
-func (r *Run) measure(ctx context.Context, conn Conn, t *record.Trial) error {
+func (r *running) measure(ctx context.Context, conn Conn, t *record.Trial) error {
 	// The host's clock: that of a machine that is made of a saved one stood
 	// still since then.
 	t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
-	request, runs := Request{Trial: &t.Cell}, 1
-	if r.virtual() {
-		request.WarmUps, request.PhaseNS = 1, phase(&t.Trial)
-		runs++
+	request, timeout := Request{Trials: []Timed{{Cell: t.Cell}}}, r.Timeout+runTime(&t.Cell)
+	if r.virtual() { // a sweep's: once to warm up
+		request.Trials = append(request.Trials, Timed{t.Cell, phase(&t.Trial)})
+		timeout += runTime(&t.Cell)
 	}
-	got, err := ask[Measured](ctx, conn, request, r.Timeout+time.Duration(runs)*runTime(&t.Cell))
+	answers := 0
+	err := conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
+		if answers++; answers < len(request.Trials) {
+			return nil
+		}
+		return r.take(t, body)
+	})
+	if err == nil && answers != len(request.Trials) {
+		err = fmt.Errorf("%d answers, want %d", answers, len(request.Trials))
+	}
 	if err != nil {
 		return fmt.Errorf("trial %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// measureTogether measures a block in one request, for in virtual time each is
+// served by a machine of its own: a warm-up of either side, and then the trials. It
+// returns how many of the trials were recorded.
+func (r *running) measureTogether(ctx context.Context, conn Conn, trials []record.Trial) (done int, err error) {
+	var request Request
+	timeout := r.Timeout
+	warm := warmUps(trials)
+	for _, t := range warm {
+		request.Trials = append(request.Trials, Timed{Cell: t.Cell})
+		timeout += runTime(&t.Cell)
+	}
+	for i := range trials {
+		t := &trials[i]
+		request.Trials = append(request.Trials, Timed{t.Cell, phase(&t.Trial)})
+		timeout += runTime(&t.Cell)
+	}
+	begin := func() {
+		if done < len(trials) {
+			t := &trials[done]
+			t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
+			r.phase(r.progress(t, done+1, len(trials)))
+		}
+	}
+	answers := 0
+	r.phase("warm-up")
+	err = conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
+		if answers++; answers <= len(warm) {
+			if answers == len(warm) {
+				begin()
+			}
+			return nil
+		}
+		if done == len(trials) {
+			return errors.New("more answers than trials")
+		}
+		t := &trials[done]
+		if err := r.take(t, body); err != nil {
+			return fmt.Errorf("trial %s: %w", t.ID, err)
+		}
+		if err := r.settle(conn, t); err != nil {
+			return err
+		}
+		done++
+		begin()
+		return nil
+	})
+	if err == nil && done < len(trials) {
+		err = fmt.Errorf("%d answers, want %d", answers, len(request.Trials))
+	}
+	if err != nil && done < len(trials) {
+		err = fmt.Errorf("trial %s: %w", trials[done].ID, err)
+	}
+	return done, err
+}
+
+// take fills in a trial from the answer to it.
+func (r *running) take(t *record.Trial, body json.RawMessage) error {
+	var got Measured
+	if err := json.Unmarshal(body, &got); err != nil {
+		return err
 	}
 	t.Status, t.Reason = got.Status, got.Reason
 	if got.Trial == nil {
@@ -57,16 +140,17 @@ func (r *Run) measure(ctx context.Context, conn Conn, t *record.Trial) error {
 	t.Counts, t.Latency, t.Intended, t.Cost, t.Rate, t.Memory = from.Counts, from.Latency, from.Intended, from.Cost, from.Rate, from.Memory
 	t.Disturbance = from.Disturbance
 	if r.virtual() {
-		instructions(t.Cost)
+		instructions(t.Cost, &t.Cell)
 	}
 	t.Ledger = ledger.Check(&t.Cell, t.Counts)
 	return nil
 }
 
 // instructions says in virtual time, where each takes a nanosecond, what the cost
-// in time is: of the producer above the control, or where there is none in the
-// program alone, the two clock readings of the kernel's statistics included.
-func instructions(c *record.Cost) {
+// in time is: of the producer above the control; where it is paced, of the program
+// alone above an empty one; and where there is no control, of the program with the two
+// clock readings of the kernel's statistics.
+func instructions(c *record.Cost, cell *record.Cell) {
 	switch {
 	case c.ProducerCPUMedianNSPerEvent != 0:
 		// The median, because the mean has the timer's interrupts in it, of which
@@ -75,7 +159,7 @@ func instructions(c *record.Cost) {
 	case c.ControlNSPerTrigger != 0:
 		c.InstructionsPerEvent = c.ProducerCPUNSPerEvent
 	default:
-		c.InstructionsPerEvent = c.ProducerNSPerEvent
+		c.InstructionsPerEvent = c.ProducerNSPerEvent - c.ControlRunNS/float64(max(cell.Batch, 1))
 	}
 	c.ConsumerInstructionsPerEvent = c.ConsumerCPUNSPerEvent
 }
@@ -116,18 +200,4 @@ func runTime(cell *record.Cell) time.Duration {
 		each = 2 * time.Millisecond
 	}
 	return d + time.Duration(cell.Events)*(each+time.Duration(cell.ReaderDelayNS))
-}
-
-// ask sends a request that has one answer.
-func ask[T any](ctx context.Context, conn Conn, request Request, timeout time.Duration) (T, error) {
-	var answer T
-	answers := 0
-	err := conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
-		answers++
-		return json.Unmarshal(body, &answer)
-	})
-	if err == nil && answers != 1 {
-		err = fmt.Errorf("%d answers, want one", answers)
-	}
-	return answer, err
 }

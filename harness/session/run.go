@@ -11,6 +11,8 @@ import (
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
 // Conn carries requests to one kernel under test.
@@ -22,22 +24,30 @@ type Conn interface {
 	Close() error
 }
 
-// Run measures a plan on one kernel.
+// Run measures a plan on one kernel, in machines of one kind.
 type Run struct {
+	Plan    *plan.Plan
+	Kernel  record.Kernel
+	Machine record.Machine
 	// Fresh starts the kernel anew: each block is measured in a boot of its
-	// own, so that blocks are independent, and a crash costs one block.
+	// own, so that blocks are independent, and a crash costs one block. Where only
+	// counts are kept, the set-ups of a round share one.
 	Fresh func(context.Context) (Conn, error)
 	// SameBoot says that Fresh starts nothing: set-ups warm up in the first block
 	// alone.
 	SameBoot bool
-	Plan     *plan.Plan
-	Kernel   record.Kernel
-	Machine  record.Machine
+	// Timeout of one request, beyond the time that the plan itself asks for.
+	Timeout time.Duration
+	// Wants tells which set-ups are measured; nil: all.
+	Wants func(*plan.Setup) bool
+	// CountsOnly leaves out what these machines' clock says.
+	CountsOnly bool
 	// Seeds is how many seeds share the plan's blocks, if more than one: each has
 	// as many in a row, and the first is the plan's.
 	Seeds int
-	// Timeout of one request, beyond the time that the plan itself asks for.
-	Timeout time.Duration
+	// Budget is how long blocks are begun, where the plan has no number of them: one
+	// of each set-up in any case, and more of what is not decided.
+	Budget time.Duration
 	// Phase is told what begins, in a few words. It may be nil.
 	Phase func(name string)
 	// Why is the status, and the reason in a line, of trials that an error of
@@ -54,118 +64,207 @@ type Run struct {
 // measured after that.
 var ErrStore = errors.New("a trial was measured and could not be stored")
 
-// Do runs the plan: probe and comparison, then the blocks. Every trial of the
-// plan is recorded, whatever happens, unless recording fails. The error is
+// job is one set-up.
+type job struct {
+	plan.Setup
+	blocks int            // that were begun
+	trials []record.Trial // of them
+	failed bool           // a trial of the last block was not measured
+}
+
+// running is a run in progress.
+type running struct {
+	*Run
+	facts   Facts
+	same    record.Invariant
+	planned int  // trials, until now
+	conn    Conn // of a machine that goes on, for the next block
+	ended   bool // nothing can be stored any more
+}
+
+// Do runs the plan: probe and comparison, then the blocks. Every trial that was
+// planned is recorded, whatever happens, unless recording fails. The error is
 // [ErrDiffer], or that of a connection, or both.
-func (r *Run) Do(ctx context.Context) error {
-	trials, err := r.Plan.Trials(r.Kernel.Want, r.Machine.CPUs)
-	if err != nil {
+func (r *Run) Do(ctx context.Context) (err error) {
+	run := &running{Run: r}
+	jobs, err := run.jobs()
+	if err != nil || len(jobs) == 0 {
 		return err
 	}
-	for i := range trials {
-		place := &trials[i].Trial
-		place.Seed += uint64(place.Block * max(r.Seeds, 1) / r.Plan.Blocks)
+	err = run.look(ctx, jobs[0])
+	defer func() { err = errors.Join(err, run.release()) }()
+	if err != nil && !errors.Is(err, ErrDiffer) {
+		status, reason := r.Why(err)
+		return errors.Join(err, run.recordPlanned(jobs, status, reason))
 	}
-	facts, same, differ := r.look(ctx, trials[0].Cell)
-	if differ != nil && !errors.Is(differ, ErrDiffer) {
-		status, reason := r.Why(differ)
-		return errors.Join(differ, r.recordAll(r.known(trials, facts), status, reason))
+	if run.facts.Status != record.OK {
+		return errors.Join(err, run.recordPlanned(jobs, run.facts.Status, run.facts.Reason))
 	}
-	trials = r.known(trials, facts)
-	if facts.Status != record.OK {
-		return r.recordAll(trials, facts.Status, facts.Reason)
-	}
-	errs := []error{differ}
-	sweeps, err := r.sweeps()
-	if err != nil {
-		return err
-	}
-	for len(trials) > 0 {
-		n := blockLen(trials)
-		err := r.block(ctx, trials[:n], same, sweeps[trials[0].Trial.Setup])
-		errs = append(errs, err)
-		if errors.Is(err, ErrStore) {
-			break
-		}
-		trials = trials[n:]
-	}
-	return errors.Join(errs...)
+	return errors.Join(err, run.rounds(ctx, jobs))
 }
 
-// sweeps are those of the set-ups that have one, by their numbers.
-func (r *Run) sweeps() (map[int]*plan.Sweep, error) {
+// jobs are the set-ups that are measured.
+func (r *running) jobs() ([]*job, error) {
 	setups, err := r.Plan.Setups(r.Machine.CPUs)
-	sweeps := map[int]*plan.Sweep{}
-	for i, s := range setups {
-		sweeps[i] = s.Sweep
+	if err != nil {
+		return nil, err
 	}
-	return sweeps, err
-}
-
-// blockLen is how many trials, from the first on, are of one set-up in one block:
-// they share a boot.
-func blockLen(trials []record.Trial) int {
-	first := trials[0].Trial
-	n := slices.IndexFunc(trials, func(t record.Trial) bool { return t.Trial.Setup != first.Setup || t.Trial.Block != first.Block })
-	if n < 0 {
-		return len(trials)
-	}
-	return n
-}
-
-// known fills in what a trial's record says of where it ran.
-func (r *Run) known(trials []record.Trial, facts Facts) []record.Trial {
-	if facts.Release != "" {
-		r.Kernel.Release, r.Kernel.Config.BTF = facts.Release, facts.BTF
-	}
-	for i := range trials {
-		trials[i].Kernel, trials[i].Machine = r.Kernel, r.Machine
-		if facts.Status == record.OK {
-			trials[i].Cell.Attach = string(facts.Attach)
+	var jobs []*job
+	for _, setup := range setups {
+		if r.Wants == nil || r.Wants(&setup) {
+			jobs = append(jobs, &job{Setup: setup})
+			r.planned += max(r.Plan.Blocks, 1) * len(r.Plan.Block(r.Kernel.Want, &setup, 0))
 		}
 	}
+	return jobs, nil
+}
+
+// rounds measures a block of every job that still needs one, again and again.
+func (r *running) rounds(ctx context.Context, jobs []*job) error {
+	var errs []error
+	deadline := time.Now().Add(r.Budget)
+	for round := 0; ; round++ {
+		begun := false
+		for _, j := range jobs {
+			if !r.wants(j, round, deadline) {
+				continue
+			}
+			begun = true
+			errs = append(errs, r.block(ctx, j))
+			if r.ended {
+				return errors.Join(errs...)
+			}
+		}
+		errs = append(errs, r.release())
+		if !begun {
+			return errors.Join(errs...)
+		}
+	}
+}
+
+// wants tells whether the job gets a block in that round.
+func (r *running) wants(j *job, round int, deadline time.Time) bool {
+	switch {
+	case r.Plan.Blocks > 0:
+		return round < r.Plan.Blocks
+	case round == 0:
+		return true
+	case r.virtual() && round == mostVirtual:
+		return false
+	}
+	return !j.failed && time.Now().Before(deadline) && verdict.Open(j.trials)
+}
+
+// mostVirtual is how many blocks virtual time is given to decide: what repeats
+// exactly, and so many phases leave open, takes hundreds. It ends before the budget
+// does, so that the same command measures the same blocks.
+const mostVirtual = 8
+
+// plan are the trials of the job's next block.
+func (r *running) plan(j *job) []record.Trial {
+	trials := r.Plan.Block(r.Kernel.Want, &j.Setup, j.blocks)
+	if j.blocks >= max(r.Plan.Blocks, 1) {
+		r.planned += len(trials)
+	}
+	for i := range trials {
+		t := &trials[i]
+		t.Kernel, t.Machine, t.Trial.Trials = r.Kernel, r.Machine, r.planned
+		if r.facts.Release != "" {
+			t.Kernel.Release, t.Kernel.Config.BTF = r.facts.Release, r.facts.BTF
+		}
+		if r.facts.Status == record.OK {
+			t.Cell.Attach = string(r.facts.Attach)
+		}
+		if r.Plan.Blocks > 0 {
+			t.Trial.Seed += uint64(t.Trial.Block * max(r.Seeds, 1) / r.Plan.Blocks)
+		}
+	}
+	j.blocks++
 	return trials
 }
 
-// look asks a fresh kernel what it can do, and compares the twins on it.
-func (r *Run) look(ctx context.Context, cell record.Cell) (facts Facts, same record.Invariant, err error) {
-	conn, err := r.Fresh(ctx)
-	if err != nil {
-		return facts, same, err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	r.phase("probe")
-	attach := bpf.Attach(r.Plan.Attach)
-	facts, err = ask[Facts](ctx, conn, Request{Probe: &attach}, r.Timeout)
-	if err != nil || facts.Status != record.OK {
-		return facts, same, err
-	}
-	cell.Attach = string(facts.Attach)
-	r.phase("same programs under both twins")
-	same, err = r.compare(ctx, conn, cell)
-	return facts, same, err
-}
-
-// block measures the trials of a block on a fresh kernel. If that fails, the
-// rest of the block is recorded with the reason.
-func (r *Run) block(ctx context.Context, trials []record.Trial, same record.Invariant, sweep *plan.Sweep) error {
-	done, err := r.measureBlock(ctx, trials, same, sweep)
-	if err == nil || done == len(trials) || errors.Is(err, ErrStore) {
+// look asks a fresh kernel what it can do, and compares the twins on it. The first
+// block goes on from there.
+func (r *running) look(ctx context.Context, first *job) (err error) {
+	if r.conn, err = r.Fresh(ctx); err != nil {
+		r.conn = nil
 		return err
 	}
-	status, reason := r.Why(err)
-	return errors.Join(err, r.recordAll(trials[done:], status, reason))
+	r.phase("probe")
+	attach, cell := bpf.Attach(r.Plan.Attach), compared(first.Cells[0])
+	var got *trial.Comparison
+	answers := 0
+	err = r.conn.Do(ctx, Request{Probe: &attach, Compare: &cell}, 2*r.Timeout, func(body json.RawMessage) error {
+		switch answers++; answers {
+		case 1:
+			r.phase("same programs under both twins")
+			return json.Unmarshal(body, &r.facts)
+		case 2:
+			return json.Unmarshal(body, &got)
+		}
+		return errors.New("more answers than questions")
+	})
+	if err != nil {
+		return fmt.Errorf("probe, and compare twins: %w", err)
+	}
+	if r.facts.Status == "" || r.facts.Status == record.OK && got == nil {
+		return fmt.Errorf("probe, and compare twins: %d answers, want 2", answers)
+	}
+	if got != nil {
+		r.same, err = compare(*got)
+	}
+	return err
+}
+
+// release ends the machine that is kept, if there is one.
+func (r *running) release() error {
+	conn := r.conn
+	if r.conn = nil; conn == nil {
+		return nil
+	}
+	return conn.Close()
+}
+
+// block measures the job's next block on a fresh kernel. If that fails, the rest of
+// the block is recorded with the reason.
+func (r *running) block(ctx context.Context, j *job) error {
+	trials := r.plan(j)
+	done, err := r.measureBlock(ctx, j, trials)
+	if err != nil && done < len(trials) && !r.ended {
+		status, reason := r.Why(err)
+		err = errors.Join(err, r.recordAll(trials[done:], status, reason))
+	}
+	j.trials = append(j.trials, trials...)
+	j.failed = failed(trials)
+	return err
+}
+
+// failed reports whether one of the trials was not measured.
+func failed(trials []record.Trial) bool {
+	return slices.ContainsFunc(trials, func(t record.Trial) bool { return t.Status != record.OK })
 }
 
 // measureBlock returns how many of the trials were recorded.
-func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same record.Invariant, sweep *plan.Sweep) (done int, err error) {
-	conn, err := r.Fresh(ctx)
-	if err != nil {
-		return 0, err
+func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Trial) (done int, err error) {
+	conn := r.conn
+	if r.conn = nil; conn == nil {
+		if conn, err = r.Fresh(ctx); err != nil {
+			return 0, err
+		}
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	// In virtual time each request is served by a machine of its own.
-	if !r.virtual() && (!r.SameBoot || trials[0].Trial.Block == 0) {
+	defer func() {
+		if err == nil && r.CountsOnly && !failed(trials) { // the next set-up's counts do not depend on these
+			r.conn = conn
+			return
+		}
+		err = errors.Join(err, conn.Close())
+	}()
+	if r.virtual() && j.Sweep == nil {
+		return r.measureTogether(ctx, conn, trials)
+	}
+	// In virtual time each request is served by a machine of its own. What is done once
+	// and not again takes time, and changes no count.
+	if !r.virtual() && !r.CountsOnly && (!r.SameBoot || trials[0].Trial.Block == 0) {
 		if err := r.warmUp(ctx, conn, trials); err != nil {
 			return 0, err
 		}
@@ -173,8 +272,8 @@ func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same reco
 	sides := map[string]*plan.Bisection{}
 	for i := range trials {
 		t := &trials[i]
-		r.phase(progress(t, r.Plan.Blocks, i+1, len(trials)))
-		if sweep != nil {
+		r.phase(r.progress(t, i+1, len(trials)))
+		if sweep := j.Sweep; sweep != nil {
 			if sides[t.Trial.Side] == nil {
 				sides[t.Trial.Side] = plan.NewBisection(sweep)
 			}
@@ -183,27 +282,39 @@ func (r *Run) measureBlock(ctx context.Context, trials []record.Trial, same reco
 		if err := r.measure(ctx, conn, t); err != nil {
 			return i, err
 		}
-		if sweep != nil && t.Counts != nil {
-			sides[t.Trial.Side].Saw(t.Cell.RateHz, t.Counts.FailedTotal()+t.Counts.Misses > 0)
+		if j.Sweep != nil && t.Counts != nil {
+			sides[t.Trial.Side].Saw(t.Cell.RateHz, t.Counts.FailedTotal() > 0)
 		}
-		if t.Counts != nil {
-			settle(t, same)
-		}
-		if r.Check != nil {
-			if err := r.Check(conn, t); err != nil {
-				return i, err
-			}
-		}
-		if err := r.record(t); err != nil {
+		if err := r.settle(conn, t); err != nil {
 			return i, err
 		}
 	}
 	return len(trials), nil
 }
 
+// settle decides on the status of what was measured, and records it.
+func (r *running) settle(conn Conn, t *record.Trial) error {
+	if t.Counts != nil {
+		settle(t, r.same)
+	}
+	if r.CountsOnly {
+		t.Latency, t.Intended, t.Cost, t.Rate, t.Disturbance = nil, nil, nil, nil, nil
+	}
+	if r.Check != nil {
+		if err := r.Check(conn, t); err != nil {
+			return err
+		}
+	}
+	return r.record(t)
+}
+
 // progress says which trial is measured.
-func progress(t *record.Trial, blocks, i, n int) string {
-	text := fmt.Sprintf("block %d of %d, trial %d of %d, %s", t.Trial.Block+1, blocks, i, n, t.Cell.Transport)
+func (r *running) progress(t *record.Trial, i, n int) string {
+	text := fmt.Sprintf("block %d", t.Trial.Block+1)
+	if r.Plan.Blocks > 0 {
+		text += fmt.Sprintf(" of %d", r.Plan.Blocks)
+	}
+	text += fmt.Sprintf(", trial %d of %d, %s", i, n, t.Cell.Transport)
 	if t.Trial.Scenario != "" {
 		text = t.Trial.Scenario + ", " + text
 	}
@@ -216,7 +327,19 @@ func (r *Run) phase(name string) {
 	}
 }
 
-func (r *Run) recordAll(trials []record.Trial, status record.Status, reason string) error {
+// recordPlanned records every trial that is planned from the start.
+func (r *running) recordPlanned(jobs []*job, status record.Status, reason string) error {
+	for range max(r.Plan.Blocks, 1) {
+		for _, j := range jobs {
+			if err := r.recordAll(r.plan(j), status, reason); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *running) recordAll(trials []record.Trial, status record.Status, reason string) error {
 	for i := range trials {
 		trials[i].Status, trials[i].Reason = status, reason
 		if err := r.record(&trials[i]); err != nil {
@@ -226,8 +349,9 @@ func (r *Run) recordAll(trials []record.Trial, status record.Status, reason stri
 	return nil
 }
 
-func (r *Run) record(t *record.Trial) error {
+func (r *running) record(t *record.Trial) error {
 	if err := r.Record(t); err != nil {
+		r.ended = true
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return nil

@@ -21,22 +21,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Request is one thing to do; exactly one field is set.
+// Request is one thing to do; exactly one field is set, but for Probe and Compare,
+// which may be asked together.
 type Request struct {
 	// Probe asks what this kernel can do with this attach point.
 	Probe *bpf.Attach `json:"probe,omitempty"`
 	// Decide asks for experiments.
 	Decide *Decide `json:"decide,omitempty"`
-	// Compare attaches both twins at once to the same programs.
+	// Compare attaches both twins at once to the same programs. After a probe it is
+	// answered if that says ok, and attaches as that says.
 	Compare *record.Cell `json:"compare,omitempty"`
-	// Trial measures a cell once.
-	Trial *record.Cell `json:"trial,omitempty"`
-	// Trials measures these, one after the other, once each.
-	Trials []record.Cell `json:"trials,omitempty"`
-	// WarmUps is how often the trial, or the first of them, runs before, and is forgotten.
-	WarmUps int `json:"warm_ups,omitempty"`
-	// PhaseNS is how long to wait before the trial: where time is virtual, two
-	// trials differ in nothing else.
+	// Trials measures these, one after the other. Each is answered as soon as it was.
+	Trials []Timed `json:"trials,omitempty"`
+}
+
+// Timed is a cell to measure once.
+type Timed struct {
+	Cell record.Cell `json:"cell"`
+	// PhaseNS is how long to wait before: where time is virtual, two trials of a
+	// cell differ in nothing else.
 	PhaseNS int64 `json:"phase_ns,omitempty"`
 }
 
@@ -72,7 +75,11 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 		return fmt.Errorf("read request: %w", err)
 	}
 	if r.Probe != nil {
-		return send(probe(*r.Probe))
+		facts := probe(*r.Probe)
+		if err := send(facts); err != nil || r.Compare == nil || facts.Status != record.OK {
+			return err
+		}
+		r.Compare.Attach = string(facts.Attach)
 	}
 	if r.Decide != nil {
 		return facts.Run(ctx, r.Decide.IDs, r.Decide.Boot, func(result facts.Result) error { return send(result) })
@@ -89,14 +96,9 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 			return err
 		}
 		return send(comparison)
-	case r.Trial != nil:
-		return send(measured(ctx, runner, *r.Trial, r.WarmUps, r.PhaseNS))
 	case len(r.Trials) > 0:
-		for i, cell := range r.Trials {
-			if i > 0 {
-				r.WarmUps, r.PhaseNS = 0, 0
-			}
-			if err := send(measured(ctx, runner, cell, r.WarmUps, r.PhaseNS)); err != nil {
+		for _, t := range r.Trials {
+			if err := send(measured(ctx, runner, t)); err != nil {
 				return err
 			}
 		}
@@ -105,25 +107,14 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 	return errors.New("request asks for nothing")
 }
 
-func measured(ctx context.Context, runner *trial.Runner, cell record.Cell, warmUps int, phaseNS int64) Measured {
-	t, err := measureOnce(ctx, runner, cell, warmUps, phaseNS)
+func measured(ctx context.Context, runner *trial.Runner, t Timed) Measured {
+	time.Sleep(time.Duration(t.PhaseNS))
+	got, err := runner.Run(ctx, t.Cell)
 	if err != nil {
 		status, reason := classify(err)
 		return Measured{Status: status, Reason: reason}
 	}
-	return Measured{Status: record.OK, Trial: t}
-}
-
-func measureOnce(ctx context.Context, runner *trial.Runner, cell record.Cell, warmUps int, phaseNS int64) (*record.Trial, error) {
-	for range warmUps {
-		cell := cell
-		cell.ReaderStallMS = 0
-		if _, err := runner.Run(ctx, cell); err != nil {
-			return nil, err
-		}
-	}
-	time.Sleep(time.Duration(phaseNS))
-	return runner.Run(ctx, cell)
+	return Measured{Status: record.OK, Trial: got}
 }
 
 func probe(want bpf.Attach) Facts {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/internal/need"
 )
 
@@ -40,10 +43,10 @@ func (n native) Do(ctx context.Context, request any, _ time.Duration, take func(
 
 func (n native) Close() error { return nil }
 
-// small is the quick plan, made short.
+// small is the plan with one set-up, made short.
 func small(t *testing.T) *plan.Plan {
 	t.Helper()
-	p, err := plan.Load(plan.Default)
+	p, err := plan.Load(plan.Plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +63,11 @@ func run(t *testing.T, conn Conn, p *plan.Plan) ([]record.Trial, error) {
 		t.Fatal(err)
 	}
 	r := Run{
-		Fresh: func(context.Context) (Conn, error) { return conn, nil },
-		Why:   func(err error) (record.Status, string) { return record.Lost, err.Error() },
-		Plan:  p, Kernel: record.Kernel{Want: "host"}, Timeout: time.Minute,
+		Fresh: func(context.Context) (Conn, error) { return conn, nil }, Timeout: time.Minute,
 		Machine: record.Machine{Backend: "host", CPUs: len(cpus)},
-		Record:  func(t *record.Trial) error { trials = append(trials, *t); return nil },
+		Why:     func(err error) (record.Status, string) { return record.Lost, err.Error() },
+		Plan:    p, Kernel: record.Kernel{Want: "host"},
+		Record: func(t *record.Trial) error { trials = append(trials, *t); return nil },
 	}
 	return trials, r.Do(t.Context())
 }
@@ -95,7 +98,7 @@ func TestRun(t *testing.T) {
 func TestRunSeesWhatIsWrong(t *testing.T) {
 	measured := func(change func(*Measured)) native {
 		return native{func(request Request, body []byte) ([]byte, error) {
-			if request.Trial == nil {
+			if len(request.Trials) == 0 {
 				return body, nil
 			}
 			var m Measured
@@ -107,7 +110,7 @@ func TestRunSeesWhatIsWrong(t *testing.T) {
 		}}
 	}
 	compared := native{func(request Request, body []byte) ([]byte, error) {
-		if request.Compare == nil {
+		if request.Compare == nil || !bytes.Contains(body, []byte(`"truth"`)) { // the probe's answer comes first
 			return body, nil
 		}
 		var c trial.Comparison
@@ -173,7 +176,7 @@ type dying struct {
 var errDied = errors.New("the machine died")
 
 func (d *dying) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
-	if request.(Request).Trial != nil {
+	if len(request.(Request).Trials) > 0 {
 		if d.trials--; d.trials < 0 {
 			return errDied
 		}
@@ -191,13 +194,13 @@ func TestACrashCostsItsBlock(t *testing.T) {
 	var statuses []record.Status
 	r := Run{
 		// The second block's machine dies in its second trial, after two of warm-up.
-		Fresh: func(context.Context) (Conn, error) {
-			if boots++; boots == 3 {
+		Timeout: time.Minute, Machine: record.Machine{CPUs: 2}, Fresh: func(context.Context) (Conn, error) {
+			if boots++; boots == 2 {
 				return &dying{trials: 3}, nil
 			}
 			return native{}, nil
 		},
-		Plan: p, Timeout: time.Minute, Machine: record.Machine{CPUs: 2},
+		Plan: p,
 		Why: func(err error) (record.Status, string) {
 			if !errors.Is(err, errDied) {
 				t.Errorf("asked about %v", err)
@@ -217,8 +220,8 @@ func TestACrashCostsItsBlock(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("statuses %s, want %s", got.String(), want)
 	}
-	if boots != 4 {
-		t.Errorf("%d boots, want one to look and one a block", boots)
+	if boots != 3 {
+		t.Errorf("%d boots, want one a block", boots)
 	}
 }
 
@@ -226,8 +229,8 @@ func TestACrashCostsItsBlock(t *testing.T) {
 func TestNoBoot(t *testing.T) {
 	recorded := 0
 	r := Run{
-		Fresh: func(context.Context) (Conn, error) { return nil, errDied },
-		Plan:  small(t), Machine: record.Machine{CPUs: 2},
+		Fresh: func(context.Context) (Conn, error) { return nil, errDied }, Machine: record.Machine{CPUs: 2},
+		Plan:   small(t),
 		Why:    func(error) (record.Status, string) { return record.BootFailed, "why" },
 		Record: func(t *record.Trial) error { recorded++; return nil },
 	}
@@ -239,7 +242,7 @@ func TestNoBoot(t *testing.T) {
 func TestHandleRefuses(t *testing.T) {
 	need.Root(t)
 	none := func(any) error { return errors.New("answered") }
-	for _, request := range []string{"", "[]", "{}", `{"trial":3}`} {
+	for _, request := range []string{"", "[]", "{}", `{"trials":3}`} {
 		if err := Handle(t.Context(), json.RawMessage(request), none); err == nil {
 			t.Errorf("%q accepted", request)
 		}
@@ -272,8 +275,8 @@ func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
 	errFull := errors.New("the disk is full")
 	boots, stored := 0, 0
 	r := Run{
-		Fresh: func(context.Context) (Conn, error) { boots++; return native{}, nil },
-		Plan:  p, Timeout: time.Minute, Machine: record.Machine{CPUs: 2},
+		Fresh: func(context.Context) (Conn, error) { boots++; return native{}, nil }, Timeout: time.Minute, Machine: record.Machine{CPUs: 2},
+		Plan: p,
 		Why: func(err error) (record.Status, string) {
 			t.Errorf("asked about %v", err)
 			return record.Failed, ""
@@ -289,7 +292,90 @@ func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
 	if err := r.Do(t.Context()); !errors.Is(err, ErrStore) || !errors.Is(err, errFull) {
 		t.Errorf("ended with %v", err)
 	}
-	if boots != 3 {
-		t.Errorf("%d boots, want one to look and two blocks", boots)
+	if boots != 2 {
+		t.Errorf("%d boots, want two blocks", boots)
+	}
+}
+
+// TestGoesOnUntilDecided: a plan without a number of blocks ends when all that decides
+// is decided, or when its budget is spent, with one block of each set-up in any case.
+func TestGoesOnUntilDecided(t *testing.T) {
+	need.Root(t)
+	halved := native{func(request Request, body []byte) ([]byte, error) {
+		if len(request.Trials) == 0 {
+			return body, nil
+		}
+		var m Measured
+		if err := json.Unmarshal(body, &m); err != nil {
+			return nil, err
+		}
+		cost := 1000.0
+		if request.Trials[0].Cell.Transport == string(bpf.Ringbuf) {
+			cost = 500
+		}
+		m.Trial.Cost.ProducerNSPerEvent, m.Trial.Cost.ConsumerCPUNSPerEvent, m.Trial.Latency = cost, cost, nil
+		return json.Marshal(m)
+	}}
+	for name, test := range map[string]struct {
+		budget      time.Duration
+		least, most int // blocks
+	}{
+		"decided":      {time.Hour, 7, 10},
+		"budget spent": {0, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := small(t)
+			p.Blocks = 0
+			var trials []record.Trial
+			r := Run{
+				Plan: p, Budget: test.budget,
+				Fresh: func(context.Context) (Conn, error) { return halved, nil }, Timeout: time.Minute,
+				Machine: record.Machine{Clock: record.Wall, CPUs: 2},
+				Why:     func(err error) (record.Status, string) { return record.Lost, err.Error() },
+				Record:  func(t *record.Trial) error { trials = append(trials, *t); return nil },
+			}
+			if err := r.Do(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			blocks := len(trials) / 4
+			if len(trials)%4 != 0 || blocks < test.least || blocks > test.most || verdict.Open(trials) != (test.budget == 0) {
+				t.Errorf("%d trials, open %t", len(trials), verdict.Open(trials))
+			}
+			if last := trials[len(trials)-1]; last.Trial.Trials != len(trials) {
+				t.Errorf("the last of %d says that %d were planned", len(trials), last.Trial.Trials)
+			}
+		})
+	}
+}
+
+// TestParts: of a plan those set-ups are measured that are wanted, and where the clock
+// means nothing only counts are kept.
+func TestParts(t *testing.T) {
+	need.Root(t)
+	p, err := plan.Parse([]byte("name: x\nworkload: storm\nevents: 20\nring_bytes_each: 65536\nblocks: 1\nscenarios: [{name: a, shows: delivery}, {name: b, shows: costs}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for clock, shows := range map[string]string{record.Wall: record.ShowsDelivery, record.Virtual: record.ShowsCosts} {
+		r := Run{
+			Plan: p, Fresh: func(context.Context) (Conn, error) { return native{}, nil }, Timeout: time.Minute,
+			Machine: record.Machine{Clock: clock, CPUs: 2}, CountsOnly: clock == record.Wall,
+			Wants: func(s *plan.Setup) bool { return s.Shows == shows },
+			Why:   func(err error) (record.Status, string) { return record.Lost, err.Error() },
+			Record: func(t *record.Trial) error {
+				seen[t.Machine.Clock+" "+t.Trial.Scenario]++
+				if timed := t.Cost != nil && t.Latency != nil; t.Counts == nil || timed == (t.Machine.Clock == record.Wall) || t.Trial.Trials != 4 {
+					return errors.New("not what is wanted of " + t.ID)
+				}
+				return nil
+			},
+		}
+		if err := r.Do(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"wall a": 4, "virtual b": 4}, seen); diff != "" {
+		t.Errorf("trials (-want +got):\n%s", diff)
 	}
 }

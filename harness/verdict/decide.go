@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -15,8 +16,8 @@ type Verdict string
 const (
 	ABetter      Verdict = "A better"
 	BBetter      Verdict = "B better"
-	Equivalent   Verdict = "equivalent"   // the interval lies inside the margin, and holds no difference
-	Trivial      Verdict = "trivial"      // a real difference, inside the margin
+	Equivalent   Verdict = "equivalent"   // the interval lies inside the margin
+	Trivial      Verdict = "trivial"      // a real difference, of no more than the margin
 	Inconclusive Verdict = "inconclusive" // more blocks may decide
 	NoVerdict    Verdict = "invalid"      // there is no ratio
 )
@@ -37,8 +38,9 @@ type Row struct {
 	Ratio, Low, High float64
 	Interval         bool
 	Blocks           int // that the ratio is of
-	// P is the exact probability of such a ratio without a difference, adjusted
-	// by Holm for the metrics of its family; NaN where there is no interval.
+	// P bounds the probability of such evidence without a difference, adjusted by
+	// Holm for the metrics of its family; NaN where there is no interval. Interval
+	// and P hold whenever one stops measuring, and for whatever reason.
 	P float64
 	// Floor is how far from none the ratio of a side to itself is, or may be: its
 	// first trials of a block against its last. NaN where it is not known.
@@ -89,6 +91,12 @@ func (m *Metric) size(ratio float64) float64 {
 	return math.Abs(math.Log(ratio))
 }
 
+// alike reports whether no two of the values differ by more than the margin.
+func (m *Metric) alike(v []float64) bool {
+	low, high := slices.Min(v), slices.Max(v)
+	return low == high || m.size(m.ratio(m.effect()(low, high))) <= m.margin()
+}
+
 // ratio is the reverse of the metric's effect.
 func (m *Metric) ratio(effect float64) float64 {
 	if m.Absolute {
@@ -116,27 +124,41 @@ type blockPair struct{ a, b []*record.Trial }
 // family needs more blocks because the other is there.
 func compareMetrics(blocks []blockPair, labels [2]string) []Row {
 	first := blocks[0].a[0]
-	clock, seed := first.Machine.Clock, first.Trial.Seed
+	clock := first.Machine.Clock
 	var rows []Row
 	for _, m := range Metrics() {
 		if m.Only != "" && m.Only != clock && clock != "" {
 			continue
 		}
-		row := compareMetric(m, blocks, seed)
-		if row.Why == "" && math.IsNaN(row.A) && math.IsNaN(row.B) {
+		switch {
+		case m.Clock && clock == record.Virtual: // it tells the way to a reader on the only CPU
+			m.Weight = 0
+		case !m.Counts && first.Trial.Shows == record.ShowsDelivery:
+			m.Weight = 0
+		}
+		row := compareMetric(m, blocks)
+		switch {
+		case row.Why == "" && math.IsNaN(row.A) && math.IsNaN(row.B):
 			continue // these trials do not have it
+		case m.Slug == skippedSlug && nothingSkipped(blocks):
+			continue // as nearly always
 		}
 		rows = append(rows, row)
 	}
 	adjust(rows)
 	spent := blockTime(blocks)
 	for i := range rows {
-		rows[i].decide(clock == record.Virtual, labels)
+		rows[i].decide(labels)
 		if rows[i].More > rows[i].Blocks {
 			rows[i].MoreTime = time.Duration(rows[i].More-rows[i].Blocks) * spent
 		}
 	}
 	return rows
+}
+
+func nothingSkipped(blocks []blockPair) bool {
+	has := func(t *record.Trial) bool { return t.Counts != nil && t.Counts.Misses > 0 }
+	return !slices.ContainsFunc(blocks, func(b blockPair) bool { return slices.ContainsFunc(b.a, has) || slices.ContainsFunc(b.b, has) })
 }
 
 // adjust replaces each p by that of Holm in its family.
@@ -145,19 +167,19 @@ func adjust(rows []Row) {
 		ps := make([]float64, len(rows))
 		for i := range rows {
 			ps[i] = math.NaN()
-			if rows[i].Metric.Primary == primary {
+			if rows[i].Metric.Primary() == primary {
 				ps[i] = rows[i].P
 			}
 		}
 		for i, p := range holm(ps) {
-			if rows[i].Metric.Primary == primary {
+			if rows[i].Metric.Primary() == primary {
 				rows[i].P = p
 			}
 		}
 	}
 }
 
-func compareMetric(m Metric, blocks []blockPair, seed uint64) Row {
+func compareMetric(m Metric, blocks []blockPair) Row {
 	pairs := make([]pair, len(blocks))
 	var most int64
 	for i, block := range blocks {
@@ -168,15 +190,41 @@ func compareMetric(m Metric, blocks []blockPair, seed uint64) Row {
 			}
 		}
 	}
-	row := compareValues(m, pairs, seed)
+	first := blocks[0].a[0]
+	m.Exact = m.Exact || m.ExactOf != nil && m.ExactOf(&first.Cell)
+	row := compareValues(m, pairs, first.Machine.Clock == record.Virtual)
 	if math.IsNaN(row.A) && math.IsNaN(row.B) && m.Events > most && most > 0 && m.Slug == "latency_p99" {
 		row.Why = fewEvents(m.Events, most)
+	}
+	if m.Slug == lossSlug {
+		row.boundLoss(blocks)
 	}
 	return row
 }
 
+// boundLoss gives the interval of no loss on either side: of none in N events 3/N is
+// the most that would not have shown one with 95 % probability (the rule of three).
+func (r *Row) boundLoss(blocks []blockPair) {
+	var of, lost [2]uint64
+	for _, block := range blocks {
+		for side, trials := range [][]*record.Trial{block.a, block.b} {
+			for _, t := range trials {
+				if t.Counts != nil {
+					of[side] += sent(t)
+					lost[side] += t.Counts.FailedTotal()
+				}
+			}
+		}
+	}
+	if lost != [2]uint64{} || of[0] == 0 || of[1] == 0 {
+		return
+	}
+	r.Low, r.High, r.Interval, r.P = -3/float64(of[0]), 3/float64(of[1]), true, 1
+	r.More = int(math.Ceil(float64(r.Blocks) * max(-r.Low, r.High) / r.Metric.Margin))
+}
+
 // compareValues compares what the blocks have of a metric.
-func compareValues(m Metric, blocks []pair, seed uint64) Row {
+func compareValues(m Metric, blocks []pair, virtual bool) Row {
 	row := Row{Metric: m}
 	row.Ratio, row.Low, row.High, row.P, row.Floor = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
 	pairs, aa := make([]pair, 0, len(blocks)), make([]pair, 0, 2*len(blocks))
@@ -193,15 +241,25 @@ func compareValues(m Metric, blocks []pair, seed uint64) Row {
 		}
 	}
 	row.A, row.B, row.Blocks = median(as), median(bs), len(pairs)
-	if e, ok := compare(pairs, m.effect(), seed); ok {
-		row.Ratio, row.Low, row.High = m.ratio(e.mid), m.ratio(e.low), m.ratio(e.high)
-		if !m.Exact { // chance has no part in the others
-			row.P = e.p
+	if effects := effectsOf(pairs, m.effect()); len(effects) > 0 {
+		var e estimate
+		switch {
+		case m.Exact:
+			e = extremes(effects)
+			// What is known to so much varies in nothing that matters: a run of the
+			// program that the kernel skipped is one event fewer to lose.
+			row.Interval = m.alike(as) && m.alike(bs)
+		case virtual:
+			e = compareByPhase(pairs, effects, m.effect())
+		default:
+			e = compareByChance(effects)
 		}
-		row.Interval = e.blocks >= minBlocks
+		row.Ratio, row.Low, row.High, row.P = m.ratio(e.mid), m.ratio(e.low), m.ratio(e.high), e.p
+		row.Interval = row.Interval || e.interval
 		row.More = moreBlocks(e, m.margin())
 	}
-	if e, effects := spread(aa, m.effect(), seed); effects != nil {
+	if effects := effectsOf(aa, m.effect()); len(effects) > 0 {
+		e := compareByChance(effects)
 		row.Floor = max(math.Abs(e.low), math.Abs(e.high))
 		if !m.Absolute {
 			row.Floor = math.Expm1(row.Floor)
@@ -210,45 +268,26 @@ func compareValues(m Metric, blocks []pair, seed uint64) Row {
 	return row
 }
 
-// decide gives the verdict. Where nothing varies, be it that the metric cannot or
-// that time is virtual, the ratio is its own interval, and one block decides.
-//
-// In virtual time the blocks of several seeds do differ, by their phase, though
-// none of them would on another day. From three on their range decides, widened
-// by itself on either side: for three blocks of normal scatter that is as wide as
-// the 95 % interval of Student's t.
-func (r *Row) decide(virtual bool, labels [2]string) {
-	low, high := r.Low, r.High
-	exact := (r.Metric.Exact || virtual) && low == high
-	if phases := virtual && !exact && !r.Interval && r.Blocks >= 3; phases {
-		exact = true
-		if r.Metric.Absolute {
-			low, high = low-(r.High-r.Low), high+(r.High-r.Low)
-		} else {
-			low, high = low*r.Low/r.High, high*r.High/r.Low
-		}
-	}
-	certain := r.Interval && !r.Metric.Exact || exact
+// decide gives the verdict. What chance has no part in is as it is.
+func (r *Row) decide(labels [2]string) {
 	none := r.Metric.none()
 	inside := func(ratio float64) bool { return r.Metric.size(ratio) <= r.Metric.margin() }
-	real := (low > none || high < none) && (exact || r.P < alpha)
+	real := r.Interval && (r.Low > none || r.High < none) && (r.Metric.Exact || r.P < alpha)
 	switch {
 	case math.IsNaN(r.Ratio):
 		r.Verdict = NoVerdict
 		if r.Why == "" {
 			r.Why = r.noRatio(labels)
 		}
-	case !certain:
-		r.Verdict = Inconclusive
-	case inside(low) && inside(high) && real:
+	case real && inside(r.Ratio) && !r.Metric.AnyMatters:
 		r.Verdict = Trivial
-	case inside(low) && inside(high):
-		r.Verdict = Equivalent
-	case real && !inside(r.Ratio):
+	case real:
 		r.Verdict, r.Winner = ABetter, labels[0]
 		if (r.Ratio < none) == (r.Metric.Better == Lower) {
 			r.Verdict, r.Winner = BBetter, labels[1]
 		}
+	case r.Interval && inside(r.Low) && inside(r.High):
+		r.Verdict = Equivalent
 	default:
 		r.Verdict = Inconclusive
 	}

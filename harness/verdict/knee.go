@@ -50,8 +50,8 @@ func kneeOf(trials []*record.Trial) *Knee {
 				byRate[t.Cell.RateHz] = rate
 			}
 			rate.Trials++
-			rate.Emitted += emitted(t)
-			rate.Lost += lostEvents(t)
+			rate.Emitted += sent(t)
+			rate.Lost += t.Counts.FailedTotal()
 			if t.Rate != nil {
 				achieved[t.Cell.RateHz] = append(achieved[t.Cell.RateHz], t.Rate.AchievedHz)
 			}
@@ -82,12 +82,12 @@ func bracket(trials []*record.Trial) (kept, lost float64, ok bool) {
 			continue
 		}
 		ok = true
-		if lostEvents(t) > 0 {
+		if t.Counts.FailedTotal() > 0 {
 			lost = min(lost, t.Cell.RateHz)
 		}
 	}
 	for _, t := range trials {
-		if t.Trial.Step > 0 && t.Counts != nil && lostEvents(t) == 0 && t.Cell.RateHz < lost {
+		if t.Trial.Step > 0 && t.Counts != nil && t.Counts.FailedTotal() == 0 && t.Cell.RateHz < lost {
 			kept = max(kept, t.Cell.RateHz)
 		}
 	}
@@ -106,7 +106,7 @@ func compareKnees(blocks []blockPair, labels [2]string) Row {
 	for i, b := range blocks {
 		pairs[i] = pair{at(b.a), at(b.b)}
 	}
-	row := compareValues(knee(), pairs, blocks[0].a[0].Trial.Seed)
-	row.decide(blocks[0].a[0].Machine.Clock == record.Virtual, labels)
+	row := compareValues(knee(), pairs, blocks[0].a[0].Machine.Clock == record.Virtual)
+	row.decide(labels)
 	return row
 }

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -21,6 +22,12 @@ type Metric struct {
 	Slug   string // names it on the command line and in JSON
 	Unit   string // ns, bytes, Hz, share (of all events), 1 (a plain number)
 	Better Direction
+	// Short is the name of one that decides in the head of a table.
+	Short string
+	// Less is what the better side has less of, or more: "fewer instructions for the
+	// program". PerEvent says that the figure is of one event.
+	Less     string
+	PerEvent bool
 	// Of is NaN where the trial does not have the figure.
 	Of func(*record.Trial) float64
 	// Clock metrics are times: on an emulated machine's wall clock they compare
@@ -33,13 +40,33 @@ type Metric struct {
 	Absolute bool
 	// Only is the clock on which the metric is compared; empty: on both.
 	Only string
-	// Primary metrics are those that a recommendation rests on.
-	Primary bool
+	// Weight is what a factor of two in the metric counts for in a recommendation,
+	// beside one in the others; 0: the metric explains, and nothing rests on it. An
+	// infinite weight decides alone.
+	Weight float64
 	// Margin is the relative difference that does not matter to a user.
 	Margin float64
+	// Counts says that the metric is of what was delivered.
+	Counts bool
+	// AnyMatters says that a difference matters as soon as it is real; the margin is
+	// then what it has to be known to, where none is seen.
+	AnyMatters bool
+	// ExactOf says of which cells the metric does not vary.
+	ExactOf func(*record.Cell) bool
 	// Events is how many a trial needs for the figure; 0: any number.
 	Events int64
 }
+
+// Primary metrics are those that a recommendation rests on. They are a family of
+// their own: a false alarm among them is as rare as stated, however many others are
+// shown.
+func (m *Metric) Primary() bool { return m.Weight > 0 }
+
+// lossSlug names the metric that decides before all others.
+const lossSlug = "loss"
+
+// skippedSlug names the metric that is there only where it is not 0.
+const skippedSlug = "skipped"
 
 // beyond is how many events a percentile needs above it. The rank of a percentile
 // has a standard deviation of about the square root of that number, so with ten
@@ -52,45 +79,54 @@ func supported(n int64, q float64) bool { return n >= needed(q) }
 // needed is how many events a percentile takes.
 func needed(q float64) int64 { return int64(math.Round(beyond / (1 - q))) }
 
-// Metrics are all that are compared, in the order in which they are shown.
+// Metrics are all that are compared, in the order in which they matter.
 //
-// The largest latency of a trial is not among them: one event is no evidence.
+// The largest latency of a trial is not among them: one event is no evidence. Nor do
+// wake-ups decide: what they cost is in what both sides take.
 func Metrics() []Metric {
+	producer, consumer := 3.0, 2.0
 	return []Metric{
-		{Name: "loss", Slug: "loss", Unit: "share", Better: Lower, Absolute: true, Primary: true, Margin: 0.001, Of: loss},
-		percentile("latency p50", "latency_p50", 0.50, 0.10, true, actual, func(l *record.Latency) int64 { return l.P50 }),
-		percentile("latency p99", "latency_p99", 0.99, 0.20, true, actual, func(l *record.Latency) int64 { return l.P99 }),
-		percentile("latency from intended p50", "latency_intended_p50", 0.50, 0.10, false, intended, func(l *record.Latency) int64 { return l.P50 }),
-		percentile("latency from intended p99", "latency_intended_p99", 0.99, 0.20, false, intended, func(l *record.Latency) int64 { return l.P99 }),
-		{Name: "latency p99, lost ones too", Slug: "latency_p99_with_lost", Unit: "ns", Better: Lower, Clock: true, Margin: 0.20, Events: needed(0.99), Of: withLostP99},
-		{Name: "producer instructions, per event", Slug: "instructions_per_event", Unit: "1", Better: Lower, Only: record.Virtual, Primary: true, Margin: 0.005,
+		{Name: "loss", Slug: lossSlug, Short: "lost", Unit: "share", Better: Lower, Absolute: true, Weight: math.Inf(1), Margin: 0.01, Counts: true, AnyMatters: true, ExactOf: capacityDecides, Of: loss},
+		{Name: "runs of the program skipped", Slug: skippedSlug, Short: "skipped", Unit: "share", Better: Lower, Absolute: true, Margin: 0.01, Counts: true, Of: skippedShare},
+		{Name: "producer instructions, per event", Slug: "instructions_per_event", Short: "program", Less: "fewer instructions for the program", PerEvent: true, Unit: "1", Better: Lower, Only: record.Virtual, Weight: producer, Margin: 0.01,
 			Of: cost(func(c *record.Cost) float64 { return c.InstructionsPerEvent })},
-		{Name: "consumer instructions, per event", Slug: "consumer_instructions_per_event", Unit: "1", Better: Lower, Only: record.Virtual, Primary: true, Margin: 0.005,
+		{Name: "consumer instructions, per event", Slug: "consumer_instructions_per_event", Short: "reader", Less: "fewer instructions for the reader", PerEvent: true, Unit: "1", Better: Lower, Only: record.Virtual, Weight: consumer, Margin: 0.02,
 			Of: cost(func(c *record.Cost) float64 { return c.ConsumerInstructionsPerEvent })},
-		{Name: "producer, per event", Slug: "producer_ns_per_event", Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Primary: true, Margin: 0.05,
+		{Name: "producer, per event", Slug: "producer_ns_per_event", Short: "program", Less: "less time in the program", PerEvent: true, Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Weight: producer, Margin: 0.05,
 			Of: cost(func(c *record.Cost) float64 { return c.ProducerNSPerEvent })},
+		{Name: "consumer CPU, per event", Slug: "consumer_cpu_ns_per_event", Short: "reader", Less: "less CPU time of the reader", PerEvent: true, Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Weight: consumer, Margin: 0.05,
+			Of: cost(func(c *record.Cost) float64 { return c.ConsumerCPUNSPerEvent })},
+		percentile("latency p50", "latency_p50", 0.50, 0.10, 1, actual, func(l *record.Latency) int64 { return l.P50 }),
+		percentile("latency p99", "latency_p99", 0.99, 0.20, 1, actual, func(l *record.Latency) int64 { return l.P99 }),
+		percentile("latency from intended p50", "latency_intended_p50", 0.50, 0.10, 0, intended, func(l *record.Latency) int64 { return l.P50 }),
+		percentile("latency from intended p99", "latency_intended_p99", 0.99, 0.20, 0, intended, func(l *record.Latency) int64 { return l.P99 }),
+		{Name: "latency p99, lost ones too", Slug: "latency_p99_with_lost", Unit: "ns", Better: Lower, Clock: true, Margin: 0.20, Events: needed(0.99), Of: withLostP99},
 		{Name: "producer CPU above control, per event", Slug: "producer_cpu_ns_per_event", Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Margin: 0.05,
 			Of: cost(func(c *record.Cost) float64 { return c.ProducerCPUNSPerEvent })},
-		{Name: "consumer CPU, per event", Slug: "consumer_cpu_ns_per_event", Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Primary: true, Margin: 0.05,
-			Of: cost(func(c *record.Cost) float64 { return c.ConsumerCPUNSPerEvent })},
 		{Name: "delivered rate", Slug: "delivered_rate", Unit: "Hz", Better: Higher, Clock: true, Margin: 0.05, Of: deliveredHz},
-		{Name: "wake-ups, per event", Slug: "wakeups_per_event", Unit: "1", Better: Lower, Primary: true, Margin: 0.05,
+		{Name: "wake-ups, per event", Slug: "wakeups_per_event", Unit: "1", Better: Lower, Margin: 0.05,
 			Of: perDelivered(func(c *record.Cost) int64 { return c.Wakeups })},
 		{Name: "context switches, per event", Slug: "context_switches_per_event", Unit: "1", Better: Lower, Margin: 0.05,
 			Of: perDelivered(func(c *record.Cost) int64 { return c.ContextSwitches })},
-		{Name: "memory of the rings", Slug: "memory_bytes", Unit: "bytes", Better: Lower, Exact: true, Margin: 0.02, Of: memory},
+		{Name: "memory of the rings", Slug: "memory_bytes", Unit: "bytes", Better: Lower, Exact: true, Margin: 0.10, Of: memory},
 	}
 }
+
+// capacityDecides reports whether what is lost is a function of sizes alone.
+func capacityDecides(c *record.Cell) bool { return c.ReaderStallMS == record.UntilOver }
 
 // knee is the only metric of a sweep: at each step the sides have rates of their
 // own, so nothing else of them can be compared.
 func knee() Metric {
-	return Metric{Name: "highest rate without loss", Slug: "knee", Unit: "Hz", Better: Higher, Clock: true, Primary: true, Margin: 0.10}
+	return Metric{Name: "highest rate without loss", Slug: "knee", Short: "knee", Less: "as many events without loss", Unit: "Hz", Better: Higher, Clock: true, Counts: true, Weight: math.Inf(1), Margin: 0.10}
 }
+
+// AllMetrics are those of a trial and of a sweep.
+func AllMetrics() []Metric { return append([]Metric{knee()}, Metrics()...) }
 
 // MetricNamed returns the metric with that slug.
 func MetricNamed(slug string) (Metric, bool) {
-	for _, m := range append(Metrics(), knee()) {
+	for _, m := range AllMetrics() {
 		if m.Slug == slug {
 			return m, true
 		}
@@ -101,18 +137,26 @@ func MetricNamed(slug string) (Metric, bool) {
 // Slugs are the names of all metrics on the command line.
 func Slugs() []string {
 	var all []string
-	for _, m := range append(Metrics(), knee()) {
+	for _, m := range AllMetrics() {
 		all = append(all, m.Slug)
 	}
 	return all
 }
 
-func actual(t *record.Trial) *record.Latency   { return t.Latency }
+// actual is nil where a reader had to wait for the producer's turn to end: on one
+// CPU that is kept busy, its latency is that of the scheduler.
+func actual(t *record.Trial) *record.Latency {
+	if t.Machine.Clock == record.Virtual && t.Cell.RateHz == 0 {
+		return nil
+	}
+	return t.Latency
+}
+
 func intended(t *record.Trial) *record.Latency { return t.Intended }
 
-func percentile(name, slug string, q, margin float64, primary bool, of func(*record.Trial) *record.Latency, at func(*record.Latency) int64) Metric {
+func percentile(name, slug string, q, margin, weight float64, of func(*record.Trial) *record.Latency, at func(*record.Latency) int64) Metric {
 	return Metric{
-		Name: name, Slug: slug, Unit: "ns", Better: Lower, Clock: true, Primary: primary, Margin: margin, Events: needed(q),
+		Name: name, Slug: slug, Unit: "ns", Better: Lower, Short: fmt.Sprintf("p%g", 100*q), Less: fmt.Sprintf("sooner at p%g", 100*q), Clock: true, Weight: weight, Margin: margin, Events: needed(q),
 		Of: func(t *record.Trial) float64 {
 			if l := of(t); l != nil && supported(l.N, q) {
 				return float64(at(l))
@@ -124,7 +168,7 @@ func percentile(name, slug string, q, margin float64, primary bool, of func(*rec
 
 // withLostP99 is infinite where more than 1 % of the events were lost.
 func withLostP99(t *record.Trial) float64 {
-	if t.Latency == nil || t.Latency.WithLost == nil || !supported(t.Latency.WithLost.N, 0.99) {
+	if actual(t) == nil || t.Latency.WithLost == nil || !supported(t.Latency.WithLost.N, 0.99) {
 		return math.NaN()
 	}
 	if t.Latency.WithLost.P99 == record.Never {
@@ -155,17 +199,31 @@ func perDelivered(of func(*record.Cost) int64) func(*record.Trial) float64 {
 // emitted is how many events the workload caused.
 func emitted(t *record.Trial) uint64 { return t.Counts.Started * uint64(max(t.Cell.Batch, 1)) }
 
-// lostEvents are those that were refused, and those of triggers whose run of the
-// program the kernel skipped.
-func lostEvents(t *record.Trial) uint64 {
-	return t.Counts.FailedTotal() + t.Counts.Misses*uint64(max(t.Cell.Batch, 1))
+// skipped are the events of triggers whose run of the program the kernel left out: no
+// transport has had a part in that.
+func skipped(t *record.Trial) uint64 { return t.Counts.Misses * uint64(max(t.Cell.Batch, 1)) }
+
+// sent is how many events the program had for the transport.
+func sent(t *record.Trial) uint64 { return emitted(t) - min(skipped(t), emitted(t)) }
+
+// loss is the share that the transport refused of what it was given. Where sizes alone
+// decide, what a skipped run of the program would have sent, others did in its place:
+// then it is the share of all events that found no room.
+func loss(t *record.Trial) float64 {
+	switch {
+	case t.Counts == nil || sent(t) == 0:
+		return math.NaN()
+	case capacityDecides(&t.Cell):
+		return 1 - float64(t.Counts.Submitted)/float64(emitted(t))
+	}
+	return float64(t.Counts.FailedTotal()) / float64(sent(t))
 }
 
-func loss(t *record.Trial) float64 {
-	if t.Counts == nil || t.Counts.Started == 0 {
+func skippedShare(t *record.Trial) float64 {
+	if t.Counts == nil || emitted(t) == 0 {
 		return math.NaN()
 	}
-	return float64(lostEvents(t)) / float64(emitted(t))
+	return float64(skipped(t)) / float64(emitted(t))
 }
 
 func deliveredHz(t *record.Trial) float64 {

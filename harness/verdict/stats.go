@@ -3,9 +3,7 @@ package verdict
 import (
 	"cmp"
 	"math"
-	"math/rand/v2"
 	"slices"
-	"sync"
 )
 
 // confidence of all intervals.
@@ -27,218 +25,211 @@ func difference(a, b float64) float64 { return b - a }
 // of is the effect between the medians of a block.
 func (f effect) of(p pair) float64 { return f(median(p.a), median(p.b)) }
 
-// estimate is an effect, paired by block, with its interval.
+// estimate is an effect, paired by block, with its interval. Interval and p hold
+// however often one has looked before, and whenever one stopped: that is what lets
+// a run go on until it can say.
 type estimate struct {
-	// mid is the median over blocks; low and high bound it. With fewer blocks
-	// than minBlocks they are the extremes of the blocks, and no interval.
+	// mid is the median over blocks; low and high bound it. Where they are no
+	// interval they are the extremes of the blocks.
 	mid, low, high float64
-	// p is the exact probability of a mean as far from 0 or farther if the two
-	// sides were the same, by flipping the sign of each block's effect: NaN with
-	// fewer blocks than minBlocks.
+	interval       bool
+	// p bounds the probability of so much evidence, now or at any look before, if
+	// the sides were the same: NaN where there is no interval.
 	p      float64
 	blocks int
 }
 
-// minBlocks is the fewest blocks that can decide: 2 of 2^8 signs, times the six
-// metrics that Holm adjusts for in either family, are below 0.05.
-const minBlocks = 8
-
-// compare estimates the effect in what is paired. A block that has nothing of a
-// side has no effect, nor has one with a figure of 0 a ratio: with one of those,
-// there is no estimate.
-func compare(pairs []pair, f effect, seed uint64) (estimate, bool) {
-	e, effects := spread(pairs, f, seed)
-	if len(effects) >= minBlocks {
-		e.p = signFlip(effects)
-	}
-	return e, len(effects) > 0
-}
-
-// spread is an estimate without p, and the effects of the blocks; none where there
-// is no estimate.
-func spread(pairs []pair, f effect, seed uint64) (estimate, []float64) {
+// effectsOf are those of the blocks; none where there is no estimate. A block that
+// has nothing of a side has no effect, nor has one with a figure of 0 a ratio: with
+// one of those there is no estimate.
+func effectsOf(pairs []pair, f effect) []float64 {
 	effects := make([]float64, 0, len(pairs))
 	for _, p := range pairs {
 		x := f.of(p)
 		if math.IsInf(x, 0) || math.IsNaN(x) {
-			return estimate{}, nil
+			return nil
 		}
 		effects = append(effects, x)
 	}
-	if len(effects) == 0 {
-		return estimate{}, nil
-	}
-	e := estimate{mid: median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), blocks: len(effects)}
-	if len(effects) >= minBlocks {
-		e.low, e.high = bootstrap(pairs, f, seed)
-	}
-	return e, effects
+	return effects
 }
 
-// atom is an effect that a resample of a block can have, and how probable it is.
-type atom struct{ effect, weight float64 }
+func extremes(effects []float64) estimate {
+	return estimate{mid: median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), blocks: len(effects)}
+}
 
-// bootstrap draws blocks with replacement, then trials within each, and returns
-// the ends of the percentile interval of the median effect.
+// compareByChance estimates an effect that chance has a part in. Nothing is assumed
+// of the blocks but that without a difference either side could have been the other,
+// so that an effect and its reverse are as likely.
+func compareByChance(effects []float64) estimate {
+	e := extremes(effects)
+	if len(effects) < minBlocks {
+		return e
+	}
+	e.interval = true
+	e.p = math.Min(1, math.Exp(-evidence(effects, 0)))
+	e.low, e.high = consistent(effects)
+	return e
+}
+
+// minBlocks is the fewest blocks that have an interval: with fewer, no effect however
+// large has the evidence against it that leaves it out.
+const minBlocks = 7
+
+// stakes are what is bet on the sign of an effect of median size, before the
+// hyperbolic tangent that keeps it below all there is: from a difference that hides
+// in the noise to one that noise cannot turn round.
+var stakes = [...]float64{0.25, 0.5, 1, 2, 4, 16}
+
+// evidence is the logarithm of a test martingale against the effects being symmetric
+// around a centre. If they are, the sign of each is a fair coin whatever its size, so
+// who bets on the signs, one after the other, multiplies what he has by 1 on average,
+// and has 1/α or more at any time with probability α at most (Ville's inequality).
+// The bets are on either side, with stakes that depend on how large an effect is
+// beside the median of those until then; what all of them win is averaged.
 //
-// The effects in a resample are independent draws from one distribution: a block
-// at random, and a resample of it at random. So nothing has to be simulated: the
-// median of n of them is below x as often as at least half of n draws are, which
-// is a binomial probability. Of an even number the lower of the two in the middle
-// gives the lower end, and the upper one the upper: that is never too narrow.
-//
-// Efron and Tibshirani, An Introduction to the Bootstrap, sections 6.2 (the ideal
-// bootstrap) and 13.3.
-func bootstrap(pairs []pair, f effect, seed uint64) (low, high float64) {
-	atoms := make([]atom, 0, 9*len(pairs)) // blocks of two trials a side
+// Ramdas, Ruf, Larsson and Koolen, Admissible anytime-valid sequential inference must
+// rely on nonnegative martingales, 2020, section 6 on symmetry;
+// de la Peña, A general class of exponential inequalities for martingales and ratios,
+// 1999.
+func evidence(effects []float64, centre float64) float64 {
+	var up, down [len(stakes)]float64
+	sizes := make([]float64, 0, len(effects))
+	for _, x := range effects {
+		x -= centre
+		size := math.Abs(x)
+		at, _ := slices.BinarySearch(sizes, size)
+		sizes = slices.Insert(sizes, at, size)
+		if size == 0 {
+			continue // it has no sign
+		}
+		middle := (sizes[(len(sizes)-1)/2] + sizes[len(sizes)/2]) / 2
+		for i, stake := range stakes {
+			bet := allBut
+			if middle > 0 {
+				bet = min(bet, math.Tanh(stake*size/middle))
+			}
+			bet = math.Copysign(bet, x)
+			up[i] += math.Log1p(bet)
+			down[i] += math.Log1p(-bet)
+		}
+	}
+	highest := max(slices.Max(up[:]), slices.Max(down[:]))
+	sum := 0.0
+	for i := range stakes {
+		sum += math.Exp(up[i]-highest) + math.Exp(down[i]-highest)
+	}
+	return highest + math.Log(sum/(2*float64(len(stakes))))
+}
+
+// allBut is the largest bet: who stakes all is out of the game after one loss.
+const allBut = 1 - 1e-9
+
+// consistent are the ends of the centres that there is no evidence against.
+func consistent(effects []float64) (low, high float64) {
+	limit := -math.Log(1 - confidence)
+	middle := median(effects)
+	reach := max(slices.Max(effects)-middle, middle-slices.Min(effects))
+	end := func(direction float64) float64 {
+		if reach == 0 {
+			return middle
+		}
+		near, far := 0.0, reach
+		for evidence(effects, middle+direction*far) < limit {
+			near, far = far, 2*far
+		}
+		for range 30 {
+			if half := (near + far) / 2; evidence(effects, middle+direction*half) < limit {
+				near = half
+			} else {
+				far = half
+			}
+		}
+		return middle + direction*far
+	}
+	return end(-1), end(1)
+}
+
+// compareByPhase estimates an effect in virtual time, which repeats exactly: what two
+// trials of a side differ by is their phase against the kernel's timers, and nothing
+// else. That is nearly nothing, and measured in every block: Student's t, with the
+// variance within blocks or that between them, whichever is larger. The k-th look
+// may spend 6/(π²k²) of all that false alarms are allowed, which is all of it over
+// any number of looks.
+func compareByPhase(pairs []pair, effects []float64, f effect) estimate {
+	e := extremes(effects)
+	within, degrees := 0.0, 0
 	for _, p := range pairs {
-		atoms = resamples(atoms, p, f, 1/float64(len(pairs)), seed)
-	}
-	slices.SortFunc(atoms, func(x, y atom) int { return cmp.Compare(x.effect, y.effect) })
-	tail := medianTail(len(pairs))
-	at := func(share float64) float64 {
-		sum := 0.0
-		for _, a := range atoms {
-			// What adding rounds must not move it to the next.
-			if sum += a.weight; sum >= share-1e-9 {
-				return a.effect
+		for _, side := range [][]float64{p.a, p.b} {
+			if len(side) < 2 {
+				continue
 			}
+			around := median(side)
+			for _, x := range side {
+				d := f(around, x)
+				within += d * d
+			}
+			degrees += len(side) - 1
 		}
-		return atoms[len(atoms)-1].effect
 	}
-	return at(tail), at(1 - tail)
+	between := 0.0
+	for _, x := range effects {
+		between += (x - e.mid) * (x - e.mid)
+	}
+	n := len(effects)
+	if degrees > 0 {
+		within /= float64(degrees) // of a block with two trials a side, which a mean halves twice
+	}
+	if n > 1 {
+		between /= float64(n - 1)
+	}
+	e.interval = true
+	scatter := math.Sqrt(max(within, between) / float64(n))
+	if scatter == 0 { // or there are no two of a side, as in virtual time there need not be
+		e.p = 1
+		if e.mid != 0 {
+			e.p = 0
+		}
+		return e
+	}
+	// An even number, for which Student's t is a short sum.
+	degrees = max(degrees-degrees%2, 2)
+	share := 6 / (math.Pi * math.Pi * float64(n) * float64(n))
+	e.p = math.Min(1, 2*studentTail(math.Abs(e.mid)/scatter, degrees)/share)
+	far := scatter * studentQuantile(share*(1-confidence)/2, degrees)
+	e.low, e.high = e.mid-far, e.mid+far
+	return e
 }
 
-// allResamples is up to how many resamples of a block are all taken; of more, so
-// many are drawn.
-const allResamples = 256
-
-// resamples appends the effects of the resamples of a block, which share a weight.
-func resamples(atoms []atom, p pair, f effect, weight float64, seed uint64) []atom {
-	n := math.Pow(float64(len(p.a)), float64(len(p.a))) * math.Pow(float64(len(p.b)), float64(len(p.b)))
-	if n > allResamples {
-		random := rand.New(rand.NewPCG(seed, 1))
-		draw := func(v []float64) []float64 {
-			drawn := make([]float64, len(v))
-			for i := range drawn {
-				drawn[i] = v[random.IntN(len(v))]
-			}
-			return drawn
-		}
-		for range allResamples {
-			atoms = append(atoms, atom{f.of(pair{draw(p.a), draw(p.b)}), weight / allResamples})
-		}
-		return atoms
+// studentTail is the probability that Student's t of an even number of degrees of
+// freedom is above t.
+//
+// Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.4.
+func studentTail(t float64, degrees int) float64 {
+	angle := math.Atan(t / math.Sqrt(float64(degrees)))
+	square := math.Cos(angle) * math.Cos(angle)
+	term, sum := 1.0, 0.0
+	for i := 0; i < degrees; i += 2 {
+		sum += term
+		term *= square * float64(i+1) / float64(i+2)
 	}
-	as, bs := mediansOf(p.a, make([]atom, 0, 4)), mediansOf(p.b, make([]atom, 0, 4))
-	for _, a := range as {
-		for _, b := range bs {
-			atoms = append(atoms, atom{f(a.effect, b.effect), weight * a.weight * b.weight})
-		}
-	}
-	return atoms
+	return max((1-math.Sin(angle)*sum)/2, 0)
 }
 
-// mediansOf appends the medians of all resamples of v, and how probable each is.
-func mediansOf(v []float64, into []atom) []atom {
-	switch len(v) { // the sizes of a block
-	case 1:
-		return append(into, atom{v[0], 1})
-	case 2:
-		return append(into, atom{v[0], 0.25}, atom{(v[0] + v[1]) / 2, 0.5}, atom{v[1], 0.25})
+// studentQuantile is the t that tail is above.
+func studentQuantile(tail float64, degrees int) float64 {
+	low, high := 0.0, 1.0
+	for studentTail(high, degrees) > tail {
+		low, high = high, 2*high
 	}
-	all := [][]float64{nil}
-	for range v {
-		var longer [][]float64
-		for _, drawn := range all {
-			for _, x := range v {
-				longer = append(longer, append(slices.Clip(drawn), x))
-			}
-		}
-		all = longer
-	}
-	for _, drawn := range all {
-		into = append(into, atom{median(drawn), 1 / float64(len(all))})
-	}
-	return into
-}
-
-// tails keeps what medianTail has found.
-var tails sync.Map
-
-// medianTail is the share f of a distribution below the lower end of the interval
-// of the median of n draws: with probability (1-confidence)/2, at least half of
-// the draws are in it.
-func medianTail(n int) float64 {
-	if known, ok := tails.Load(n); ok {
-		return known.(float64)
-	}
-	low, high := 0.0, 0.5
 	for range 60 {
-		if middle := (low + high) / 2; atLeast(n, (n+1)/2, middle) < (1-confidence)/2 {
+		if middle := (low + high) / 2; studentTail(middle, degrees) > tail {
 			low = middle
 		} else {
 			high = middle
 		}
 	}
-	tails.Store(n, low)
-	return low
-}
-
-// atLeast is the probability of k or more successes in n tries of probability f.
-func atLeast(n, k int, f float64) float64 {
-	factorial := func(x int) float64 { l, _ := math.Lgamma(float64(x) + 1); return l }
-	sum := 0.0
-	for i := k; i <= n; i++ {
-		sum += math.Exp(factorial(n) - factorial(i) - factorial(n-i) + float64(i)*math.Log(f) + float64(n-i)*math.Log1p(-f))
-	}
-	return sum
-}
-
-// exactBlocks is up to how many blocks all signs are tried.
-const exactBlocks = 24
-
-// signFlip is the two-sided p of the sum of effects under random signs. It is
-// exact up to exactBlocks blocks; the sum of more signs is normal, nearly.
-func signFlip(effects []float64) float64 {
-	sum, squares := 0.0, 0.0
-	for _, x := range effects {
-		sum, squares = sum+x, squares+x*x
-	}
-	// As far, but for what adding in another order rounds.
-	seen := math.Abs(sum) * (1 - 1e-12)
-	if seen == 0 {
-		return 1
-	}
-	if len(effects) > exactBlocks {
-		return math.Erfc(seen / math.Sqrt(2*squares))
-	}
-	// A sum of all is one of either half: for each of the one, count those of the
-	// other that make it far enough. The signs of both tails are as many.
-	left, right := signedSums(effects[:len(effects)/2]), signedSums(effects[len(effects)/2:])
-	far, below := 0, len(right)
-	for _, x := range left { // rising, so that the least y that is enough falls
-		for below > 0 && x+right[below-1] >= seen {
-			below--
-		}
-		far += len(right) - below
-	}
-	return 2 * float64(far) / math.Exp2(float64(len(effects)))
-}
-
-// signedSums are the sums of v under all signs, rising.
-func signedSums(v []float64) []float64 {
-	sums := []float64{0}
-	for _, x := range v {
-		for _, sum := range slices.Clone(sums) {
-			sums = append(sums, sum+x)
-		}
-		for i := range len(sums) / 2 {
-			sums[i] -= x
-		}
-	}
-	slices.Sort(sums)
-	return sums
+	return high
 }
 
 // holm adjusts p for how many were tested: the smallest times n, the next times
@@ -279,21 +270,26 @@ func median(v []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// moreBlocks estimates how many blocks in all would make the interval of a
-// median narrower than margin on either side, from the spread of those at hand:
-// half the width shrinks with the square root of their number. 0: it cannot be
-// said.
+// moreBlocks estimates how many blocks in all decide, from those at hand: as many as
+// narrow the interval to margin on either side, for half its width shrinks with the
+// square root of their number, or as have the evidence, which grows by as much with
+// each. 0: it cannot be said.
 func moreBlocks(e estimate, margin float64) int {
 	half := (e.high - e.low) / 2
-	if half <= 0 && e.blocks > 0 && e.blocks < minBlocks {
-		return minBlocks
+	if e.blocks > 0 && e.blocks < minBlocks && (half <= 0 || !e.interval) {
+		return minBlocks + 2
 	}
 	if e.blocks < 2 || half <= 0 || margin <= 0 {
 		return 0
 	}
-	need := math.Ceil(float64(e.blocks) * (half / margin) * (half / margin))
-	if need > 1<<20 {
+	n := float64(e.blocks)
+	need := n * (half / margin) * (half / margin)
+	if e.p < 1 {
+		// A fifth of the family's share is what the first of five has to pass.
+		need = min(need, n*math.Log(alpha/5)/math.Log(e.p))
+	}
+	if need > 1<<20 || math.IsNaN(need) {
 		return 0
 	}
-	return max(int(need), e.blocks+1, minBlocks)
+	return max(int(math.Ceil(need)), e.blocks+1)
 }

@@ -6,8 +6,10 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -207,8 +209,9 @@ func (g *grouper) key(t *record.Trial) setup {
 	return s
 }
 
-// Compare groups trials by kernel, machine, plan and set-up, in the order in
-// which they come, and compares side A of each with side B.
+// Compare groups trials by kernel, machine, plan and set-up, and compares side A of
+// each with side B. Kernels and plans are in the order in which they come, and the
+// set-ups of either in that of the plan.
 func Compare(trials []record.Trial) []Comparison {
 	var order []setup
 	groups := map[setup][]*record.Trial{}
@@ -220,10 +223,26 @@ func Compare(trials []record.Trial) []Comparison {
 		}
 		groups[key] = append(groups[key], &trials[i])
 	}
+	inPlanOrder(order)
 	comparisons := make([]Comparison, len(order))
 	each(len(order), func(i int) { comparisons[i] = compareSetup(groups[order[i]]) })
 	addMissing(comparisons, order, groups)
 	return comparisons
+}
+
+// inPlanOrder sorts the set-ups of each plan on each kernel: machines that run side by
+// side measure them in turns.
+func inPlanOrder(order []setup) {
+	type job struct{ kernel, plan string }
+	first := map[job]int{}
+	for i, s := range order {
+		if at := (job{s.want, s.plan}); first[at] == 0 {
+			first[at] = i + 1
+		}
+	}
+	slices.SortStableFunc(order, func(a, b setup) int {
+		return cmp.Or(cmp.Compare(first[job{a.want, a.plan}], first[job{b.want, b.plan}]), cmp.Compare(a.number, b.number))
+	})
 }
 
 func compareSetup(trials []*record.Trial) Comparison {
@@ -293,7 +312,7 @@ func (c *Comparison) add(t *record.Trial) {
 	}
 	c.Statuses[t.Status]++
 	if t.Status != record.OK {
-		c.addReason(t)
+		c.AddReason(Reason{Status: t.Status, Text: t.Reason, Trials: []string{t.ID}})
 		return
 	}
 	if c.Invariants == 0 || len(t.Ledger) < c.Invariants {
@@ -320,12 +339,12 @@ func labels(a, b *record.Cell) (string, string) {
 // that was killed has fewer. They are counted with the last set-up of the kernel
 // that has any, since the records do not tell which they were of.
 func addMissing(comparisons []Comparison, order []setup, groups map[setup][]*record.Trial) {
-	type job struct{ run, kernel, plan string }
+	type job struct{ run, kernel, plan, clock string }
 	type count struct{ wanted, have, last int }
 	counts := map[job]*count{}
 	for i, key := range order {
 		for _, t := range groups[key] {
-			at := job{t.Trial.Run, t.Kernel.Want, t.Trial.Plan}
+			at := job{t.Trial.Run, t.Kernel.Want, t.Trial.Plan, t.Machine.Clock}
 			if counts[at] == nil {
 				counts[at] = &count{}
 			}
@@ -339,14 +358,16 @@ func addMissing(comparisons []Comparison, order []setup, groups map[setup][]*rec
 	}
 }
 
-func (c *Comparison) addReason(t *record.Trial) {
+// AddReason adds trials that are not ok, to those with the same reason.
+func (c *Comparison) AddReason(r Reason) {
 	for i := range c.Reasons {
-		if c.Reasons[i].Status == t.Status && c.Reasons[i].Text == t.Reason {
-			c.Reasons[i].Trials = append(c.Reasons[i].Trials, t.ID)
+		if c.Reasons[i].Status == r.Status && c.Reasons[i].Text == r.Text {
+			c.Reasons[i].Trials = append(c.Reasons[i].Trials, r.Trials...)
 			return
 		}
 	}
-	c.Reasons = append(c.Reasons, Reason{Status: t.Status, Text: t.Reason, Trials: []string{t.ID}})
+	r.Trials = slices.Clone(r.Trials)
+	c.Reasons = append(c.Reasons, r)
 }
 
 func total(trials []*record.Trial) Total {
@@ -356,7 +377,7 @@ func total(trials []*record.Trial) Total {
 			continue
 		}
 		t.Emitted += emitted(trial)
-		t.Misses += trial.Counts.Misses * uint64(max(trial.Cell.Batch, 1))
+		t.Misses += skipped(trial)
 		t.Delivered += trial.Counts.Delivered
 		t.Residual += trial.Counts.Residual
 		t.LostTail += trial.Counts.LostTail

@@ -58,7 +58,7 @@ var (
 func (r *run) start(program, kernel string) error {
 	args := []string{
 		"vmtest", kernel, "--plan", "testdata/faults.yaml", "--blocks", fmt.Sprint(r.blocks), "--out", r.out,
-		"--accel", "tcg", "--qemu", wrapper,
+		"--accel", "tcg", "--clock", "wall", "--qemu", wrapper,
 	}
 	if r.cold() {
 		args = append(args, "--cold")

@@ -82,7 +82,8 @@ func schedule(f *fault, seed uint64, runs int) []*shot {
 		moment := moments[s.stage][random.IntN(len(moments[s.stage]))]
 		s.says, s.nth = moment.says, moment.nth
 		s.delay = time.Duration(random.Int64N(int64(moment.long)))
-		if s.stage == measure && random.IntN(4) == 0 {
+		// The first block goes on with the machine that was looked at.
+		if s.stage == measure && random.IntN(4) == 0 || s.says == "restore" && s.nth > 1 {
 			s.blocks = 2
 		}
 		shots = append(shots, s)

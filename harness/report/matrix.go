@@ -1,0 +1,177 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/verdict"
+)
+
+// matrix is what all kernels come to: for each the answer, and for each set-up and
+// metric that decides what one side is of the other.
+type matrix struct {
+	Over    string   // what the ratios are of
+	Kernels []string // in the order of the answers
+	Use     []string // for each
+	Columns []column
+	Left    []string // what is the same for all, and has no column
+}
+
+// column is one metric of one set-up.
+type column struct {
+	Setup, Metric string
+	Cells         []matrixCell // a kernel each
+}
+
+// matrixCell says which side is better, "a" or "b", or "=" for neither, "?" for
+// undecided, and nothing where there is no figure.
+type matrixCell struct{ Mark, Text string }
+
+// mostColumns is how many columns a table of a row a kernel may have.
+const mostColumns = 8
+
+// matrixOf is the matrix of all answers.
+func matrixOf(answers []verdict.Answer) matrix {
+	var m matrix
+	type place struct{ setup, metric string }
+	var order []place
+	cells := map[place][]matrixCell{}
+	setups := map[string]bool{}
+	for i := range answers {
+		a := &answers[i]
+		s := say(a)
+		m.Kernels, m.Use = append(m.Kernels, a.Kernel.Want), append(m.Use, short(a, &s))
+		for n := range a.Cases {
+			c := &a.Cases[n]
+			setups[caseName(c)] = true
+			if name := over(c.Comparison); m.Over == "" || m.Over == name {
+				m.Over = name
+			} else {
+				m.Over = "B/A"
+			}
+			for k := range c.Rows {
+				r := &c.Rows[k]
+				if !r.Metric.Primary() || math.IsNaN(r.A) && math.IsNaN(r.B) {
+					continue
+				}
+				at := place{caseName(c), r.Metric.Short}
+				if cells[at] == nil {
+					order = append(order, at)
+					cells[at] = make([]matrixCell, len(answers))
+				}
+				cells[at][i] = matrixCellOf(r)
+			}
+		}
+	}
+	for _, at := range order {
+		if !slices.ContainsFunc(cells[at], func(c matrixCell) bool { return c.Mark != "=" && c.Mark != "" }) {
+			m.Left = append(m.Left, at.metric+" ("+at.setup+")")
+			continue
+		}
+		m.Columns = append(m.Columns, column{at.setup, at.metric, cells[at]})
+	}
+	return m
+}
+
+// short is what to use in a word or two.
+func short(a *verdict.Answer, s *said) string {
+	switch {
+	case len(a.Cases) == 0:
+		return unmeasured(a)
+	case a.Transport() != "":
+		return transportName(a.Transport())
+	}
+	use, _, _ := strings.Cut(s.Use, ":")
+	return use
+}
+
+func matrixCellOf(r *verdict.Row) matrixCell {
+	text := ratio1(r)
+	if r.Metric.Absolute { // a difference tells less than both
+		text = value(r.Metric.Unit, r.B) + " : " + value(r.Metric.Unit, r.A)
+	}
+	switch r.Verdict {
+	case verdict.ABetter:
+		return matrixCell{"a", text}
+	case verdict.BBetter:
+		return matrixCell{"b", text}
+	case verdict.Equivalent, verdict.Trivial:
+		return matrixCell{"=", "same"}
+	case verdict.Inconclusive:
+		return matrixCell{"?", "undecided"}
+	}
+	return matrixCell{"", "-"}
+}
+
+// ratio1 is the ratio alone.
+func ratio1(r *verdict.Row) string {
+	if math.IsNaN(r.Ratio) {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", r.Ratio)
+}
+
+// table is the matrix as text: a row a kernel, or where there are more set-ups than
+// that has room for, a column a kernel.
+func (m *matrix) table() grid {
+	cell := func(c matrixCell) string { return c.Text }
+	if len(m.Columns) > mostColumns {
+		g := grid{Head: []string{m.Over, ""}}
+		g.Head = append(g.Head, m.Kernels...)
+		g.Rows = append(g.Rows, append([]string{"use", ""}, m.Use...))
+		for _, c := range m.Columns {
+			row := []string{c.Setup, c.Metric}
+			for _, x := range c.Cells {
+				row = append(row, cell(x))
+			}
+			g.Rows = append(g.Rows, row)
+		}
+		return g
+	}
+	g := grid{Head: []string{m.Over, ""}}
+	second := []string{"kernel", "use"}
+	last := ""
+	for _, c := range m.Columns {
+		name := c.Setup
+		if name == last {
+			name = "" // once for all its metrics
+		}
+		last = c.Setup
+		g.Head, second = append(g.Head, name), append(second, c.Metric)
+	}
+	g.Rows = append(g.Rows, second)
+	for i, kernel := range m.Kernels {
+		row := []string{kernel, m.Use[i]}
+		for _, c := range m.Columns {
+			row = append(row, cell(c.Cells[i]))
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	return g
+}
+
+// legend says what the figures are.
+func (m *matrix) legend(answers []verdict.Answer) []string {
+	var all []string
+	clocks := map[string]bool{}
+	for _, a := range answers {
+		for _, c := range a.Cases {
+			clocks[c.Machine.Clock] = true
+		}
+	}
+	if clocks[record.Virtual] {
+		all = append(all, "program, reader: what an event costs either, in instructions in virtual time on one CPU; they repeat exactly, and are no times")
+	}
+	if slices.ContainsFunc(m.Columns, func(c column) bool {
+		return slices.ContainsFunc(c.Cells, func(x matrixCell) bool { return strings.Contains(x.Text, " : ") })
+	}) {
+		all = append(all, "x : y: the figures of both, in the order of "+m.Over)
+	}
+	if len(m.Left) > 0 {
+		all = append(all, "no difference on any kernel: "+strings.Join(m.Left, ", "))
+	}
+	return all
+}

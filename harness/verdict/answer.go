@@ -1,0 +1,176 @@
+package verdict
+
+import (
+	"math"
+	"slices"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// Answer is what all set-ups of a kernel come to.
+type Answer struct {
+	Kernel            record.Kernel
+	Measured, Planned int // trials
+	// Cases are the comparisons that have figures, and Failed those that have none.
+	Cases  []Case
+	Failed []*Comparison
+}
+
+// Case is a comparison with the side that is better in it.
+type Case struct {
+	*Comparison
+	Winner, Loser *Side   // nil where neither is
+	Score         float64 // how much better, in weighed factors of two; infinite for a loss
+}
+
+// Open reports whether more blocks may decide what trials of one set-up, on machines
+// of one kind, have not.
+func Open(trials []record.Trial) bool {
+	for _, c := range Compare(trials) {
+		if len(c.Undecided()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Undecided are the primary rows that more blocks may decide.
+func (c *Comparison) Undecided() []*Row {
+	var all []*Row
+	for i := range c.Rows {
+		if r := &c.Rows[i]; r.Metric.Primary() && r.Verdict == Inconclusive {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// score adds up what is decided: positive where B is better. A metric of infinite
+// weight decides alone.
+func (c *Comparison) score() float64 {
+	sum := 0.0
+	for i := range c.Rows {
+		r := &c.Rows[i]
+		if !r.Metric.Primary() || !r.Decided() {
+			continue
+		}
+		sign := 1
+		if r.Verdict == ABetter {
+			sign = -1
+		}
+		if math.IsInf(r.Metric.Weight, 0) {
+			return math.Inf(sign)
+		}
+		sum += float64(sign) * r.Metric.Weight * r.Metric.size(r.Ratio) / math.Ln2
+	}
+	return sum
+}
+
+// Answers gives one answer a kernel, in the order of the comparisons. What was
+// measured of a kernel in machines of several kinds, as in virtual time and by
+// counts on several CPUs, is one answer.
+func Answers(comparisons []Comparison) []Answer {
+	type place struct{ want, sha256, accel, backend, version string }
+	var order []place
+	answers := map[place]*Answer{}
+	placeOf := func(c *Comparison) place {
+		return place{c.Kernel.Want, c.Kernel.SHA256, c.Machine.Accel, c.Machine.Backend, c.Machine.Version}
+	}
+	// Virtual time is QEMU's, whatever makes the other machines.
+	others := map[[3]string]place{}
+	for i := range comparisons {
+		if c := &comparisons[i]; c.Machine.Clock != record.Virtual {
+			others[[3]string{c.Kernel.Want, c.Kernel.SHA256, c.Machine.Accel}] = placeOf(c)
+		}
+	}
+	for i := range comparisons {
+		c := &comparisons[i]
+		at := placeOf(c)
+		if other, ok := others[[3]string{at.want, at.sha256, at.accel}]; ok && c.Machine.Clock == record.Virtual {
+			at = other
+		}
+		a := answers[at]
+		if a == nil {
+			a = &Answer{Kernel: c.Kernel}
+			answers[at] = a
+			order = append(order, at)
+		}
+		a.add(c)
+	}
+	all := make([]Answer, len(order))
+	for i, at := range order {
+		all[i] = *answers[at]
+	}
+	return all
+}
+
+func (a *Answer) add(c *Comparison) {
+	a.Measured += c.Measured()
+	a.Planned += c.Planned
+	if len(c.Rows) == 0 {
+		a.Failed = append(a.Failed, c)
+		return
+	}
+	one := Case{Comparison: c}
+	if score := c.score(); score > 0 {
+		one.Winner, one.Loser, one.Score = &c.B, &c.A, score
+	} else if score < 0 {
+		one.Winner, one.Loser, one.Score = &c.A, &c.B, -score
+	}
+	a.Cases = append(a.Cases, one)
+}
+
+// Undecided are the primary rows that more blocks may decide, by case.
+func (a *Answer) Undecided() []*Row {
+	var all []*Row
+	for _, c := range a.Cases {
+		all = append(all, c.Undecided()...)
+	}
+	return all
+}
+
+// Won are the cases in which one side is better.
+func (a *Answer) Won() []Case {
+	return slices.DeleteFunc(slices.Clone(a.Cases), func(c Case) bool { return c.Winner == nil })
+}
+
+// Transport is the one that is better wherever one is; empty where that depends, or
+// none is.
+func (a *Answer) Transport() string {
+	return a.common(func(s *Side) string { return s.Cell.Transport })
+}
+
+// Setup is the transport with its policy that is better wherever one is, or empty.
+func (a *Answer) Setup() string { return a.common((*Side).Setup) }
+
+func (a *Answer) common(of func(*Side) string) string {
+	text := ""
+	for i, c := range a.Won() {
+		if i > 0 && of(c.Winner) != text {
+			return ""
+		}
+		text = of(c.Winner)
+	}
+	return text
+}
+
+// Figure is what a side has of a metric, or NaN.
+func (c *Comparison) Figure(s *Side, slug string) float64 {
+	r := c.Row(slug)
+	switch {
+	case r == nil:
+		return math.NaN()
+	case s == &c.A:
+		return r.A
+	}
+	return r.B
+}
+
+// CostOf is what an event costs a side, producer and reader together, in instructions
+// in virtual time and in ns else; NaN where it is not known.
+func (c *Comparison) CostOf(s *Side) float64 {
+	if x := c.Figure(s, "instructions_per_event") + c.Figure(s, "consumer_instructions_per_event"); !math.IsNaN(x) {
+		return x
+	}
+	return c.Figure(s, "producer_ns_per_event") + c.Figure(s, "consumer_cpu_ns_per_event")
+}
