@@ -32,6 +32,7 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Measure a plan on this kernel, without a VM."`
 	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it could not be run to its end."`
 	Facts    factsCmd    `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
+	Bisect   bisectCmd   `cmd:"" help:"Find the kernels at which a figure changed, between two."`
 	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
 	Syscalls syscallsCmd `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`

@@ -1,0 +1,65 @@
+package verdict
+
+import (
+	"errors"
+	"math"
+)
+
+// Step is where a figure changes from one kernel to the next.
+type Step struct {
+	Series       int // whose figure it is
+	At           int // the first kernel with the new one
+	Before, Here float64
+}
+
+// Change is the relative change, 0.01 for one per cent more.
+func (s *Step) Change() float64 { return s.Here/s.Before - 1 }
+
+// Steps finds the kernels, of n in order, at which a figure is another than on the one
+// before by more than the tolerance, which is relative. look returns the figures of a
+// kernel, of several series at once; each kernel is looked at once at most. It looks
+// at both ends and in the middle, and goes on between neighbours that differ, so that
+// a step takes log2(n) looks. Between two that do not differ it looks no further: what
+// goes up and down again there is not found.
+func Steps(n int, tolerance float64, look func(int) ([]float64, error)) ([]Step, error) {
+	if n < 2 {
+		return nil, errors.New("want two kernels at least")
+	}
+	seen := make([][]float64, n)
+	at := func(i int) ([]float64, error) {
+		var err error
+		if seen[i] == nil {
+			seen[i], err = look(i)
+		}
+		return seen[i], err
+	}
+	var steps []Step
+	var between func(a, b int) error
+	between = func(a, b int) error {
+		before, err := at(a)
+		if err != nil {
+			return err
+		}
+		here, err := at(b)
+		if err != nil {
+			return err
+		}
+		differs := false
+		for series := range before {
+			step := Step{series, b, before[series], here[series]}
+			if same := step.Before == step.Here || math.Abs(step.Change()) <= tolerance; !same {
+				differs = true
+				if b == a+1 {
+					steps = append(steps, step)
+				}
+			}
+		}
+		whole := a == 0 && b == n-1
+		if b == a+1 || !differs && !whole {
+			return nil
+		}
+		middle := (a + b) / 2
+		return errors.Join(between(a, middle), between(middle, b))
+	}
+	return steps, between(0, n-1)
+}
