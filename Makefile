@@ -1,4 +1,5 @@
 # make vmtest KERNEL=6.1   boot a kernel and compare the transports
+# make results             what an event costs on every kernel: docs/results
 # make test                all tests; boots kernels
 # make faults              break everything at random times: SEED, RUNS, ONLY
 KERNEL ?= 6.1
@@ -17,7 +18,7 @@ export CGO_ENABLED = 0
 SHELL = /bin/bash
 .SHELLFLAGS = -o pipefail -c
 
-.PHONY: all build deps vmtest test faults bench fuzz generate check-generated lint clean
+.PHONY: all build deps vmtest results test faults bench fuzz generate check-generated lint clean
 
 all: build
 
@@ -33,6 +34,13 @@ vmtest:
 	@scripts/setup.sh vmtest $(VM:qemu=)
 	@$(MAKE) --no-print-directory build
 	bin/ringtwin vmtest $(KERNEL) --plan $(PLAN) --vm $(VM) --clock $(CLOCK) $(ARGS)
+
+# What an event costs on every kernel of the archive, into docs/results.
+results:
+	@scripts/setup.sh vmtest
+	@$(MAKE) --no-print-directory build
+	bin/ringtwin vmtest all --plan gate --clock virtual --out out/results
+	bin/ringtwin report --publish docs/results out/results/latest/results.jsonl
 
 # Each test when it is over, but for those that take no time; at the end what was skipped,
 # and why. -count=1: half of what is tested is the machine. The time limit ends a hang.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type reportCmd struct {
 	Markdown bool     `help:"Write Markdown, as for the summary of a CI job."`
 	Details  bool     `help:"Show every comparison with all its figures, not the answer alone."`
 	HTML     string   `name:"html" help:"Write a page with charts to this file too." placeholder:"FILE" type:"path"`
+	Publish  string   `help:"Write what an event costs the program on each kernel into this folder: a page, its chart and the figures, of a run of one set-up in virtual time." placeholder:"DIR" type:"path"`
 	Expect   string   `help:"Kernels that must be there, as they were asked for: \"5.10 6.1\"." placeholder:"KERNELS"`
 }
 
@@ -57,6 +59,9 @@ func (r *reportCmd) Run(e *env) error {
 	if r.HTML != "" {
 		errs = append(errs, writeHTML(r.HTML, comparisons))
 	}
+	if r.Publish != "" {
+		errs = append(errs, publish(r.Publish, comparisons))
+	}
 	for _, want := range strings.Fields(strings.ReplaceAll(r.Expect, ",", " ")) {
 		errs = append(errs, expect(comparisons, want))
 	}
@@ -83,6 +88,16 @@ func writeHTML(path string, comparisons []verdict.Comparison) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// publish writes the files of the folder.
+func publish(folder string, comparisons []verdict.Comparison) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	return report.Publish(comparisons, func(name string, text []byte) error {
+		return os.WriteFile(filepath.Join(folder, name), text, 0o644)
+	})
 }
 
 // expect returns an error unless there are trials of the kernel.
