@@ -55,17 +55,32 @@ func ioctlKprobe(function string, program *ebpf.Program) (io.Closer, error) {
 	}, program)
 }
 
+// Keep keeps the attach point in use until it is closed, where that is worth
+// anything. When the last of a tracepoint's users goes, the kernel waits until nobody
+// can still be in it, tens of milliseconds: with one that stays, and does nothing, a
+// program is attached and detached without that.
+// perf_trace_event_unreg() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/trace_event_perf.c
+func (a Attach) Keep(w Workload) (io.Closer, error) {
+	if a != AttachTracepoint && a != AttachTracepointIoctl {
+		return io.NopCloser(nil), nil
+	}
+	id, err := TracepointID(tracepointGroup, "sys_enter_"+w.syscall())
+	if err != nil {
+		return nil, err
+	}
+	return newEvent(&unix.PerfEventAttr{
+		Type: unix.PERF_TYPE_TRACEPOINT, Size: unix.PERF_ATTR_SIZE_VER0, Config: id, Bits: unix.PerfBitDisabled,
+	})
+}
+
 // openEvent attaches the program to a perf event. It ends with the result's
 // descriptor.
-//
-// Any process, CPU 0: the program of such an event runs on every CPU.
-// perf_event_attach_bpf_prog() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/bpf_trace.c
 func openEvent(attr *unix.PerfEventAttr, program *ebpf.Program) (io.Closer, error) {
-	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	event, err := newEvent(attr)
 	if err != nil {
-		return nil, fmt.Errorf("open perf event: %w", err)
+		return nil, err
 	}
-	event := os.NewFile(uintptr(fd), "perf event")
+	fd := int(event.Fd())
 	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, program.FD()); err != nil {
 		return nil, errors.Join(fmt.Errorf("set program of perf event: %w", err), event.Close())
 	}
@@ -73,6 +88,17 @@ func openEvent(attr *unix.PerfEventAttr, program *ebpf.Program) (io.Closer, erro
 		return nil, errors.Join(fmt.Errorf("enable perf event: %w", err), event.Close())
 	}
 	return event, nil
+}
+
+// newEvent opens a perf event of any process, on CPU 0: the program of such an event
+// runs on every CPU.
+// perf_event_attach_bpf_prog() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/bpf_trace.c
+func newEvent(attr *unix.PerfEventAttr) (*os.File, error) {
+	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open perf event: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "perf event"), nil
 }
 
 func readNumber(path string) (uint64, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -79,25 +80,25 @@ type Twin struct {
 	attached   io.Closer
 }
 
+// objects are the twins' object files, each parsed once: that takes longer than the
+// kernel takes to load one.
+var objects = map[Transport]func() (*ebpf.CollectionSpec, error){
+	Perf:          sync.OnceValues(loadTwinPerf),
+	Ringbuf:       sync.OnceValues(loadTwinRingbuf),
+	RingbufOutput: sync.OnceValues(loadTwinRingbufOutput),
+}
+
 // spec returns the collection of one transport with the one program.
 func spec(transport Transport, attach Attach, workload Workload) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
-	var (
-		cs  *ebpf.CollectionSpec
-		err error
-	)
-	switch transport {
-	case Perf:
-		cs, err = loadTwinPerf()
-	case Ringbuf:
-		cs, err = loadTwinRingbuf()
-	case RingbufOutput:
-		cs, err = loadTwinRingbufOutput()
-	default:
+	parse := objects[transport]
+	if parse == nil {
 		return nil, nil, fmt.Errorf("transport %q: want one of %v", transport, Transports())
 	}
+	cs, err := parse()
 	if err != nil {
 		return nil, nil, err
 	}
+	cs = cs.Copy()
 	name, err := attach.program(workload)
 	if err != nil {
 		return nil, nil, err
@@ -184,10 +185,11 @@ func LoadEmpty(attach Attach) (*Twin, error) { return LoadEmptyFor(attach, Storm
 
 // LoadEmptyFor loads it for the system call of a workload.
 func LoadEmptyFor(attach Attach, workload Workload) (*Twin, error) {
-	cs, err := loadTwinPerf()
+	cs, err := objects[Perf]()
 	if err != nil {
 		return nil, err
 	}
+	cs = cs.Copy()
 	suffix, err := attach.suffix()
 	if err != nil {
 		return nil, err

@@ -57,13 +57,18 @@ type consumerOptions struct {
 }
 
 func newConsumer(reader transport.Reader, opts consumerOptions) *consumer {
-	return &consumer{
+	c := &consumer{
 		reader:          reader,
 		consumerOptions: opts,
 		events:          make([]bpf.Event, 0, opts.most),
 		times:           make([]int64, 0, opts.most),
 		latency:         newHistogram(),
 	}
+	// Memory that nobody has written to yet would be had a page at a time while reading.
+	clear(c.events[:opts.most])
+	clear(c.times[:opts.most])
+	c.latency.Reset()
+	return c
 }
 
 // start reads in the background, first after stall, until the next flush. Then

@@ -88,13 +88,32 @@ func (r *Runner) loadOptions(cell record.Cell, cpus []int) workload.Options {
 // mostControls is how many calls of the control are enough to know what one takes.
 const mostControls = 20_000
 
+// controlOf is what a control depends on: all of a cell but its transport.
+type controlOf struct {
+	attach, placement string
+	count, producers  int
+	paced             bool
+}
+
 // control is what a trigger of a storm takes with an empty program attached: the CPU
 // time of its producers, if nothing else is in that, and the run time of the program,
-// which is that of the kernel's two clock readings.
-func (r *Runner) control(ctx context.Context, cell record.Cell) (c controlCost, err error) {
+// which is that of the kernel's two clock readings. It is measured once.
+func (r *Runner) control(ctx context.Context, cell record.Cell) (controlCost, error) {
 	if cell.Workload != string(bpf.Storm) || cell.Placement == plan.BackToBack {
+		return controlCost{}, nil
+	}
+	of := controlOf{cell.Attach, cell.Placement, cell.Events / cell.Batch / cell.Producers, cell.Producers, cell.RateHz != 0}
+	if c, ok := r.controls[of]; ok {
 		return c, nil
 	}
+	c, err := r.measureControl(ctx, cell)
+	if err == nil {
+		r.controls[of] = c
+	}
+	return c, err
+}
+
+func (r *Runner) measureControl(ctx context.Context, cell record.Cell) (c controlCost, err error) {
 	empty, err := bpf.LoadEmpty(bpf.Attach(cell.Attach))
 	if err != nil {
 		return c, err

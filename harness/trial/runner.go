@@ -36,7 +36,14 @@ func Messages() map[uint32]string {
 type Runner struct {
 	cpus  []int // that this process may run on
 	stats io.Closer
+	// controls are those that were measured, by what they depend on: the trials of a
+	// block share one.
+	controls map[controlOf]controlCost
+	kept     map[attachedTo]io.Closer // until the runner is closed
 }
+
+// attachedTo is what the programs of a cell hook into.
+type attachedTo struct{ attach, workload string }
 
 // trials numbers the trials of this process, from 1.
 var trials atomic.Uint64
@@ -51,11 +58,30 @@ func NewRunner() (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Runner{cpus: cpus, stats: stats}, nil
+	return &Runner{cpus: cpus, stats: stats, controls: map[controlOf]controlCost{}, kept: map[attachedTo]io.Closer{}}, nil
 }
 
 // Close switches the statistics off.
-func (r *Runner) Close() error { return r.stats.Close() }
+func (r *Runner) Close() error {
+	err := r.stats.Close()
+	for _, point := range r.kept {
+		err = errors.Join(err, point.Close())
+	}
+	return err
+}
+
+// keep makes attaching and detaching quick, for the trials to come.
+func (r *Runner) keep(cell *record.Cell) error {
+	to := attachedTo{cell.Attach, cell.Workload}
+	if r.kept[to] != nil {
+		return nil
+	}
+	point, err := bpf.Attach(cell.Attach).Keep(bpf.Workload(cell.Workload))
+	if err == nil {
+		r.kept[to] = point
+	}
+	return err
+}
 
 // CPUs are those that this process may run on: the trials use all of them.
 func CPUs() ([]int, error) {
@@ -88,6 +114,9 @@ func (r *Runner) placement(cell *record.Cell) (producers []int, consumer int) {
 // Run measures one trial of the cell. Of the record it fills what it measured:
 // counts, latency, cost, rate and memory. The context ends the workload.
 func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, err error) {
+	if err := r.keep(&cell); err != nil {
+		return nil, err
+	}
 	control, err := r.control(ctx, cell)
 	if err != nil {
 		return nil, err
