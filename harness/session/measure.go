@@ -16,18 +16,6 @@ import (
 // warmUpEvents are enough to have done everything once.
 const warmUpEvents = 200
 
-// warmUp measures each transport once and forgets it: the first trial pays for
-// what the kernel and the harness do only once.
-func (r *running) warmUp(ctx context.Context, conn Conn, trials []record.Trial) error {
-	for _, t := range warmUps(trials) {
-		r.phase("warm-up, " + t.Cell.Transport)
-		if err := r.measure(ctx, conn, &t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // warmUps are trials of either side, with as many events as are enough.
 func warmUps(trials []record.Trial) []record.Trial {
 	var all []record.Trial
@@ -45,60 +33,43 @@ func warmUps(trials []record.Trial) []record.Trial {
 	return all
 }
 
-// measure fills in a trial: what was measured, and its ledger.
-func (r *running) measure(ctx context.Context, conn Conn, t *record.Trial) error {
-	// The host's clock: that of a machine that is made of a saved one stood
-	// still since then.
-	t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
-	request, timeout := Request{Trials: []Timed{{Cell: t.Cell}}}, r.Timeout+runTime(&t.Cell)
-	if r.virtual() { // a sweep's: once to warm up
-		request.Trials = append(request.Trials, Timed{t.Cell, phase(&t.Trial)})
-		timeout += runTime(&t.Cell)
-	}
-	answers := 0
-	err := conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
-		if answers++; answers < len(request.Trials) {
-			return nil
-		}
-		return r.take(t, body)
-	})
-	if err == nil && answers != len(request.Trials) {
-		err = fmt.Errorf("%d answers, want %d", answers, len(request.Trials))
-	}
-	if err != nil {
-		return fmt.Errorf("trial %s: %w", t.ID, err)
-	}
-	return nil
-}
-
-// measureTogether measures a block in one request, for in virtual time each is
-// served by a machine of its own: a warm-up of either side, and then the trials. It
-// returns how many of the trials were recorded.
-func (r *running) measureTogether(ctx context.Context, conn Conn, trials []record.Trial) (done int, err error) {
+// measure asks for trials of a block in one request, after those that only warm up: the
+// first of a machine pays for what the kernel and the harness do only once. It returns
+// how many of the trials were recorded.
+func (r *running) measure(ctx context.Context, conn Conn, warm, trials []record.Trial) (done int, err error) {
 	var request Request
 	timeout := r.Timeout
-	warm := warmUps(trials)
 	for _, t := range warm {
 		request.Trials = append(request.Trials, Timed{Cell: t.Cell})
 		timeout += runTime(&t.Cell)
 	}
 	for i := range trials {
 		t := &trials[i]
-		request.Trials = append(request.Trials, Timed{t.Cell, phase(&t.Trial)})
+		timed := Timed{Cell: t.Cell}
+		if r.virtual() {
+			timed.PhaseNS = phase(&t.Trial)
+		}
+		request.Trials = append(request.Trials, timed)
 		timeout += runTime(&t.Cell)
 	}
 	begin := func() {
 		if done < len(trials) {
 			t := &trials[done]
+			// The host's clock: that of a machine that is made of a saved one stood
+			// still since then.
 			t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
-			r.phase(r.progress(t, done+1, len(trials)))
+			r.phase(r.progress(t))
 		}
 	}
-	answers := 0
-	r.phase("warm-up")
+	warmed := 0
+	if len(warm) > 0 {
+		r.phase("warm-up")
+	} else {
+		begin()
+	}
 	err = conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
-		if answers++; answers <= len(warm) {
-			if answers == len(warm) {
+		if warmed < len(warm) {
+			if warmed++; warmed == len(warm) {
 				begin()
 			}
 			return nil
@@ -118,7 +89,7 @@ func (r *running) measureTogether(ctx context.Context, conn Conn, trials []recor
 		return nil
 	})
 	if err == nil && done < len(trials) {
-		err = fmt.Errorf("%d answers, want %d", answers, len(request.Trials))
+		err = fmt.Errorf("%d answers, want %d", warmed+done, len(request.Trials))
 	}
 	if err != nil && done < len(trials) {
 		err = fmt.Errorf("trial %s: %w", trials[done].ID, err)

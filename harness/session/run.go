@@ -259,34 +259,34 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 		}
 		err = errors.Join(err, conn.Close())
 	}()
-	if r.virtual() && j.Sweep == nil {
-		return r.measureTogether(ctx, conn, trials)
+	var warm []record.Trial
+	// What is done once and not again takes time, and changes no count.
+	if !r.CountsOnly && (!r.SameBoot || trials[0].Trial.Block == 0) {
+		warm = warmUps(trials)
 	}
-	// In virtual time each request is served by a machine of its own. What is done once
-	// and not again takes time, and changes no count.
-	if !r.virtual() && !r.CountsOnly && (!r.SameBoot || trials[0].Trial.Block == 0) {
-		if err := r.warmUp(ctx, conn, trials); err != nil {
-			return 0, err
-		}
+	// A machine that crashes must not take with it what was measured before, nor be
+	// charged to it: it is asked for one trial at a time.
+	if j.Sweep == nil && (r.virtual() || r.SameBoot) {
+		return r.measure(ctx, conn, warm, trials)
 	}
 	sides := map[string]*plan.Bisection{}
 	for i := range trials {
 		t := &trials[i]
-		r.phase(r.progress(t, i+1, len(trials)))
 		if sweep := j.Sweep; sweep != nil {
 			if sides[t.Trial.Side] == nil {
 				sides[t.Trial.Side] = plan.NewBisection(sweep)
 			}
 			t.Cell.RateHz = sides[t.Trial.Side].Next()
+			if r.virtual() { // each request is served by a machine of its own
+				warm = []record.Trial{*t}
+			}
 		}
-		if err := r.measure(ctx, conn, t); err != nil {
-			return i, err
+		if n, err := r.measure(ctx, conn, warm, trials[i:i+1]); err != nil {
+			return i + n, err
 		}
+		warm = nil
 		if j.Sweep != nil && t.Counts != nil {
 			sides[t.Trial.Side].Saw(t.Cell.RateHz, t.Counts.FailedTotal() > 0)
-		}
-		if err := r.settle(conn, t); err != nil {
-			return i, err
 		}
 	}
 	return len(trials), nil
@@ -309,12 +309,16 @@ func (r *running) settle(conn Conn, t *record.Trial) error {
 }
 
 // progress says which trial is measured.
-func (r *running) progress(t *record.Trial, i, n int) string {
+func (r *running) progress(t *record.Trial) string {
 	text := fmt.Sprintf("block %d", t.Trial.Block+1)
 	if r.Plan.Blocks > 0 {
 		text += fmt.Sprintf(" of %d", r.Plan.Blocks)
 	}
-	text += fmt.Sprintf(", trial %d of %d, %s", i, n, t.Cell.Transport)
+	if t.Trial.Step > 0 {
+		text += fmt.Sprintf(", step %d, %s", t.Trial.Step, t.Cell.Transport)
+	} else {
+		text += fmt.Sprintf(", trial %d of %d, %s", t.Trial.Position+1, len(t.Trial.Order), t.Cell.Transport)
+	}
 	if t.Trial.Scenario != "" {
 		text = t.Trial.Scenario + ", " + text
 	}

@@ -176,12 +176,14 @@ type dying struct {
 var errDied = errors.New("the machine died")
 
 func (d *dying) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
-	if len(request.(Request).Trials) > 0 {
-		if d.trials--; d.trials < 0 {
-			return errDied
+	return d.native.Do(ctx, request, timeout, func(body json.RawMessage) error {
+		if len(request.(Request).Trials) > 0 {
+			if d.trials--; d.trials < 0 {
+				return errDied
+			}
 		}
-	}
-	return d.native.Do(ctx, request, timeout, take)
+		return take(body)
+	})
 }
 
 // TestACrashCostsItsBlock: the rest of the block is recorded with the reason,
@@ -301,16 +303,20 @@ func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
 // is decided, or when its budget is spent, with one block of each set-up in any case.
 func TestGoesOnUntilDecided(t *testing.T) {
 	need.Root(t)
+	answers := map[*Timed]int{}
 	halved := native{func(request Request, body []byte) ([]byte, error) {
 		if len(request.Trials) == 0 {
 			return body, nil
 		}
+		of := &request.Trials[0]
+		answered := answers[of]
+		answers[of]++
 		var m Measured
 		if err := json.Unmarshal(body, &m); err != nil {
 			return nil, err
 		}
 		cost := 1000.0
-		if request.Trials[0].Cell.Transport == string(bpf.Ringbuf) {
+		if request.Trials[answered].Cell.Transport == string(bpf.Ringbuf) {
 			cost = 500
 		}
 		m.Trial.Cost.ProducerNSPerEvent, m.Trial.Cost.ConsumerCPUNSPerEvent, m.Trial.Latency = cost, cost, nil
