@@ -97,7 +97,7 @@ func host(cpus int) (record.Kernel, record.Machine, error) {
 	config := kernel.RunningConfig(of.Release)
 	of.Config.Preempt, of.Config.HZ = config.Preempt, config.HZ
 	return of, record.Machine{
-		Backend: "host", Accel: "none", Clock: record.Wall, CPUs: cpus,
+		Backend: record.Host, Accel: "none", Clock: record.Wall, CPUs: cpus,
 		MemoryBytes: int64(info.Totalram) * int64(info.Unit), CPUModel: cpuModel(),
 	}, nil
 }

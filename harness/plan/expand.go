@@ -34,7 +34,7 @@ type point struct {
 func (p *Plan) trials() int {
 	n := 0
 	for _, s := range p.scenarios() {
-		each := len(orders[0])
+		each := pairs * len(orders[0])
 		rates := len(s.RateHz)
 		if s.Sweep != nil {
 			each, rates = 2*s.Sweep.Steps, 1
@@ -187,17 +187,23 @@ func floorPowerOfTwo(n int) int {
 	return size
 }
 
-// Orders of a block. Both average out a drift of the machine that is linear in
-// time.
-var orders = []string{"ABBA", "BAAB"}
+// orders of a pair of trials. Which it is, is drawn for each pair: then either trial
+// could have been the other side's, whatever the machine does meanwhile, and the
+// statistics need to assume nothing of it.
+var orders = []string{"AB", "BA"}
+
+// pairs of trials in a block.
+const pairs = 2
 
 // Block is what the plan wants of a set-up on one kernel in one block, in the order
 // of execution, with everything set that is known before: identity, cell and place.
 func (p *Plan) Block(kernel string, setup *Setup, block int) []record.Trial {
-	first := rand.New(rand.NewPCG(p.Seed, 0)).IntN(2)
-	order := orders[(first+block)%2]
-	if setup.Sweep != nil {
-		order = order[:2] // AB or BA, at each step
+	random := rand.New(rand.NewPCG(p.Seed, uint64(setup.Number)<<32|uint64(block)))
+	order := orders[random.IntN(len(orders))]
+	if setup.Sweep == nil { // which has the same order at each step
+		for range pairs - 1 {
+			order += orders[random.IntN(len(orders))]
+		}
 	}
 	positions := len(order)
 	if setup.Sweep != nil {

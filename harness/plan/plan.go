@@ -39,10 +39,10 @@ type Plan struct {
 	Name string `yaml:"name"`
 	// Attach is where the twins hook in; auto takes the first that works.
 	Attach string `yaml:"attach"`
-	// Blocks of each set-up: both sides twice, in the order ABBA or BAAB. 0: as many
+	// Blocks of each set-up: two pairs of trials, each in the order AB or BA. 0: as many
 	// as it takes to decide.
 	Blocks int    `yaml:"blocks,omitempty"`
-	Seed   uint64 `yaml:"seed"` // decides which order comes first
+	Seed   uint64 `yaml:"seed"` // decides the orders
 	// Axes are those of all scenarios, or without any the plan's only one.
 	Axes      `yaml:",inline"`
 	Scenarios []Scenario `yaml:"scenarios,omitempty"`

@@ -274,12 +274,12 @@ func TestCellSharesTheTotal(t *testing.T) {
 	}
 }
 
-// TestTrialsAlternate: blocks are ABBA and BAAB in turn, and the seed decides
-// which is first.
-func TestTrialsAlternate(t *testing.T) {
+// TestOrderIsDrawn for each pair of trials, and the same each time.
+func TestOrderIsDrawn(t *testing.T) {
 	letters := map[string]string{"perf": "A", "ringbuf": "B"}
-	starts := map[string]bool{}
-	for seed := range uint64(20) {
+	drawn := map[string]int{}
+	const seeds, blocks = 100, 3
+	for seed := range uint64(seeds) {
 		p := parse(t, "name: x\nevents: 1\nblocks: 3\nring_bytes_total: 65536\n")
 		p.Seed = seed
 		setups, err := p.Setups(2)
@@ -287,7 +287,7 @@ func TestTrialsAlternate(t *testing.T) {
 			t.Fatal(err)
 		}
 		var trials []record.Trial
-		for block := range 3 {
+		for block := range blocks {
 			trials = append(trials, p.Block("6.1", &setups[0], block)...)
 		}
 		order := ""
@@ -299,16 +299,24 @@ func TestTrialsAlternate(t *testing.T) {
 			}
 			ids[trial.ID] = true
 		}
-		if order != "ABBABAABABBA" && order != "BAABABBABAAB" {
-			t.Errorf("seed %d: %s", seed, order)
+		for block := range blocks {
+			drawn[order[4*block:4*block+4]]++
+			if again := p.Block("6.1", &setups[0], block); again[0].Trial.Order != order[4*block:4*block+4] {
+				t.Errorf("seed %d, block %d: %s, and then %s", seed, block, order[4*block:4*block+4], again[0].Trial.Order)
+			}
 		}
 		if len(ids) != len(trials) {
 			t.Errorf("%d ids for %d trials", len(ids), len(trials))
 		}
-		starts[order[:4]] = true
 	}
-	if len(starts) != 2 {
-		t.Errorf("every seed starts with %v", starts)
+	// 300 draws of four that are as likely: 75 each, and five standard deviations.
+	for _, order := range []string{"ABAB", "ABBA", "BAAB", "BABA"} {
+		if n := drawn[order]; n < 37 || n > 113 {
+			t.Errorf("%s drawn %d times of %d", order, n, seeds*blocks)
+		}
+	}
+	if len(drawn) != 4 {
+		t.Errorf("drawn: %v", drawn)
 	}
 }
 

@@ -80,7 +80,7 @@ type KernelConfig struct {
 
 // Machine is where it ran.
 type Machine struct {
-	Backend     string `json:"backend"` // qemu, vng, host
+	Backend     string `json:"backend"` // qemu, vng, or [Host]
 	Accel       string `json:"accel"`   // kvm, tcg, none
 	Clock       string `json:"clock"`   // wall, virtual
 	CPUs        int    `json:"cpus"`
@@ -90,6 +90,10 @@ type Machine struct {
 	Warm        bool   `json:"warm"`
 	Command     string `json:"command,omitempty"`
 }
+
+// Host is the backend of what was measured on the running kernel, in no machine of its
+// own.
+const Host = "host"
 
 // The clocks that figures are of.
 const (
@@ -164,7 +168,7 @@ type Place struct {
 	Trials   int    `json:"trials"`   // how many were wanted of this kernel in machines of this clock, until then
 	Block    int    `json:"block"`    // from 0; the two-sided block is what statistics count
 	Position int    `json:"position"` // in the block of the set-up, from 0
-	Order    string `json:"order"`    // ABBA or BAAB, or AB or BA repeated in a sweep
+	Order    string `json:"order"`    // of the block, as ABBA or ABAB: each pair AB or BA as drawn; in a sweep that of each step
 	// Step is the step of a sweep, from 1; 0: none. Each side chooses the rate of
 	// a step by what it lost before.
 	Step    int    `json:"step,omitempty"`

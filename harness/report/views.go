@@ -269,7 +269,7 @@ func step(before, here float64) string {
 func repeat(c *verdict.Comparison) string {
 	m := &c.Machine
 	var text string
-	if m.Backend == "host" {
+	if m.Backend == record.Host {
 		text = "ringtwin run"
 	} else {
 		text = fmt.Sprintf("ringtwin vmtest %s --cpus %d --memory %d", quoted(c.Kernel.Want), m.CPUs, m.MemoryBytes>>20)
@@ -279,7 +279,7 @@ func repeat(c *verdict.Comparison) string {
 		text += " --clock virtual"
 	case m.Backend == "vng":
 		text += " --clock wall --vm vng --accel " + quoted(m.Accel)
-	case m.Backend != "host" && m.Accel != "":
+	case m.Backend != record.Host && m.Accel != "":
 		text += " --clock wall --accel " + quoted(m.Accel)
 	}
 	words, err := plan.Words(&c.A.Cell, &c.B.Cell)

@@ -38,6 +38,30 @@ func sameBlocks(a, b []*record.Trial) []blockPair {
 	return pairs
 }
 
+// independent are the comparisons that say something of their own, with their trials
+// in the order of execution. A boot has something of its own that both sides share, so
+// a block that has one to itself is one of them. Where all blocks are of the boot that
+// was there anyway, each pair of trials is: which of the two was first is drawn.
+func independent(blocks []blockPair) []blockPair {
+	var all []blockPair
+	for _, b := range blocks {
+		if len(b.a) != len(b.b) || !oneBoot(b) {
+			all = append(all, b)
+			continue
+		}
+		for i := range b.a {
+			all = append(all, blockPair{b.a[i : i+1], b.b[i : i+1]})
+		}
+	}
+	return all
+}
+
+// oneBoot reports whether the trials are of a kernel that was not started for them.
+func oneBoot(b blockPair) bool {
+	first, other := b.a[0], b.b[0]
+	return first.Machine.Backend == record.Host && blockOf(first) == blockOf(other)
+}
+
 // numberedBlocks pairs boots of different runs, or of different kernels: the
 // first of either side, the second, and so on. They have nothing in common but
 // their number, so a machine that drifts is not averaged out; the interval and p

@@ -31,10 +31,10 @@ type Row struct {
 	Metric Metric
 	A, B   float64 // medians over trials
 	// Ratio is B to A, the median over blocks of the ratio of the medians in
-	// each; of an absolute metric it is the difference B-A. Low and High are the
-	// ends of its 95 % interval, or where Interval is false the lowest and the
-	// highest block. All are NaN where a block has a figure of 0. A block in which
-	// only one side was measured is left out.
+	// each, or in one boot over pairs of trials; of an absolute metric it is the
+	// difference B-A. Low and High are the ends of its 95 % interval, or where
+	// Interval is false the lowest and the highest. All are NaN where there is a
+	// figure of 0. A block in which only one side was measured is left out.
 	Ratio, Low, High float64
 	Interval         bool
 	Blocks           int // that the ratio is of
@@ -89,12 +89,6 @@ func (m *Metric) size(ratio float64) float64 {
 		return math.Abs(ratio)
 	}
 	return math.Abs(math.Log(ratio))
-}
-
-// alike reports whether no two of the values differ by more than the margin.
-func (m *Metric) alike(v []float64) bool {
-	low, high := slices.Min(v), slices.Max(v)
-	return low == high || m.size(m.ratio(m.effect()(low, high))) <= m.margin()
 }
 
 // ratio is the reverse of the metric's effect.
@@ -180,10 +174,8 @@ func adjust(rows []Row) {
 }
 
 func compareMetric(m Metric, blocks []blockPair) Row {
-	pairs := make([]pair, len(blocks))
 	var most int64
-	for i, block := range blocks {
-		pairs[i] = pair{values(m, block.a), values(m, block.b)}
+	for _, block := range blocks {
 		for _, t := range block.a {
 			if t.Latency != nil {
 				most = max(most, t.Latency.N)
@@ -192,7 +184,7 @@ func compareMetric(m Metric, blocks []blockPair) Row {
 	}
 	first := blocks[0].a[0]
 	m.Exact = m.Exact || m.ExactOf != nil && m.ExactOf(&first.Cell)
-	row := compareValues(m, pairs, first.Machine.Clock == record.Virtual)
+	row := compareValues(m, pairsOf(m, blocks), pairsOf(m, independent(blocks)), first.Machine.Clock == record.Virtual)
 	if math.IsNaN(row.A) && math.IsNaN(row.B) && m.Events > most && most > 0 && m.Slug == "latency_p99" {
 		row.Why = fewEvents(m.Events, most)
 	}
@@ -223,32 +215,40 @@ func (r *Row) boundLoss(blocks []blockPair) {
 	r.More = int(math.Ceil(float64(r.Blocks) * max(-r.Low, r.High) / r.Metric.Margin))
 }
 
-// compareValues compares what the blocks have of a metric.
-func compareValues(m Metric, blocks []pair, virtual bool) Row {
+func pairsOf(m Metric, blocks []blockPair) []pair {
+	pairs := make([]pair, len(blocks))
+	for i, block := range blocks {
+		pairs[i] = pair{values(m, block.a), values(m, block.b)}
+	}
+	return pairs
+}
+
+// compareValues compares what the blocks have of a metric, by the comparisons among
+// their trials that are independent.
+func compareValues(m Metric, blocks, independent []pair, virtual bool) Row {
 	row := Row{Metric: m}
 	row.Ratio, row.Low, row.High, row.P, row.Floor = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
-	pairs, aa := make([]pair, 0, len(blocks)), make([]pair, 0, 2*len(blocks))
+	aa := make([]pair, 0, 2*len(blocks))
 	as, bs := make([]float64, 0, 2*len(blocks)), make([]float64, 0, 2*len(blocks))
 	for _, block := range blocks {
+		if len(block.a) > 0 && len(block.b) > 0 { // else one side was not measured there
+			row.Blocks++
+		}
 		as, bs = append(as, block.a...), append(bs, block.b...)
 		for _, same := range [][]float64{block.a, block.b} {
 			if n := len(same); n > 1 {
 				aa = append(aa, pair{same[:n/2], same[n/2:]})
 			}
 		}
-		if len(block.a) > 0 && len(block.b) > 0 { // else one side was not measured there
-			pairs = append(pairs, block)
-		}
 	}
-	row.A, row.B, row.Blocks = median(as), median(bs), len(pairs)
+	pairs := slices.DeleteFunc(independent, func(p pair) bool { return len(p.a) == 0 || len(p.b) == 0 })
+	row.A, row.B = median(as), median(bs)
 	if effects := effectsOf(pairs, m.effect()); len(effects) > 0 {
 		var e estimate
 		switch {
 		case m.Exact:
 			e = extremes(effects)
-			// What is known to so much varies in nothing that matters: a run of the
-			// program that the kernel skipped is one event fewer to lose.
-			row.Interval = m.alike(as) && m.alike(bs)
+			row.Interval = slices.Min(as) == slices.Max(as) && slices.Min(bs) == slices.Max(bs)
 		case virtual:
 			e = compareByPhase(pairs, effects, m.effect())
 		default:
@@ -256,7 +256,8 @@ func compareValues(m Metric, blocks []pair, virtual bool) Row {
 		}
 		row.Ratio, row.Low, row.High, row.P = m.ratio(e.mid), m.ratio(e.low), m.ratio(e.high), e.p
 		row.Interval = row.Interval || e.interval
-		row.More = moreBlocks(e, m.margin())
+		more := moreEffects(e, m.margin())
+		row.More = (more*row.Blocks + len(effects) - 1) / len(effects)
 	}
 	if effects := effectsOf(aa, m.effect()); len(effects) > 0 {
 		e := compareByChance(effects)

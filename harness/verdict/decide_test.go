@@ -64,7 +64,7 @@ func TestVerdictOfBlocks(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	few := Compare(all[:8])[0]
-	if r := row(t, few, "latency p50"); r.Verdict != Inconclusive || r.More < minBlocks {
+	if r := row(t, few, "latency p50"); r.Verdict != Inconclusive || r.More < minEffects {
 		t.Errorf("%+v", r)
 	}
 }
@@ -72,7 +72,7 @@ func TestVerdictOfBlocks(t *testing.T) {
 // TestFewBlocksDecide: metrics of which all blocks say the same are decided soon,
 // although Holm adjusts for all.
 func TestFewBlocksDecide(t *testing.T) {
-	const enough = minBlocks + 3 // for a family of nine
+	const enough = minEffects + 3 // for a family of nine
 	var all []record.Trial
 	for block := range enough {
 		for _, x := range []string{"perf", "ringbuf", "ringbuf", "perf"} {
@@ -93,5 +93,29 @@ func TestFewBlocksDecide(t *testing.T) {
 	}
 	if Open(all) || !Open(all[:8]) {
 		t.Errorf("open: %t, and with two blocks %t", Open(all), Open(all[:8]))
+	}
+}
+
+// TestPairsOfOneBoot: on the running kernel each pair of trials is a comparison of its
+// own, in a machine started for a block the block is.
+func TestPairsOfOneBoot(t *testing.T) {
+	for backend, want := range map[string]Verdict{record.Host: BBetter, "qemu": Inconclusive} {
+		var all []record.Trial
+		const blocks = 5 // ten pairs
+		for block := range blocks {
+			for i, side := range []string{"perf", "ringbuf", "ringbuf", "perf"} {
+				trial := trialOf(side, block, map[string]int64{"perf": 1000, "ringbuf": 500}[side]+int64(10*block+i))
+				trial.Machine.Backend = backend
+				all = append(all, trial)
+			}
+		}
+		c := Compare(all)[0]
+		r := row(t, c, "latency p50")
+		if r.Verdict != want || r.Blocks != blocks || r.Interval != (want == BBetter) {
+			t.Errorf("%s: %s of %d blocks, interval %t, p %g", backend, r.Verdict, r.Blocks, r.Interval, r.P)
+		}
+		if want == Inconclusive && (r.More <= blocks || r.More > 2*minEffects) {
+			t.Errorf("%s: %d blocks may decide", backend, r.More)
+		}
 	}
 }

@@ -123,7 +123,7 @@ func (g Gate) check(c *Comparison, row *Row, wall bool) GateResult {
 	case virtual || g.Metric.Exact:
 		r.Failed = exceeds(r.Worse, g.Limit)
 	case !row.Interval:
-		r.Refused = fmt.Sprintf("%d blocks have no interval, it takes %d", row.Blocks, minBlocks)
+		r.Refused = fmt.Sprintf("%d blocks have no interval, it takes about %d", row.Blocks, row.More)
 		if g.Metric.Slug == "loss" || row.Low == row.High && r.Worse <= 0 {
 			// Counts are what they are: a loss that was seen has been.
 			r.Refused = ""

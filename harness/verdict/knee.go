@@ -106,7 +106,7 @@ func compareKnees(blocks []blockPair, labels [2]string) Row {
 	for i, b := range blocks {
 		pairs[i] = pair{at(b.a), at(b.b)}
 	}
-	row := compareValues(knee(), pairs, blocks[0].a[0].Machine.Clock == record.Virtual)
+	row := compareValues(knee(), pairs, slices.Clone(pairs), blocks[0].a[0].Machine.Clock == record.Virtual)
 	row.decide(labels)
 	return row
 }

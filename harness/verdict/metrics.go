@@ -94,7 +94,7 @@ func Metrics() []Metric {
 			Of: cost(func(c *record.Cost) float64 { return c.ConsumerInstructionsPerEvent })},
 		{Name: "producer, per event", Slug: "producer_ns_per_event", Short: "program", Less: "less time in the program", PerEvent: true, Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Weight: producer, Margin: 0.05,
 			Of: cost(func(c *record.Cost) float64 { return c.ProducerNSPerEvent })},
-		{Name: "consumer CPU, per event", Slug: "consumer_cpu_ns_per_event", Short: "reader", Less: "less CPU time of the reader", PerEvent: true, Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Weight: consumer, Margin: 0.05,
+		{Name: "consumer CPU, per event", Slug: "consumer_cpu_ns_per_event", Short: "reader", Less: "less CPU time of the reader", PerEvent: true, Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Weight: consumer, Margin: 0.10,
 			Of: cost(func(c *record.Cost) float64 { return c.ConsumerCPUNSPerEvent })},
 		percentile("latency p50", "latency_p50", 0.50, 0.10, 1, actual, func(l *record.Latency) int64 { return l.P50 }),
 		percentile("latency p99", "latency_p99", 0.99, 0.20, 1, actual, func(l *record.Latency) int64 { return l.P99 }),

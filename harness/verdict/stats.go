@@ -29,14 +29,14 @@ func (f effect) of(p pair) float64 { return f(median(p.a), median(p.b)) }
 // however often one has looked before, and whenever one stopped: that is what lets
 // a run go on until it can say.
 type estimate struct {
-	// mid is the median over blocks; low and high bound it. Where they are no
-	// interval they are the extremes of the blocks.
+	// mid is the median effect; low and high bound it. Where they are no interval they
+	// are the extremes.
 	mid, low, high float64
 	interval       bool
 	// p bounds the probability of so much evidence, now or at any look before, if
 	// the sides were the same: NaN where there is no interval.
-	p      float64
-	blocks int
+	p       float64
+	effects int
 }
 
 // effectsOf are those of the blocks; none where there is no estimate. A block that
@@ -55,7 +55,7 @@ func effectsOf(pairs []pair, f effect) []float64 {
 }
 
 func extremes(effects []float64) estimate {
-	return estimate{mid: median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), blocks: len(effects)}
+	return estimate{mid: median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), effects: len(effects)}
 }
 
 // compareByChance estimates an effect that chance has a part in. Nothing is assumed
@@ -63,7 +63,7 @@ func extremes(effects []float64) estimate {
 // so that an effect and its reverse are as likely.
 func compareByChance(effects []float64) estimate {
 	e := extremes(effects)
-	if len(effects) < minBlocks {
+	if len(effects) < minEffects {
 		return e
 	}
 	e.interval = true
@@ -72,21 +72,24 @@ func compareByChance(effects []float64) estimate {
 	return e
 }
 
-// minBlocks is the fewest blocks that have an interval: with fewer, no effect however
+// minEffects is the fewest that have an interval: with fewer, no effect however
 // large has the evidence against it that leaves it out.
-const minBlocks = 7
+const minEffects = 7
 
-// stakes are what is bet on the sign of an effect of median size, before the
-// hyperbolic tangent that keeps it below all there is: from a difference that hides
-// in the noise to one that noise cannot turn round.
-var stakes = [...]float64{0.25, 0.5, 1, 2, 4, 16}
+// stakes are those who bet on the sign of an effect: on one of median size the
+// hyperbolic tangent of scale, and never more than most, as shares of what each has, from his money on.
+// They win most where noise cannot turn the difference round; where it hides in noise;
+// and where outliers do, that tell no more than others.
+var stakes = [...]struct{ scale, most, money float64 }{
+	{16, 1, 4}, {1, 1, 1}, {0.5, 1, 1}, {0.25, 1, 1}, {2, 0.4, 1}, {2, 0.2, 1},
+}
 
 // evidence is the logarithm of a test martingale against the effects being symmetric
 // around a centre. If they are, the sign of each is a fair coin whatever its size, so
 // who bets on the signs, one after the other, multiplies what he has by 1 on average,
 // and has 1/α or more at any time with probability α at most (Ville's inequality).
 // The bets are on either side, with stakes that depend on how large an effect is
-// beside the median of those until then; what all of them win is averaged.
+// beside the median of those until then; what all of them win is added up.
 //
 // Ramdas, Ruf, Larsson and Koolen, Admissible anytime-valid sequential inference must
 // rely on nonnegative martingales, 2020, section 6 on symmetry;
@@ -105,21 +108,22 @@ func evidence(effects []float64, centre float64) float64 {
 		}
 		middle := (sizes[(len(sizes)-1)/2] + sizes[len(sizes)/2]) / 2
 		for i, stake := range stakes {
-			bet := allBut
+			bet := stake.most
 			if middle > 0 {
-				bet = min(bet, math.Tanh(stake*size/middle))
+				bet *= math.Tanh(stake.scale * size / middle)
 			}
-			bet = math.Copysign(bet, x)
+			bet = math.Copysign(min(bet, allBut), x)
 			up[i] += math.Log1p(bet)
 			down[i] += math.Log1p(-bet)
 		}
 	}
 	highest := max(slices.Max(up[:]), slices.Max(down[:]))
-	sum := 0.0
-	for i := range stakes {
-		sum += math.Exp(up[i]-highest) + math.Exp(down[i]-highest)
+	have, had := 0.0, 0.0
+	for i, stake := range stakes {
+		have += stake.money * (math.Exp(up[i]-highest) + math.Exp(down[i]-highest))
+		had += stake.money * 2
 	}
-	return highest + math.Log(sum/(2*float64(len(stakes))))
+	return highest + math.Log(have/had)
 }
 
 // allBut is the largest bet: who stakes all is out of the game after one loss.
@@ -270,19 +274,19 @@ func median(v []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// moreBlocks estimates how many blocks in all decide, from those at hand: as many as
+// moreEffects estimates how many effects in all decide, from those at hand: as many as
 // narrow the interval to margin on either side, for half its width shrinks with the
 // square root of their number, or as have the evidence, which grows by as much with
 // each. 0: it cannot be said.
-func moreBlocks(e estimate, margin float64) int {
+func moreEffects(e estimate, margin float64) int {
 	half := (e.high - e.low) / 2
-	if e.blocks > 0 && e.blocks < minBlocks && (half <= 0 || !e.interval) {
-		return minBlocks + 2
+	if e.effects > 0 && e.effects < minEffects && (half <= 0 || !e.interval) {
+		return minEffects + 2
 	}
-	if e.blocks < 2 || half <= 0 || margin <= 0 {
+	if e.effects < 2 || half <= 0 || margin <= 0 {
 		return 0
 	}
-	n := float64(e.blocks)
+	n := float64(e.effects)
 	need := n * (half / margin) * (half / margin)
 	if e.p < 1 {
 		// A fifth of the family's share is what the first of five has to pass.
@@ -291,5 +295,5 @@ func moreBlocks(e estimate, margin float64) int {
 	if need > 1<<20 || math.IsNaN(need) {
 		return 0
 	}
-	return max(int(math.Ceil(need)), e.blocks+1)
+	return max(int(math.Ceil(need)), e.effects+1)
 }

@@ -40,22 +40,30 @@ func scatters() map[string]func(*rand.Rand) float64 {
 }
 
 // simulated is how many of the runs without a difference, of five metrics each, say
-// that there is one: with looks after every block, or with only the last.
+// that there is one: with looks after every block of two pairs, or with only the last.
+// The machine drifts, and which side a pair begins with is drawn.
 func simulated(scatter func(*rand.Rand) float64, runs, blocks int, looks bool) (alarms int) {
 	for run := range runs {
 		random := rand.New(rand.NewPCG(uint64(run), 3))
-		var pairs [5][]pair
+		var effects [5][]float64
+		drift := 0.0
 		for block := 1; block <= blocks; block++ {
-			drift := random.NormFloat64()
-			ps := make([]float64, len(pairs))
-			for m := range pairs {
-				x := func() float64 { return 1000 * math.Exp(drift+scatter(random)) }
-				pairs[m] = append(pairs[m], pair{[]float64{x(), x()}, []float64{x(), x()}})
-				if looks || block == blocks {
-					ps[m] = math.Min(1, math.Exp(-evidence(effectsOf(pairs[m], logRatio), 0)))
+			for range 2 {
+				sign := float64(1 - 2*random.IntN(2))
+				before := drift
+				drift += 0.05 * random.NormFloat64()
+				for m := range effects {
+					effects[m] = append(effects[m], sign*(drift-before+scatter(random)-scatter(random)))
 				}
 			}
-			if adjusted := holm(ps); (looks || block == blocks) && minimum(adjusted) < alpha {
+			if !looks && block < blocks {
+				continue
+			}
+			ps := make([]float64, len(effects))
+			for m := range effects {
+				ps[m] = math.Min(1, math.Exp(-evidence(effects[m], 0)))
+			}
+			if minimum(holm(ps)) < alpha {
 				alarms++
 				break
 			}
@@ -157,8 +165,8 @@ func TestFewestBlocks(t *testing.T) {
 		}
 		return effects
 	}
-	if limit := -math.Log(1 - confidence); evidence(same(minBlocks), 1000) < limit || evidence(same(minBlocks-1), 1000) >= limit {
-		t.Errorf("evidence of %d blocks %g, of one fewer %g, limit %g", minBlocks, evidence(same(minBlocks), 1000), evidence(same(minBlocks-1), 1000), limit)
+	if limit := -math.Log(1 - confidence); evidence(same(minEffects), 1000) < limit || evidence(same(minEffects-1), 1000) >= limit {
+		t.Errorf("evidence of %d blocks %g, of one fewer %g, limit %g", minEffects, evidence(same(minEffects), 1000), evidence(same(minEffects-1), 1000), limit)
 	}
 	e := compareByChance([]float64{1, 1, 1, 1, 1, 1, 1})
 	if e.low != 1 || e.high != 1 || e.p > alpha {
@@ -222,14 +230,14 @@ func TestHolm(t *testing.T) {
 }
 
 func TestMoreBlocks(t *testing.T) {
-	if n := moreBlocks(estimate{low: -0.2, high: 0.2, interval: true, blocks: 8, p: 1}, 0.1); n != 32 {
+	if n := moreEffects(estimate{low: -0.2, high: 0.2, interval: true, effects: 8, p: 1}, 0.1); n != 32 {
 		t.Errorf("half as wide takes %d blocks, want 32", n)
 	}
-	if n := moreBlocks(estimate{low: -0.02, high: 0.2, interval: true, blocks: 8, p: 0.1001}, 0.01); n != 17 {
+	if n := moreEffects(estimate{low: -0.02, high: 0.2, interval: true, effects: 8, p: 0.1001}, 0.01); n != 17 {
 		t.Errorf("twice the evidence takes %d blocks, want 17", n)
 	}
-	for _, e := range []estimate{{}, {low: -1e9, high: 1e9, interval: true, blocks: 8, p: 1}} {
-		if n := moreBlocks(e, 0.01); n != 0 {
+	for _, e := range []estimate{{}, {low: -1e9, high: 1e9, interval: true, effects: 8, p: 1}} {
+		if n := moreEffects(e, 0.01); n != 0 {
 			t.Errorf("%+v: %d", e, n)
 		}
 	}
