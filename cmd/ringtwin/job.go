@@ -265,7 +265,7 @@ func showsTimes(s *plan.Setup) bool { return s.Sweep != nil }
 func (k *kernelJob) session(why error) *session.Run {
 	by := k.made()
 	run := &session.Run{
-		Plan: k.plan, Seeds: k.Seeds, Budget: k.Budget, Phase: k.phase, Why: k.why,
+		Plan: k.plan, Seeds: k.Seeds, Phase: k.phase, Why: k.why,
 		Kernel:  record.Kernel{Want: k.ref.Name},
 		Timeout: k.cfg.Limits.Request,
 		Machine: record.Machine{

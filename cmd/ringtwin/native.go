@@ -58,7 +58,7 @@ func (r *runCmd) Run(e *env) error {
 	show := progress.New(e.stderr)
 	defer show.End()
 	run := nativeSession(of, have)
-	run.Plan, run.Budget, run.Record = p, r.Budget, out.add
+	run.Plan, run.Record = p, out.add
 	run.Phase = func(name string) { show.Phase(hostKernel, name) }
 	run.Why = func(err error) (record.Status, string) {
 		if e.ctx.Err() != nil {

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -41,14 +42,23 @@ type Plan struct {
 	Attach string `yaml:"attach"`
 	// Blocks of each set-up: two pairs of trials, each in the order AB or BA. 0: as many
 	// as it takes to decide.
-	Blocks int    `yaml:"blocks,omitempty"`
-	Seed   uint64 `yaml:"seed"` // decides the orders
+	Blocks int `yaml:"blocks,omitempty"`
+	// Budget is how long blocks are begun on a kernel, where their number is not fixed:
+	// one of each set-up in any case, and more of what is not decided.
+	Budget time.Duration `yaml:"budget"`
+	Seed   uint64        `yaml:"seed"` // decides the orders
 	// Axes are those of all scenarios, or without any the plan's only one.
 	Axes      `yaml:",inline"`
 	Scenarios []Scenario `yaml:"scenarios,omitempty"`
 
 	text []byte // what it was read from, to find lines in
 }
+
+// defaultBudget is that of a plan that does not say, and mostBudget the most.
+const (
+	defaultBudget = time.Minute
+	mostBudget    = 24 * time.Hour
+)
 
 // Names lists the plans that ship with the program.
 func Names() []string {
@@ -85,7 +95,7 @@ func Load(nameOrPath string) (*Plan, error) {
 
 // Parse reads a plan. Unknown and repeated keys are refused.
 func Parse(text []byte) (*Plan, error) {
-	p := &Plan{Attach: string(bpf.AttachAuto), text: text}
+	p := &Plan{Attach: string(bpf.AttachAuto), Budget: defaultBudget, text: text}
 	if err := decode(text, p); err != nil {
 		return nil, err
 	}
@@ -205,6 +215,9 @@ func (p *Plan) Check() error {
 	refuse("attach", OneOf("", p.Attach, append([]string{string(bpf.AttachAuto)}, names(bpf.AttachOrder())...)))
 	if p.Blocks < 0 || p.Blocks > maxBlocks {
 		refuse("blocks", fmt.Errorf("%d, want 1 to %d, or none to go on until it is decided", p.Blocks, maxBlocks))
+	}
+	if p.Budget < 0 || p.Budget > mostBudget {
+		refuse("budget", fmt.Errorf("%s, want 0s to %s", p.Budget, mostBudget))
 	}
 	if p.Scenarios != nil && len(p.Scenarios) == 0 {
 		refuse("scenarios", errors.New("an empty list: nothing would be measured"))

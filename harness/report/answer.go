@@ -37,11 +37,7 @@ func capitals(sentences []string) []string {
 func say(a *verdict.Answer) said {
 	var s said
 	won := a.Won()
-	for i := range a.Cases {
-		if rows := a.Cases[i].Undecided(); len(rows) > 0 {
-			s.Open = append(s.Open, "undecided, "+caseName(&a.Cases[i])+": "+undecided(rows))
-		}
-	}
+	s.Open = open(a)
 	by, names := byWinner(won)
 	switch {
 	case len(a.Cases) == 0:
@@ -94,13 +90,14 @@ func byWinner(won []verdict.Case) (by map[string][]verdict.Case, names []string)
 
 // caseName says which of a kernel's comparisons it is.
 func caseName(c *verdict.Case) string {
+	name := c.Plan
 	if c.Scenario != "" {
-		return strings.ReplaceAll(c.Scenario, "-", " ")
+		name = strings.ReplaceAll(c.Scenario, "-", " ")
 	}
-	if c.Setup > 0 {
-		return fmt.Sprintf("%s #%d", c.Plan, c.Setup)
+	if c.Apart != "" {
+		name += " " + c.Apart
 	}
-	return c.Plan
+	return name
 }
 
 func caseNames(cases []verdict.Case) string {
@@ -329,6 +326,37 @@ func skippedRuns(a *verdict.Answer) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("the kernel skipped up to %s of the program's runs (%s): no transport had a part in that", value("share", most), where)}
+}
+
+// mostOpen is how many undecided set-ups get a sentence of their own.
+const mostOpen = 3
+
+// open says of which set-ups something is not decided.
+func open(a *verdict.Answer) []string {
+	var all, names []string
+	var took time.Duration
+	for i := range a.Cases {
+		c := &a.Cases[i]
+		rows := c.Undecided()
+		if len(rows) == 0 {
+			continue
+		}
+		all = append(all, "undecided, "+caseName(c)+": "+undecided(rows))
+		names = append(names, caseName(c))
+		longest := time.Duration(0)
+		for _, r := range rows {
+			longest = max(longest, r.MoreTime)
+		}
+		took += longest
+	}
+	if len(all) <= mostOpen {
+		return all
+	}
+	text := fmt.Sprintf("something is undecided in %d of %d set-ups (%s)", len(names), len(a.Cases), strings.Join(names, "; "))
+	if took > 0 {
+		text += fmt.Sprintf(", about %s more may decide", about(took))
+	}
+	return []string{text}
 }
 
 // undecided says what is not decided, why, and what would decide the last of it.

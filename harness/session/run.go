@@ -45,9 +45,6 @@ type Run struct {
 	// Seeds is how many seeds share the plan's blocks, if more than one: each has
 	// as many in a row, and the first is the plan's.
 	Seeds int
-	// Budget is how long blocks are begun, where the plan has no number of them: one
-	// of each set-up in any case, and more of what is not decided.
-	Budget time.Duration
 	// Phase is told what begins, in a few words. It may be nil.
 	Phase func(name string)
 	// Why is the status, and the reason in a line, of trials that an error of
@@ -122,7 +119,7 @@ func (r *running) jobs() ([]*job, error) {
 // rounds measures a block of every job that still needs one, again and again.
 func (r *running) rounds(ctx context.Context, jobs []*job) error {
 	var errs []error
-	deadline := time.Now().Add(r.Budget)
+	deadline := time.Now().Add(r.Plan.Budget)
 	for round := 0; ; round++ {
 		begun := false
 		for _, j := range jobs {

@@ -331,10 +331,10 @@ func TestGoesOnUntilDecided(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := small(t)
-			p.Blocks = 0
+			p.Blocks, p.Budget = 0, test.budget
 			var trials []record.Trial
 			r := Run{
-				Plan: p, Budget: test.budget,
+				Plan:  p,
 				Fresh: func(context.Context) (Conn, error) { return halved, nil }, Timeout: time.Minute,
 				Machine: record.Machine{Clock: record.Wall, CPUs: 2},
 				Why:     func(err error) (record.Status, string) { return record.Lost, err.Error() },

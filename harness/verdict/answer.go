@@ -19,6 +19,9 @@ type Answer struct {
 // Case is a comparison with the side that is better in it.
 type Case struct {
 	*Comparison
+	// Apart tells it from others of its scenario, as "producers=16"; empty where there
+	// are none.
+	Apart         string
 	Winner, Loser *Side   // nil where neither is
 	Score         float64 // how much better, in weighed factors of two; infinite for a loss
 }
@@ -100,8 +103,60 @@ func Answers(comparisons []Comparison) []Answer {
 	all := make([]Answer, len(order))
 	for i, at := range order {
 		all[i] = *answers[at]
+		all[i].tellApart()
 	}
 	return all
+}
+
+// tellApart names the cases of one scenario by what they differ in, with as few words
+// as that takes.
+func (a *Answer) tellApart() {
+	type scenario struct{ plan, name string }
+	same := map[scenario][]*Case{}
+	for i := range a.Cases {
+		c := &a.Cases[i]
+		at := scenario{c.Plan, c.Scenario}
+		same[at] = append(same[at], c)
+	}
+	for _, cases := range same {
+		if len(cases) > 1 {
+			tellApart(cases)
+		}
+	}
+}
+
+// apart are the dimensions that tell set-ups apart, the plainest first.
+var apart = []string{"producers", "rate", "payload", "ring", "placement", "batch", "workload", "policy", "flush", "stall", "delay", "fault", "attach", "events"}
+
+func tellApart(cases []*Case) {
+	all := dimensions()
+	for _, name := range apart {
+		d := all[slices.IndexFunc(all, func(d dimension) bool { return d.name == name })]
+		known := map[string]map[string]bool{} // by what they are called so far
+		for _, c := range cases {
+			if known[c.Apart] == nil {
+				known[c.Apart] = map[string]bool{}
+			}
+			known[c.Apart][c.sides(d)] = true
+		}
+		for _, c := range cases {
+			if len(known[c.Apart]) > 1 {
+				if c.Apart != "" {
+					c.Apart += ", "
+				}
+				c.Apart += name + "=" + c.sides(d)
+			}
+		}
+	}
+}
+
+// sides is what both sides have of the dimension, or either.
+func (c *Case) sides(d dimension) string {
+	a, b := d.of(Input{Trial: c.A.trials[0]}), d.of(Input{Trial: c.B.trials[0]})
+	if a == b {
+		return a
+	}
+	return a + ":" + b
 }
 
 func (a *Answer) add(c *Comparison) {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
@@ -82,5 +83,25 @@ func TestWhatMattersIsWeighed(t *testing.T) {
 		if got := (&Comparison{Rows: c.rows}).score(); got != c.score {
 			t.Errorf("%s: %g, want %g", name, got, c.score)
 		}
+	}
+}
+
+// TestTellApart: set-ups of one scenario are called by what they differ in.
+func TestTellApart(t *testing.T) {
+	var all []record.Trial
+	for setup, cell := range []record.Cell{{Producers: 1, Batch: 1, Events: 100}, {Producers: 2, Batch: 1, Events: 99}, {Producers: 2, Batch: 5, Events: 100}} {
+		for i, side := range []string{"perf", "ringbuf"} {
+			one := trialOf(side, 0, int64(100+i))
+			one.Trial.Setup, one.Trial.Scenario = setup, "contention"
+			one.Cell.Producers, one.Cell.Batch, one.Cell.Events = cell.Producers, cell.Batch, cell.Events
+			all = append(all, one)
+		}
+	}
+	var got []string
+	for _, c := range Answers(Compare(all))[0].Cases {
+		got = append(got, c.Apart)
+	}
+	if diff := cmp.Diff([]string{"producers=1", "producers=2, batch=1", "producers=2, batch=5"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

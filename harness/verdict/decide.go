@@ -129,6 +129,8 @@ func compareMetrics(blocks []blockPair, labels [2]string) []Row {
 			m.Weight = 0
 		case !m.Counts && first.Trial.Shows == record.ShowsDelivery:
 			m.Weight = 0
+		case m.DecidesOf != nil && !m.DecidesOf(&first.Cell):
+			m.Weight = 0
 		}
 		row := compareMetric(m, blocks)
 		switch {

@@ -53,6 +53,8 @@ type Metric struct {
 	AnyMatters bool
 	// ExactOf says of which cells the metric does not vary.
 	ExactOf func(*record.Cell) bool
+	// DecidesOf says of which cells it has its weight; nil: of all.
+	DecidesOf func(*record.Cell) bool
 	// Events is how many a trial needs for the figure; 0: any number.
 	Events int64
 }
@@ -103,7 +105,7 @@ func Metrics() []Metric {
 		{Name: "latency p99, lost ones too", Slug: "latency_p99_with_lost", Unit: "ns", Better: Lower, Clock: true, Margin: 0.20, Events: needed(0.99), Of: withLostP99},
 		{Name: "producer CPU above control, per event", Slug: "producer_cpu_ns_per_event", Unit: "ns", Better: Lower, Clock: true, Only: record.Wall, Margin: 0.05,
 			Of: cost(func(c *record.Cost) float64 { return c.ProducerCPUNSPerEvent })},
-		{Name: "delivered rate", Slug: "delivered_rate", Unit: "Hz", Better: Higher, Clock: true, Margin: 0.05, Of: deliveredHz},
+		{Name: "delivered rate", Slug: "delivered_rate", Short: "rate", Less: "as many events a second", Unit: "Hz", Better: Higher, Clock: true, Weight: 1, DecidesOf: saturated, Margin: 0.05, Of: deliveredHz},
 		{Name: "wake-ups, per event", Slug: "wakeups_per_event", Unit: "1", Better: Lower, Margin: 0.05,
 			Of: perDelivered(func(c *record.Cost) int64 { return c.Wakeups })},
 		{Name: "context switches, per event", Slug: "context_switches_per_event", Unit: "1", Better: Lower, Margin: 0.05,
@@ -114,6 +116,13 @@ func Metrics() []Metric {
 
 // capacityDecides reports whether what is lost is a function of sizes alone.
 func capacityDecides(c *record.Cell) bool { return c.ReaderStallMS == record.UntilOver }
+
+// saturated reports whether it is the transport that decides how many events there are
+// in a second: a storm as fast as it can be.
+func saturated(c *record.Cell) bool { return c.Workload == storm && c.RateHz == 0 }
+
+// storm is the workload of events alone.
+const storm = "storm"
 
 // knee is the only metric of a sweep: at each step the sides have rates of their
 // own, so nothing else of them can be compared.
