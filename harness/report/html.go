@@ -53,6 +53,8 @@ type matrixText struct {
 	Over    string
 	Columns []column
 	Rows    []matrixRow
+	A, B    string // what the sides are called
+	Turned  bool   // a row a column, for there are more of them than a page has room for
 	Legend  []string
 }
 
@@ -125,7 +127,7 @@ func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 		p.Problems = append(p.Problems, problems(c)...)
 		if len(c.Rows) > 0 {
 			p.Setups = append(p.Setups, detailsOf(c))
-			p.Emulated = p.Emulated || !c.Machine.Publishable() && c.Machine.Clock != record.Virtual
+			p.Emulated = p.Emulated || emulatedTimes(c)
 			p.Virtual = p.Virtual || c.Machine.Clock == record.Virtual
 		}
 		if text := kernelLine(c) + ": " + machineLine(c); !seen[text] {
@@ -142,7 +144,8 @@ func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 
 func matrixTextOf(answers []verdict.Answer) matrixText {
 	m := matrixOf(answers)
-	text := matrixText{Over: m.Over, Columns: m.Columns, Legend: m.legend(answers)}
+	text := matrixText{Over: m.Over, Columns: m.Columns, Turned: m.turned(), Legend: m.legend(answers)}
+	text.B, text.A = m.sides()
 	for i, kernel := range m.Kernels {
 		row := matrixRow{Kernel: kernel, Use: m.Use[i]}
 		for _, c := range m.Columns {

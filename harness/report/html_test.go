@@ -158,3 +158,41 @@ func BenchmarkHTML(b *testing.B) {
 		}
 	}
 }
+
+// TestManySetups: with more set-ups than a row has room for a kernel has a column, and
+// what is the same in all of them is said once.
+func TestManySetups(t *testing.T) {
+	all := many(t, 12, 10)
+	for i := range all {
+		all[i].Kernel.Want, all[i].Kernel.Release = "6.1", "6.1.0-56-amd64"
+		all[i].Trial.Setup, all[i].Trial.Scenario = i/20, "size"
+	}
+	m := matrixOf(verdict.Answers(verdict.Compare(all)))
+	if len(m.Columns) <= mostColumns || !m.turned() || !strings.Contains(strings.Join(m.Left, "; "), "lost (in all 6 set-ups)") {
+		t.Fatalf("%d columns, turned %t, left out: %s", len(m.Columns), m.turned(), m.Left)
+	}
+	if g := m.table(); len(g.Rows) != len(m.Columns)+1 || g.Head[2] != "6.1" {
+		t.Errorf("%d rows for %d columns, head %v", len(g.Rows), len(m.Columns), g.Head)
+	}
+	table, _, _ := strings.Cut(page1(t, all), "is better, ▲")
+	if n := strings.Count(table, "<tr>"); n != len(m.Columns)+2 {
+		t.Errorf("%d rows in the page for %d columns", n, len(m.Columns))
+	}
+}
+
+// TestEmulatedTimes: who reads counts alone needs no word about times.
+func TestEmulatedTimes(t *testing.T) {
+	all := many(t, 1, 1)
+	for i := range all {
+		all[i].Machine.Accel = "tcg"
+	}
+	if !strings.Contains(page1(t, all), "Emulated:") {
+		t.Error("times of an emulated machine, and nothing says so")
+	}
+	for i := range all {
+		all[i].Latency, all[i].Intended, all[i].Cost, all[i].Rate = nil, nil, nil, nil
+	}
+	if strings.Contains(page1(t, all), "Emulated:") {
+		t.Error("a word about times, and there are none")
+	}
+}

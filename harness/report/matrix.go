@@ -66,12 +66,24 @@ func matrixOf(answers []verdict.Answer) matrix {
 			}
 		}
 	}
+	left := map[string][]string{} // set-ups by metric
+	var same []string
 	for _, at := range order {
 		if !slices.ContainsFunc(cells[at], func(c matrixCell) bool { return c.Mark != "=" && c.Mark != "" }) {
-			m.Left = append(m.Left, at.metric+" ("+at.setup+")")
+			if left[at.metric] == nil {
+				same = append(same, at.metric)
+			}
+			left[at.metric] = append(left[at.metric], at.setup)
 			continue
 		}
 		m.Columns = append(m.Columns, column{at.setup, at.metric, cells[at]})
+	}
+	for _, metric := range same {
+		where := strings.Join(left[metric], ", ")
+		if n := len(left[metric]); n > 1 && !slices.ContainsFunc(m.Columns, func(c column) bool { return c.Metric == metric }) {
+			where = fmt.Sprintf("in all %d set-ups", n)
+		}
+		m.Left = append(m.Left, metric+" ("+where+")")
 	}
 	return m
 }
@@ -114,11 +126,29 @@ func ratio1(r *verdict.Row) string {
 	return fmt.Sprintf("%.2f", r.Ratio)
 }
 
-// table is the matrix as text: a row a kernel, or where there are more set-ups than
-// that has room for, a column a kernel.
+// sides are what the ratios are of, and by.
+func (m *matrix) sides() (of, by string) {
+	of, by, _ = strings.Cut(m.Over, "/")
+	name := func(side string) string {
+		switch side {
+		case "perf":
+			return "perf buffer"
+		case "ring":
+			return "ring buffer"
+		}
+		return side
+	}
+	return name(of), name(by)
+}
+
+// turned reports whether there are more set-ups than a row has room for: then a kernel
+// has a column.
+func (m *matrix) turned() bool { return len(m.Columns) > mostColumns && len(m.Kernels) <= mostColumns }
+
+// table is the matrix as text: a row a kernel, or turned.
 func (m *matrix) table() grid {
 	cell := func(c matrixCell) string { return c.Text }
-	if len(m.Columns) > mostColumns {
+	if m.turned() {
 		g := grid{Head: []string{m.Over, ""}}
 		g.Head = append(g.Head, m.Kernels...)
 		g.Rows = append(g.Rows, append([]string{"use", ""}, m.Use...))
@@ -171,7 +201,11 @@ func (m *matrix) legend(answers []verdict.Answer) []string {
 		all = append(all, "x : y: the figures of both, in the order of "+m.Over)
 	}
 	if len(m.Left) > 0 {
-		all = append(all, "no difference on any kernel: "+strings.Join(m.Left, ", "))
+		text := "no difference"
+		if len(m.Kernels) > 1 {
+			text += " on any kernel"
+		}
+		all = append(all, text+": "+strings.Join(m.Left, "; "))
 	}
 	return all
 }

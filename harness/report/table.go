@@ -254,7 +254,12 @@ func measuredLine(comparisons []verdict.Comparison) string {
 	return fmt.Sprintf("%d of %d trials measured, on %s", measured, planned, plural(len(kernels), "kernel"))
 }
 
-// emulated is shown wherever times of an emulated machine are.
+// emulatedTimes reports whether there are times of an emulated machine.
+func emulatedTimes(c *verdict.Comparison) bool {
+	return !c.Machine.Publishable() && slices.ContainsFunc(c.Rows, func(r verdict.Row) bool { return r.Metric.Clock })
+}
+
+// emulated is shown wherever they are.
 const emulated = "emulated: compare these times with each other only, do not publish them"
 
 // notes are what a reader of the figures has to know.
@@ -263,7 +268,7 @@ func notes(c *verdict.Comparison) []string {
 	if text := ledgerLine(c); text != "" {
 		all = append(all, text)
 	}
-	if len(c.Rows) > 0 && !c.Machine.Publishable() {
+	if emulatedTimes(c) {
 		all = append(all, emulated)
 	}
 	if len(c.Rows) > 0 {

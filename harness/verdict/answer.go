@@ -142,7 +142,7 @@ func tellApart(cases []*Case) {
 		for _, c := range cases {
 			if len(known[c.Apart]) > 1 {
 				if c.Apart != "" {
-					c.Apart += ", "
+					c.Apart += " "
 				}
 				c.Apart += name + "=" + c.sides(d)
 			}

@@ -101,7 +101,7 @@ func TestTellApart(t *testing.T) {
 	for _, c := range Answers(Compare(all))[0].Cases {
 		got = append(got, c.Apart)
 	}
-	if diff := cmp.Diff([]string{"producers=1", "producers=2, batch=1", "producers=2, batch=5"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"producers=1", "producers=2 batch=1", "producers=2 batch=5"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
