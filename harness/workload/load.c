@@ -212,6 +212,8 @@ static int produce(struct table *t)
 
 	raise_word(&t->ready);
 	wait_for(&t->go);
+	if (t->lead_ns)
+		sleep_until(now_ns() + t->lead_ns);
 	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	t->begin_ns = now_ns();
 	if (t->storm)

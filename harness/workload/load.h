@@ -29,6 +29,7 @@ struct table {
 	uint64_t period_ns;   /* 0: as fast as possible */
 	uint64_t mark;	      /* eight characters in front of every token */
 	uint64_t first_token; /* number that the first token encodes */
+	uint64_t lead_ns;     /* how long it sleeps between go and the first start */
 	uint64_t begin_ns;    /* CLOCK_MONOTONIC at the first start */
 	uint64_t end_ns;      /* and after the last program was reaped, or call made */
 	uint64_t cpu_ns;      /* CPU time of the producer between the two */

@@ -36,6 +36,7 @@ type table struct {
 	PeriodNS   uint64
 	Mark       uint64
 	FirstToken uint64
+	LeadNS     uint64
 	BeginNS    uint64
 	EndNS      uint64
 	CPUNS      uint64

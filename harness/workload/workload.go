@@ -44,6 +44,9 @@ type Options struct {
 	CPUs []int
 	// GiveWay lets whoever else is ready run before the producers (SCHED_IDLE).
 	GiveWay bool
+	// Lead is how long the producers sleep first, once they are let go: time for who
+	// let them go to fall asleep.
+	Lead time.Duration
 	// FirstToken is the number that the first token encodes, below 2^48.
 	// Tokens of one boot should not repeat, so give each trial its own range. Of
 	// a storm only the lower 32 bits count.
@@ -180,6 +183,8 @@ func (o Options) check() error {
 		return fmt.Errorf("workload of %d triggers: want at least 1", o.Count)
 	case o.Producers < 1:
 		return fmt.Errorf("%d producers: want at least 1", o.Producers)
+	case o.Lead < 0:
+		return fmt.Errorf("a lead of %s: want 0 or more", o.Lead)
 	case o.RateHz < 0:
 		return fmt.Errorf("rate of %g Hz: want 0 or more", o.RateHz)
 	case len(o.UIDs) == 0 || len(o.UIDs) > maxUIDs:
@@ -204,6 +209,7 @@ func newProducer(ctx context.Context, opts Options, index int, image *os.File) (
 		table.Storm = 1
 	}
 	table.Mark = Mark()
+	table.LeadNS = uint64(opts.Lead)
 	table.FirstToken = opts.FirstToken + uint64(index*opts.Count)
 	table.UIDs = uint32(copy(table.UID[:], opts.UIDs))
 	if opts.RateHz > 0 {
