@@ -46,8 +46,7 @@ var moments = map[stage][]struct {
 		{"warm-up", 1, 400 * time.Millisecond},
 	},
 	measure: {
-		{"warm-up", 1, 400 * time.Millisecond},
-		{"warm-up", 2, 150 * time.Millisecond},
+		{"warm-up", 1, 500 * time.Millisecond},
 		{"trial 1 of 4", 1, 150 * time.Millisecond},
 		{"trial 2 of 4", 1, 150 * time.Millisecond},
 		{"trial 3 of 4", 1, 50 * time.Millisecond},
