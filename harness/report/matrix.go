@@ -141,9 +141,11 @@ func (m *matrix) sides() (of, by string) {
 	return name(of), name(by)
 }
 
-// turned reports whether there are more set-ups than a row has room for: then a kernel
-// has a column.
-func (m *matrix) turned() bool { return len(m.Columns) > mostColumns && len(m.Kernels) <= mostColumns }
+// turned reports whether there are more set-ups than a row has room for, and fewer
+// kernels: then a kernel has a column.
+func (m *matrix) turned() bool {
+	return len(m.Columns) > max(mostColumns, len(m.Kernels))
+}
 
 // table is the matrix as text: a row a kernel, or turned.
 func (m *matrix) table() grid {

@@ -100,7 +100,7 @@ const untilQuiet = 50 * time.Millisecond
 // mostControls is how many calls of the control are enough to know what one takes.
 const mostControls = 20_000
 
-// controlOf is what a control depends on: all of a cell but its transport.
+// controlOf is what of a cell its control depends on.
 type controlOf struct {
 	attach, placement string
 	count, producers  int
@@ -109,10 +109,10 @@ type controlOf struct {
 
 // control is what a trigger of a storm takes with an empty program attached: the CPU
 // time of its producers, if nothing else is in that, and the run time of the program,
-// which is that of the kernel's two clock readings. It is measured once, but for a cost in
-// virtual time that is exact: for tenths of a second at a time every system call of an
-// emulated 6.1 takes 49 instructions more, 34 of 5.10. What that is has not been found;
-// right before the trial, the control mostly has it too.
+// which is that of the kernel's two clock readings. It is measured once, but on the only
+// CPU: for tenths of a second at a time every system call of an emulated 6.1 takes 49
+// instructions more, and 34 of 5.10. What that is has not been found; right before the
+// trial, the control has it too.
 func (r *Runner) control(ctx context.Context, cell record.Cell) (controlCost, error) {
 	if cell.Workload != string(bpf.Storm) || cell.Placement == plan.BackToBack {
 		return controlCost{}, nil
