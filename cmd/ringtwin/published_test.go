@@ -53,7 +53,7 @@ func TestPublished(t *testing.T) {
 		}
 	}
 	if compared == 0 {
-		t.Skip("the archive has replaced all kernels that are published: make results")
+		t.Error("the archive has replaced all kernels that are published: make results")
 	}
 }
 

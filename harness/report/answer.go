@@ -1,11 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -69,6 +69,9 @@ func say(a *verdict.Answer) said {
 		s.Reasons = append(s.Reasons, advantages(by[name], subject)...)
 	}
 	s.Reasons = append(s.Reasons, against(won)...)
+	if len(names) == 1 && len(won) > 1 && len(s.Open) == 0 {
+		s.Reasons = append(s.Reasons, fmt.Sprintf("none of the %d set-ups turns that round", len(a.Cases)))
+	}
 	s.Reasons = append(s.Reasons, choiceOfPolicy(won)...)
 	s.Reasons = append(s.Reasons, delivery(a)...)
 	s.Reasons = append(s.Reasons, skippedRuns(a)...)
@@ -164,6 +167,7 @@ func advantages(cases []verdict.Case, subject string) []string {
 		if e.metric.Absolute {
 			for i, r := range e.rows {
 				best, worst := figures(r)
+				subject := cmp.Or(subject, "it ")
 				lost = append(lost, fmt.Sprintf("%sloses %s of the events, the %s %s (%s)", subject, value("share", best), sideName(&e.cases[i], e.cases[i].Loser), value("share", worst), caseName(&e.cases[i])))
 			}
 			continue
@@ -271,6 +275,10 @@ func choiceOfPolicy(won []verdict.Case) []string {
 		}
 		return value("ns", cost(c))
 	}
+	within := value("ns", late(soonest))
+	if soonest.Machine.Clock == record.Virtual {
+		within += " of virtual time"
+	}
 	name := caseName
 	if soonest.Winner.Cell.RateHz != cheapest.Winner.Cell.RateHz {
 		name = func(c *verdict.Case) string {
@@ -278,7 +286,7 @@ func choiceOfPolicy(won []verdict.Case) []string {
 		}
 	}
 	return []string{fmt.Sprintf("soonest: %s, half of the events within %s for %s an event of program and reader; cheapest: %s, %s for %s",
-		name(soonest), value("ns", late(soonest)), spent(soonest), name(cheapest), value("ns", late(cheapest)), spent(cheapest))}
+		name(soonest), within, spent(soonest), name(cheapest), value("ns", late(cheapest)), spent(cheapest))}
 }
 
 // delivery says what became of the events where neither side lost any, and whether
@@ -326,75 +334,6 @@ func skippedRuns(a *verdict.Answer) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("the kernel skipped up to %s of the program's runs (%s): no transport had a part in that", value("share", most), where)}
-}
-
-// mostOpen is how many undecided set-ups get a sentence of their own.
-const mostOpen = 3
-
-// open says of which set-ups something is not decided.
-func open(a *verdict.Answer) []string {
-	var all, names []string
-	var took time.Duration
-	for i := range a.Cases {
-		c := &a.Cases[i]
-		rows := c.Undecided()
-		if len(rows) == 0 {
-			continue
-		}
-		all = append(all, "undecided, "+caseName(c)+": "+undecided(rows))
-		names = append(names, caseName(c))
-		longest := time.Duration(0)
-		for _, r := range rows {
-			longest = max(longest, r.MoreTime)
-		}
-		took += longest
-	}
-	if len(all) <= mostOpen {
-		return all
-	}
-	text := fmt.Sprintf("something is undecided in %d of %d set-ups (%s)", len(names), len(a.Cases), strings.Join(names, "; "))
-	if took > 0 {
-		text += fmt.Sprintf(", about %s more may decide", about(took))
-	}
-	return []string{text}
-}
-
-// undecided says what is not decided, why, and what would decide the last of it.
-func undecided(rows []*verdict.Row) string {
-	var names []string
-	last := rows[0]
-	for _, r := range rows {
-		names = append(names, r.Metric.Name)
-		if r.More == 0 || last.More != 0 && r.More > last.More {
-			last = r
-		}
-	}
-	text := strings.Join(names, "; ")
-	switch {
-	case !last.Interval:
-		text += fmt.Sprintf(" (%s so far)", plural(last.Blocks, "block"))
-	case last.Metric.Absolute:
-		text += fmt.Sprintf(" (%s between them, known to %s)", value(last.Metric.Unit, last.Ratio), value(last.Metric.Unit, max(last.High-last.Ratio, last.Ratio-last.Low)))
-	case !math.IsNaN(last.Floor):
-		text += fmt.Sprintf(" (they differ by %s, a side from itself by up to %s)", percent(last.Ratio-1), percent(last.Floor))
-	}
-	if more := last.More - last.Blocks; more > 0 {
-		text += fmt.Sprintf(", %s may decide", plural(more, "more block"))
-		if last.MoreTime > 0 {
-			text += " in about " + about(last.MoreTime)
-		}
-	}
-	return text
-}
-
-func percent(x float64) string { return fmt.Sprintf("%.2g %%", math.Abs(100*x)) }
-
-// about is a time that is an estimate.
-func about(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()))
-	}
-	return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes()))
 }
 
 func unmeasured(a *verdict.Answer) string {
