@@ -32,8 +32,8 @@ func (c *Config) SetMessage(uid uint32, text string) error {
 	return nil
 }
 
-// Pin gives the map a name in a BPF file system, with the folder that it is in.
-// The result removes both, the folder only if it is empty. The error wraps
+// Pin gives the map a name in a BPF file system, with the directory that it is in.
+// The result removes both, the directory only if it is empty. The error wraps
 // [ErrNoBPFFS] or [ErrPinned].
 func (c *Config) Pin(path string) (unpin func() error, err error) {
 	if err := OnBPFFS(path); err != nil {
@@ -45,7 +45,7 @@ func (c *Config) Pin(path string) (unpin func() error, err error) {
 		made = append(made, d)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make folder of pin: %w", err)
+		return nil, fmt.Errorf("make directory of pin: %w", err)
 	}
 	if err := c.Map.Pin(path); errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("pin %s: %w", path, ErrPinned)
@@ -63,7 +63,7 @@ func (c *Config) Pin(path string) (unpin func() error, err error) {
 	}, nil
 }
 
-// OnBPFFS looks at the nearest folder above a path that is there. The error wraps
+// OnBPFFS looks at the nearest directory above a path that is there. The error wraps
 // [ErrNoBPFFS] if it is in another file system.
 func OnBPFFS(path string) error {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {

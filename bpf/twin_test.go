@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestLoad has this kernel's verifier look at both twins with every kind of tail.
 func TestLoad(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	attach, err := ResolveAttach(AttachAuto)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestLoadRefusesNonsense(t *testing.T) {
 }
 
 func TestResolveAttachGivesEveryReason(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	_, err := ResolveAttach("hook")
 	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "hook") {
 		t.Errorf("got %v", err)
@@ -72,7 +72,7 @@ func TestResolveAttachGivesEveryReason(t *testing.T) {
 
 // TestCounters attaches natively and counts this process's own execve as foreign.
 func TestCounters(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	attach, err := ResolveAttach(AttachAuto)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/internal/bpffs"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 var (
@@ -66,8 +66,8 @@ func everything() (*btf.Struct, []byte) {
 
 // TestBpftool: a dump equals that of the real bpftool, in all of its formats.
 func TestBpftool(t *testing.T) {
-	need.Root(t)
-	bpftool := need.Bpftool(t)
+	testutils.Root(t)
+	bpftool := testutils.Bpftool(t)
 	dir := bpffs.Mount(t)
 	rich, raw := everything()
 	for name, test := range map[string]struct {
@@ -119,7 +119,7 @@ func TestBpftool(t *testing.T) {
 
 // TestNoBTF: a map without types is refused, with the reason.
 func TestNoBTF(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -26,7 +26,7 @@ import (
 // boot of the same kernel to an init of 1 KiB. The ratio is what the program
 // costs.
 func BenchmarkBoot(b *testing.B) {
-	need.Program(b, "qemu-system-x86_64")
+	testutils.Program(b, "qemu-system-x86_64")
 	cache, err := cacheDir()
 	if err != nil {
 		b.Fatal(err)
@@ -100,16 +100,16 @@ func boot(b *testing.B, image, archive string) time.Duration {
 
 // BenchmarkWarm is the time from the start of QEMU to ready, of a machine that
 // is made of a saved one.
-func BenchmarkWarm(b *testing.B) {
-	cfg := warmConfig(b, "6.1")
-	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench")
+func BenchmarkSnapshot(b *testing.B) {
+	cfg := snapshotConfig(b, "6.1")
+	snapshot, err := machine.SaveSnapshot(b.Context(), b.TempDir(), cfg, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer warm.Close()
+	defer snapshot.Close()
 	var took []time.Duration
 	for b.Loop() {
-		took = append(took, ready(b, warm))
+		took = append(took, ready(b, snapshot))
 	}
 	slices.Sort(took)
 	b.ReportMetric(took[len(took)/2].Seconds(), "ready-sec/median")
@@ -118,9 +118,9 @@ func BenchmarkWarm(b *testing.B) {
 }
 
 // BenchmarkVNG compares, in turn, how long virtme-ng takes to run true with how
-// long a warm machine of the same kernel takes to be ready to run anything.
+// long a restored machine of the same kernel takes to be ready to run anything.
 func BenchmarkVNG(b *testing.B) {
-	need.Program(b, "vng")
+	testutils.Program(b, "vng")
 	cache, err := cacheDir()
 	if err != nil {
 		b.Fatal(err)
@@ -129,23 +129,23 @@ func BenchmarkVNG(b *testing.B) {
 	if _, err := (kernel.Resolver{Cache: kernel.Cache{Dir: cache}, Modules: true}).Find(b.Context(), "6.1+generic"); err != nil {
 		b.Fatal(err)
 	}
-	cfg := warmConfig(b, "6.1+generic")
-	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench")
+	cfg := snapshotConfig(b, "6.1+generic")
+	snapshot, err := machine.SaveSnapshot(b.Context(), b.TempDir(), cfg, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer warm.Close()
+	defer snapshot.Close()
 	var ours, theirs time.Duration
 	for b.Loop() {
 		theirs += runVNG(b, cfg)
-		ours += ready(b, warm)
+		ours += ready(b, snapshot)
 	}
 	b.ReportMetric(ours.Seconds()/float64(b.N), "ready-sec/op")
 	b.ReportMetric(theirs.Seconds()/float64(b.N), "vng-true-sec/op")
 	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "vng-true/ready")
 	b.ReportMetric(0, "ns/op")
 	if theirs < 20*ours {
-		b.Errorf("a warm machine takes %s until ready, virtme-ng %s for true: not 20 times as long", ours, theirs)
+		b.Errorf("a restored machine takes %s until ready, virtme-ng %s for true: not 20 times as long", ours, theirs)
 	}
 }
 
@@ -163,10 +163,10 @@ func runVNG(b *testing.B, cfg machine.Config) time.Duration {
 }
 
 // ready returns the time from the start of QEMU to ready.
-func ready(b *testing.B, warm *machine.Warm) time.Duration {
+func ready(b *testing.B, snapshot *machine.Snapshot) time.Duration {
 	b.Helper()
 	begun := time.Now()
-	m, err := warm.Start(filepath.Join(b.TempDir(), "console.log"))
+	m, err := snapshot.Start(filepath.Join(b.TempDir(), "console.log"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -28,7 +28,7 @@ type bisectCmd struct {
 
 	Plan string   `default:"gate" help:"A plan by name (${plans}) or the path of one." placeholder:"PLAN"`
 	Set  []string `sep:"none" help:"Change an axis of the plan, as for vmtest. Repeatable." placeholder:"KEY=VALUE"`
-	Out  string   `default:"out" help:"Folder of the runs." placeholder:"DIR"`
+	Out  string   `default:"out" help:"Directory of the runs." placeholder:"DIR"`
 	QEMU string   `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
@@ -60,7 +60,7 @@ func (b *bisectCmd) Run(e *env) error {
 	}
 	p, err := (&planChoice{Plan: b.Plan, Set: b.Set, Blocks: 1}).load()
 	if err == nil {
-		_, err = p.Setups(virtualCPUs)
+		_, err = p.Configurations(virtualCPUs)
 	}
 	if err != nil {
 		return usageError{err}
@@ -108,7 +108,7 @@ func (s *bisecting) run(p *plan.Plan, tolerance float64) error {
 	return err
 }
 
-// look measures a kernel, and returns the figures of all sides of all set-ups.
+// look measures a kernel, and returns the figures of all sides of all configurations.
 func (s *bisecting) look(i int) ([]float64, error) {
 	ref := s.refs[i]
 	k := &kernelJob{vmtestJob: s.job.vmtestJob, ref: ref}

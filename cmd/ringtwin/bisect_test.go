@@ -9,15 +9,15 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/internal/mirrors"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestBisect: in an archive whose first five releases are one kernel, and the rest
 // another, few are looked at, and the first of the rest is named.
 func TestBisect(t *testing.T) {
 	t.Parallel()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	const releases, changed = 8, 6
 	key := mirrors.NewKey(t)
 	archive := mirrors.NewMainline(t, key)
@@ -43,12 +43,12 @@ func TestBisect(t *testing.T) {
 		t.Fatal(err)
 	}
 	cache := t.TempDir()
-	for _, folder := range []string{"warm", "locks"} {
-		if err := os.MkdirAll(filepath.Join(shared, folder), 0o755); err != nil {
+	for _, dir := range []string{"snapshots", "locks"} {
+		if err := os.MkdirAll(filepath.Join(shared, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(filepath.Join(shared, "warm"), filepath.Join(cache, "warm")); err != nil {
+	if err := os.Symlink(filepath.Join(shared, "snapshots"), filepath.Join(cache, "snapshots")); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "bisect", "--metric", "instructions_per_event", "--from", "mainline:9.1", "--to", fmt.Sprintf("9.%d", releases),

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 )
 
@@ -18,8 +18,8 @@ import (
 // kernel for the same there: what its loader asks is no part of that.
 func TestDynamic(t *testing.T) {
 	t.Parallel()
-	need.Compiler(t)
-	need.QEMU(t)
+	testutils.Compiler(t)
+	testutils.QEMU(t)
 	usual := testkernels.Name(t, testkernels.Usual)
 	dir := t.TempDir()
 	dynamic := filepath.Join(dir, "ringtwin")
@@ -55,12 +55,12 @@ func TestDynamic(t *testing.T) {
 		}
 	}
 
-	// The saved machine serves here too. Where probes are among the calls differs
+	// The snapshot serves here too. Where probes are among the calls differs
 	// from run to run.
 	got := syscallsBy(t, dynamic, usual, "--cpus", "2")[0]
 	want := syscalls(t, usual, "--cpus", "2")
 	for _, transport := range []string{"perf", "ringbuf"} {
-		if diff := cmp.Diff(asked(t, &want.Censuses[0], transport), asked(t, &got.Censuses[0], transport)); diff != "" {
+		if diff := cmp.Diff(asked(t, &want.Traces[0], transport), asked(t, &got.Traces[0], transport)); diff != "" {
 			t.Errorf("%s: static and dynamic:\n%s", transport, diff)
 		}
 	}

@@ -5,36 +5,36 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/ringtwin/ringtwin/vmtest/cachedir"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
-	"github.com/ringtwin/ringtwin/vmtest/lru"
 )
 
-// pruneCache removes saved machines first, which are made again in seconds, and
+// pruneCache removes snapshots first, which are made again in seconds, and
 // then kernels, until no more than keep bytes of both are left. It returns how
 // many bytes it removed.
 func pruneCache(cache string, keep int64) (freed int64, err error) {
-	before, err := folderBytes(cache)
+	before, err := dirBytes(cache)
 	if err != nil {
 		return 0, err
 	}
-	kernels, err := folderBytes(filepath.Join(cache, "kernels"))
+	kernels, err := dirBytes(filepath.Join(cache, "kernels"))
 	if err != nil {
 		return 0, err
 	}
 	err = errors.Join(
-		lru.Prune(filepath.Join(cache, "warm"), max(0, keep-kernels)),
-		lru.Prune(filepath.Join(cache, "initramfs"), max(0, keep-kernels)),
+		cachedir.Prune(filepath.Join(cache, "snapshots"), max(0, keep-kernels)),
+		cachedir.Prune(filepath.Join(cache, "initramfs"), max(0, keep-kernels)),
 		kernel.Cache{Dir: cache}.Prune(keep),
 	)
-	after, afterErr := folderBytes(cache)
+	after, afterErr := dirBytes(cache)
 	return before - after, errors.Join(err, afterErr)
 }
 
-// folderBytes adds up the files below a folder, which may be missing or change
+// dirBytes adds up the files below a directory, which may be missing or change
 // meanwhile.
-func folderBytes(folder string) (int64, error) {
+func dirBytes(dir string) (int64, error) {
 	var total int64
-	err := filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

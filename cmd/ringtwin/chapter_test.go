@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/internal/transcript"
 )
@@ -14,8 +13,8 @@ import (
 // TestChapter runs every command of docs/chapter.md, on this host and in machines.
 func TestChapter(t *testing.T) {
 	t.Parallel()
-	need.Root(t)
-	need.QEMU(t)
+	testutils.Root(t)
+	testutils.QEMU(t)
 	text, err := os.ReadFile("../../docs/chapter.md")
 	if err != nil {
 		t.Fatal(err)

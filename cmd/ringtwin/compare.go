@@ -13,9 +13,9 @@ import (
 
 // compareCmd compares what was measured before.
 type compareCmd struct {
-	Files []string `arg:"" name:"results" help:"Two results.jsonl files, A and B; or with --a and --b any number, which the slices are cut from." type:"existingfile"`
-	A     string   `name:"a" help:"What A is: KEY=VALUE, several with commas, as transport=perf,kernel=6.1. Keys: transport, policy, flush, side, kernel, release, plan, scenario, setup, workload, attach, events, payload, producers, placement, batch, rate, ring, equal, stall, delay, fault, file, run, accel, clock, backend, cpus, version." placeholder:"SLICE"`
-	B     string   `name:"b" help:"What B is." placeholder:"SLICE"`
+	Files []string `arg:"" name:"results" help:"Two results.jsonl files, A and B; or with --a and --b any number, from which the filters select." type:"existingfile"`
+	A     string   `name:"a" help:"What A is: KEY=VALUE, several with commas, as transport=perf,kernel=6.1. Keys: transport, policy, flush, side, kernel, release, plan, scenario, setup, workload, attach, events, payload, producers, placement, batch, rate, ring, equal, stall, delay, fault, file, run, accel, clock, backend, cpus, version." placeholder:"FILTER"`
+	B     string   `name:"b" help:"What B is." placeholder:"FILTER"`
 
 	Gate     []string `help:"Fail if B is worse than A by more: 'instructions_per_event<=0.5%', 'loss<=0'. Repeatable. Metrics: ${metrics}." placeholder:"METRIC<=LIMIT%" sep:"none"`
 	GateWall bool     `help:"Let gates decide on wall-clock times of emulated machines too."`
@@ -23,24 +23,24 @@ type compareCmd struct {
 	Markdown bool     `help:"Write Markdown, as for the summary of a CI job." xor:"format"`
 }
 
-// Run reads the files, compares the slices, and lets the gates decide.
+// Run reads the files, compares what the filters select, and lets the gates decide.
 func (c *compareCmd) Run(e *env) error {
-	slices, gates, err := c.parse()
+	filters, gates, err := c.parse()
 	if err != nil {
 		return usageError{err}
 	}
-	sides, bad, err := c.read(slices)
+	sides, bad, err := c.read(filters)
 	if err != nil {
 		return err
 	}
-	contrasts := verdict.Contrast(slices[0], slices[1], sides[0], sides[1])
+	sets := verdict.CompareSets(filters[0], filters[1], sides[0], sides[1])
 	if c.A == "" {
-		contrasts.A, contrasts.B = c.Files[0], c.Files[1]
+		sets.A, sets.B = c.Files[0], c.Files[1]
 	}
 	var results []verdict.GateResult
 	failed, missing := false, bad != nil
 	for _, g := range gates {
-		some := g.Check(contrasts.Comparisons, c.GateWall)
+		some := g.Check(sets.Comparisons, c.GateWall)
 		for i := range some {
 			failed = failed || some[i].Failed
 			missing = missing || some[i].Refused != ""
@@ -51,27 +51,27 @@ func (c *compareCmd) Run(e *env) error {
 		}
 		results = append(results, some...)
 	}
-	write := report.ContrastTerminal
+	write := report.SetsTerminal
 	switch {
 	case c.JSON:
-		write = report.ContrastJSON
+		write = report.SetsJSON
 	case c.Markdown:
-		write = report.ContrastMarkdown
+		write = report.SetsMarkdown
 	}
-	if err := write(e.stdout, &contrasts, results); err != nil {
+	if err := write(e.stdout, &sets, results); err != nil {
 		return err
 	}
-	if len(contrasts.Comparisons) == 0 {
+	if len(sets.Comparisons) == 0 {
 		bad = errors.Join(bad, errors.New("nothing of A and B could be compared"))
 	}
-	for _, line := range contrasts.Refused {
+	for _, line := range sets.Refused {
 		bad = errors.Join(bad, errors.New(line))
 	}
-	if n := contrasts.Unmeasured[0] + contrasts.Unmeasured[1]; n > 0 {
+	if n := sets.Unmeasured[0] + sets.Unmeasured[1]; n > 0 {
 		bad = errors.Join(bad, fmt.Errorf("%d trials were not measured", n))
 	}
-	if n := len(contrasts.Alone); n > 0 && len(gates) > 0 {
-		bad = errors.Join(bad, fmt.Errorf("%d set-ups have no opposite: the gates saw nothing of them", n))
+	if n := len(sets.Alone); n > 0 && len(gates) > 0 {
+		bad = errors.Join(bad, fmt.Errorf("%d configurations have no opposite: the gates saw nothing of them", n))
 	}
 	if bad != nil {
 		fmt.Fprintf(e.stderr, "ringtwin: %v\n", bad)
@@ -86,10 +86,10 @@ func (c *compareCmd) Run(e *env) error {
 }
 
 // parse refuses a command line that means nothing.
-func (c *compareCmd) parse() (slices [2]verdict.Slice, gates []verdict.Gate, err error) {
+func (c *compareCmd) parse() (filters [2]verdict.Filter, gates []verdict.Gate, err error) {
 	var errs []error
 	for i, text := range []string{c.A, c.B} {
-		slices[i], err = verdict.ParseSlice(text)
+		filters[i], err = verdict.ParseFilter(text)
 		errs = append(errs, err)
 	}
 	for _, text := range c.Gate {
@@ -97,17 +97,17 @@ func (c *compareCmd) parse() (slices [2]verdict.Slice, gates []verdict.Gate, err
 		gates, errs = append(gates, g), append(errs, err)
 	}
 	if c.A == "" && c.B == "" && len(c.Files) != 2 {
-		errs = append(errs, fmt.Errorf("%d files: want two, or --a and --b to cut slices from them", len(c.Files)))
+		errs = append(errs, fmt.Errorf("%d files: want two, or --a and --b to select from them", len(c.Files)))
 	}
 	if (c.A == "") != (c.B == "") {
 		errs = append(errs, errors.New("want both of --a and --b, or none"))
 	}
-	return slices, gates, errors.Join(errs...)
+	return filters, gates, errors.Join(errs...)
 }
 
 // read returns the inputs of A and of B. Lines that are no records are in bad,
 // and the rest is used.
-func (c *compareCmd) read(slices [2]verdict.Slice) (sides [2][]verdict.Input, bad, err error) {
+func (c *compareCmd) read(filters [2]verdict.Filter) (sides [2][]verdict.Input, bad, err error) {
 	var all []verdict.Input
 	type id struct{ run, id string }
 	seen := map[id]string{}
@@ -139,9 +139,9 @@ func (c *compareCmd) read(slices [2]verdict.Slice) (sides [2][]verdict.Input, ba
 	if c.A == "" {
 		return sides, bad, nil
 	}
-	for i := range slices {
-		if sides[i] = slices[i].Of(all); len(sides[i]) == 0 {
-			bad = errors.Join(bad, fmt.Errorf("no trial has %s", slices[i].Text))
+	for i := range filters {
+		if sides[i] = filters[i].Of(all); len(sides[i]) == 0 {
+			bad = errors.Join(bad, fmt.Errorf("no trial has %s", filters[i].Text))
 		}
 	}
 	return sides, bad, nil

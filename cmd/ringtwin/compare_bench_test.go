@@ -14,7 +14,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// generated writes records of set-ups of 8 blocks of 4 trials, as large as real
+// generated writes records of configurations of 8 blocks of 4 trials, as large as real
 // ones.
 func generated(tb testing.TB, records int) string {
 	tb.Helper()
@@ -38,14 +38,14 @@ func generated(tb testing.TB, records int) string {
 
 func generatedTrial(i int) *record.Trial {
 	const blocks, order = 8, "ABBA"
-	setup, block, position := i/(blocks*len(order)), i/len(order)%blocks, i%len(order)
+	config, block, position := i/(blocks*len(order)), i/len(order)%blocks, i%len(order)
 	ns := int64(40_000 + 7*(i%1013) + 3*(i%101))
 	t := &record.Trial{
 		Schema: record.Schema, ID: fmt.Sprint("6.1/full/", i), Status: record.OK,
 		Kernel:  record.Kernel{Want: "6.1", Release: "6.1.0-56-cloud-amd64", Source: "apt", Package: "linux-image-6.1.0-56-cloud-amd64=6.1.192-2", SHA256: strings.Repeat("51", 32)},
 		Machine: record.Machine{Backend: "qemu", Accel: "kvm", Clock: record.Wall, CPUs: 2, MemoryBytes: 512 << 20, CPUModel: "host", Version: "7.2.22", Command: "qemu-system-x86_64 " + strings.Repeat("-option value ", 60)},
-		Cell:    record.Cell{Transport: "perf", Policy: "every", Attach: "tracepoint", Workload: "storm", Events: 2000, Batch: 1, PayloadBytes: 64 + setup, RingBytes: 131072, RingBytesTotal: 262144, Equal: "total", Producers: 1, Placement: "apart"},
-		Trial:   record.Place{Run: "20261122-235829", Plan: "full", Setup: setup, Side: order[position : position+1], Trials: 1 << 20, Block: block, Position: position, Order: order, Started: time.Unix(int64(i), 0).UTC().Format(time.RFC3339Nano)},
+		Cell:    record.Cell{Transport: "perf", Policy: "every", Attach: "tracepoint", Workload: "storm", Events: 2000, Batch: 1, PayloadBytes: 64 + config, RingBytes: 131072, RingBytesTotal: 262144, Equal: "total", Producers: 1, Placement: "apart"},
+		Trial:   record.Place{Run: "20261122-235829", Plan: "full", Configuration: config, Side: order[position : position+1], Trials: 1 << 20, Block: block, Position: position, Order: order, Started: time.Unix(int64(i), 0).UTC().Format(time.RFC3339Nano)},
 		Counts:  &record.Counts{Started: 2000, Triggers: 2000, Attempts: 2000, Submitted: 2000, Delivered: 2000, Failed: map[string]uint64{}},
 		Latency: &record.Latency{N: 2000, P50: ns, P90: 2 * ns, P99: 3 * ns, P999: 4 * ns, Max: 5 * ns, HDR: strings.Repeat("SElTVEZB", 75)},
 		Cost:    &record.Cost{ProducerNSPerEvent: float64(ns) / 2, ConsumerCPUNSPerEvent: float64(ns) / 3, Wakeups: 1900 + int64(i%97), ContextSwitches: 2000 + int64(i%89)},

@@ -64,13 +64,13 @@ func TestCompare(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		"two slices":           {append([]string{plain}, transports...), exitOK, "2 comparisons", ""},
+		"two filters":          {append([]string{plain}, transports...), exitOK, "2 comparisons", ""},
 		"two files":            {[]string{plain, emulated}, exitInfra, "0 comparisons", "accel is kvm in A and tcg in B"},
 		"a file and itself":    {[]string{plain, plain}, exitOK, "4 comparisons", ""},
 		"one file":             {[]string{plain}, exitUsage, "", "1 files: want two"},
 		"unknown key":          {[]string{plain, "--a", "transprot=perf", "--b", "transport=ringbuf"}, exitUsage, "", "nearest: transport"},
 		"unknown metric":       {append([]string{plain, "--gate", "latency<=1%"}, transports...), exitUsage, "", "nearest: latency_p"},
-		"empty slice":          {[]string{plain, "--a", "transport=perf", "--b", "transport=user"}, exitInfra, "0 comparisons", "no trial has transport=user"},
+		"empty filter":         {[]string{plain, "--a", "transport=perf", "--b", "transport=user"}, exitInfra, "0 comparisons", "no trial has transport=user"},
 		"gate on loss":         {append([]string{plain, "--gate", "loss<=0"}, transports...), exitOK, "gate loss<=0: passed on 6.1", ""},
 		"gate on memory":       {append([]string{plain, "--gate", "memory_bytes<=1%"}, transports...), exitFailed, "gate memory_bytes<=1%: FAILED on 6.1, full, perf/every against ringbuf/adaptive", ""},
 		"gate on nothing":      {append([]string{plain, "--gate", "instructions_per_event<=1%"}, transports...), exitInfra, "", "nothing was measured"},

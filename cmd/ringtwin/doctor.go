@@ -114,7 +114,7 @@ func (d *doctorCmd) cache(dir string) finding {
 		}
 	}
 	if err != nil {
-		f.Found, f.Advice = firstLine(err), "set another folder with RINGTWIN_CACHE"
+		f.Found, f.Advice = firstLine(err), "set another directory with RINGTWIN_CACHE"
 		return f
 	}
 	f.OK = true

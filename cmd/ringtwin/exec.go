@@ -21,7 +21,7 @@ type execCmd struct {
 	kernelChoice
 	Program string        `arg:"" help:"A static program."`
 	Args    []string      `arg:"" optional:"" passthrough:"" help:"Its arguments."`
-	Dir     string        `help:"A folder to take along; the program starts in it. Default, for a test binary of Go: the current one." placeholder:"DIR"`
+	Dir     string        `help:"A directory to take along; the program starts in it. Default, for a test binary of Go: the current one." placeholder:"DIR"`
 	In      []string      `help:"A file to take along, to the same path or to another." placeholder:"FILE[=PATH]" sep:"none"`
 	Fetch   []string      `help:"A file to bring back when the program has ended; with the name of the kernel behind it, if there are several." placeholder:"PATH[=FILE]" sep:"none"`
 	Core    string        `help:"Where to bring the core dump, if a signal ends the program and leaves one." placeholder:"FILE"`
@@ -114,7 +114,7 @@ type execRun struct {
 	*env
 	several        bool
 	command        guest.Command
-	temp           string // folder of what is needed while it runs
+	temp           string // directory of what is needed while it runs
 	cache, version string
 }
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/session"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // What the guest of TestOneCostsOne does wrong.
@@ -42,7 +42,7 @@ func breakOnce(ctx context.Context, request json.RawMessage, send func(any) erro
 // not hold, and all others are decided in other machines.
 func TestOneCostsOne(t *testing.T) {
 	t.Parallel()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	cmd := &factsCmd{Only: []string{"order", "memory"}, CPUs: 2, Memory: 512, Accel: "tcg", QEMU: "qemu-system-x86_64"}
 	statements, err := facts.Select(cmd.Only)
 	if err != nil {

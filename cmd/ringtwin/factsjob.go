@@ -22,7 +22,7 @@ import (
 // factsJob makes experiments in machines.
 type factsJob struct {
 	*vmtestJob
-	temp string // folder of the kernels' logs
+	temp string // directory of the kernels' logs
 }
 
 func (j *factsJob) close() {
@@ -114,8 +114,8 @@ func (k *factsKernel) run(ctx context.Context, fetched error, statements []facts
 		return fmt.Errorf("%s: %w", k.ref.Name, fetched)
 	}
 	defer func() {
-		if k.warm != nil {
-			err = errors.Join(err, k.warm.Close())
+		if k.snapshot != nil {
+			err = errors.Join(err, k.snapshot.Close())
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", k.ref.Name, err)

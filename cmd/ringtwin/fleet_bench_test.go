@@ -11,7 +11,7 @@ import (
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/session"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
@@ -23,8 +23,8 @@ var fleetKernels = []string{"5.10", "6.1", "6.12", "6.16", "6.18", "6.19", "7.0"
 // the same kernels one by one, all caches warm, and says what each more kernel
 // costs.
 func BenchmarkFleet(b *testing.B) {
-	need.Root(b)
-	need.Program(b, "qemu-system-x86_64")
+	testutils.Root(b)
+	testutils.Program(b, "qemu-system-x86_64")
 	vmtest := func(kernels ...string) time.Duration {
 		b.Helper()
 		begun := time.Now()
@@ -53,27 +53,27 @@ func BenchmarkFleet(b *testing.B) {
 // BenchmarkFirstRecord is the time from the start of QEMU to the record of a
 // trial of one program, on a machine that is made of a saved one.
 func BenchmarkFirstRecord(b *testing.B) {
-	cfg := warmConfig(b, "6.1")
-	warm, err := machine.SaveWarm(b.Context(), b.TempDir(), cfg, "bench")
+	cfg := snapshotConfig(b, "6.1")
+	snapshot, err := machine.SaveSnapshot(b.Context(), b.TempDir(), cfg, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer warm.Close()
+	defer snapshot.Close()
 	p, err := plan.Load(plan.Plain)
 	if err != nil {
 		b.Fatal(err)
 	}
 	p.Events = []int{1}
-	setups, err := p.Setups(cfg.CPUs)
+	configs, err := p.Configurations(cfg.CPUs)
 	if err != nil {
 		b.Fatal(err)
 	}
-	cell := setups[0].Cells[1]
+	cell := configs[0].Cells[1]
 	cell.Attach = string(bpf.AttachTracepoint)
 	var took []time.Duration
 	for b.Loop() {
 		begun := time.Now()
-		m, err := warm.Start(filepath.Join(b.TempDir(), "console.log"))
+		m, err := snapshot.Start(filepath.Join(b.TempDir(), "console.log"))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -83,7 +83,7 @@ func (h *traceCmd) Run(e *env) (err error) {
 	if unpinned != "" {
 		fmt.Fprintln(e.stderr, unpinned)
 	}
-	return trace(e, twin, reader)
+	return printTrace(e, twin, reader)
 }
 
 // pin gives the messages a name. Without a BPF file system only the default pin
@@ -139,9 +139,9 @@ type liveTwin interface {
 	Stats() (bpf.Stats, error)
 }
 
-// trace prints events until the context ends, then what was still on its way. It
+// printTrace prints events until the context ends, then what was still on its way. It
 // ends early where events can no longer be read, or losses be counted.
-func trace(e *env, twin liveTwin, reader transport.Reader) error {
+func printTrace(e *env, twin liveTwin, reader transport.Reader) error {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	printed := make(chan error, 1)

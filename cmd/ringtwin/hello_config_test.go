@@ -14,7 +14,7 @@ import (
 	"github.com/cilium/ebpf"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/internal/bpffs"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // tracer is a hello that runs, for another user's programs too.
@@ -79,8 +79,8 @@ func runs(t *testing.T, program string, args ...string) (stdout, stderr string, 
 // TestHelloConfig: the messages of a running tracer are printed as the real
 // bpftool prints them, and changed from another process; its pin ends with it.
 func TestHelloConfig(t *testing.T) {
-	need.Root(t)
-	bpftool := need.Bpftool(t)
+	testutils.Root(t)
+	bpftool := testutils.Bpftool(t)
 	dir := bpffs.Mount(t)
 	pin := filepath.Join(dir, "tracer", "config")
 	tr := startTracer(t, "--pin", pin)
@@ -118,13 +118,13 @@ func TestHelloConfig(t *testing.T) {
 		t.Errorf("no match of %s in\n%s", pattern, printed)
 	}
 	if _, err := os.Stat(filepath.Dir(pin)); !os.IsNotExist(err) {
-		t.Errorf("the folder of the pin is still there: %v", err)
+		t.Errorf("the directory of the pin is still there: %v", err)
 	}
 }
 
 // TestHelloConfigMistakes: each is one line that says what is wrong.
 func TestHelloConfigMistakes(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	dir := bpffs.Mount(t)
 	pin := filepath.Join(dir, "config")
 	tr := startTracer(t, "--pin", pin)

@@ -4,13 +4,13 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestHello: root and user 501 start a program, and the tracer prints each with
 // its message, over either transport; Ctrl-C ends it with exit code 0.
 func TestHello(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	for _, transport := range []string{"perf", "ringbuf"} {
 		for name, test := range map[string]struct {
 			args []string

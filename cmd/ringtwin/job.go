@@ -143,11 +143,11 @@ func (e *fetchError) Unwrap() error { return e.error }
 // kernelJob is the work on one kernel, in machines of one kind.
 type kernelJob struct {
 	*vmtestJob
-	ref    kernel.Ref
-	bundle *kernel.Bundle
-	failed error // of fetch
-	warm   *machine.Warm
-	cfg    machine.Config
+	ref      kernel.Ref
+	bundle   *kernel.Bundle
+	failed   error // of fetch
+	snapshot *machine.Snapshot
+	cfg      machine.Config
 	// virtual says that it is the part in virtual time of a run that has another.
 	virtual bool
 
@@ -209,7 +209,7 @@ func (k *kernelJob) run(ctx context.Context, _ error) error {
 	run := k.session(why)
 	if why == nil && k.inTwoParts() { // the clock tells how long emulation takes
 		run.CountsOnly = true
-		run.Wants = func(s *plan.Setup) bool { return !showsTimes(s) && s.Shows != record.ShowsCosts }
+		run.Wants = func(s *plan.Configuration) bool { return !showsTimes(s) && s.Shows != record.ShowsCosts }
 	}
 	return k.measure(ctx, run)
 }
@@ -229,7 +229,7 @@ func (k *kernelJob) runVirtual(ctx context.Context) error {
 		return err
 	}
 	run := part.session(nil)
-	run.Wants = func(s *plan.Setup) bool { return showsTimes(s) || s.Shows != record.ShowsDelivery }
+	run.Wants = func(s *plan.Configuration) bool { return showsTimes(s) || s.Shows != record.ShowsDelivery }
 	run.Why = func(err error) (record.Status, string) {
 		if t := k.nothing(); t != nil {
 			return t.Status, t.Reason
@@ -259,7 +259,7 @@ func (k *kernelJob) nothing() *record.Trial {
 func (k *kernelJob) inTwoParts() bool { return k.Clock == clockAuto && k.cfg.Accel == machine.TCG }
 
 // showsTimes: a knee is a rate, and so a time.
-func showsTimes(s *plan.Setup) bool { return s.Sweep != nil }
+func showsTimes(s *plan.Configuration) bool { return s.Sweep != nil }
 
 // session is a run of the whole plan in these machines, or of no trial for why.
 func (k *kernelJob) session(why error) *session.Run {
@@ -306,8 +306,8 @@ func (k *kernelJob) measure(ctx context.Context, run *session.Run) error {
 	}
 	err := run.Do(ctx)
 	k.show.Done(k.name(), fmt.Sprintf("%d trials measured", k.measured))
-	if k.warm != nil {
-		err = errors.Join(err, k.warm.Close())
+	if k.snapshot != nil {
+		err = errors.Join(err, k.snapshot.Close())
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", k.name(), err)
@@ -364,7 +364,7 @@ func (k *kernelJob) configure() error {
 	return nil
 }
 
-// command is what repeats the machine, with names in place of folders: those
+// command is what repeats the machine, with names in place of directories: those
 // differ from run to run and from host to host.
 func (k *kernelJob) command() string {
 	out, err := filepath.Abs(k.out.path)
@@ -396,23 +396,23 @@ func (k *kernelJob) start(ctx context.Context) (*machine.Machine, error) {
 		k.phase("boot")
 		return machine.Start(k.cfg)
 	}
-	if k.warm == nil {
+	if k.snapshot == nil {
 		if err := k.prepare(ctx); err != nil {
 			return nil, err
 		}
 	}
 	k.phase("restore")
-	return k.warm.Start(k.cfg.Console)
+	return k.snapshot.Start(k.cfg.Console)
 }
 
 // prepare takes the machine that was saved before, or saves one.
 func (k *kernelJob) prepare(ctx context.Context) (err error) {
-	folder := filepath.Join(k.cache, "warm")
-	if k.warm, err = machine.LoadWarm(folder, k.cfg, k.qemuVersion); err == nil {
+	dir := filepath.Join(k.cache, "snapshots")
+	if k.snapshot, err = machine.LoadSnapshot(dir, k.cfg, k.qemuVersion); err == nil {
 		return nil
 	}
 	k.phase("boot, and save the machine")
-	k.warm, err = machine.SaveWarm(ctx, folder, k.cfg, k.qemuVersion)
+	k.snapshot, err = machine.SaveSnapshot(ctx, dir, k.cfg, k.qemuVersion)
 	return err
 }
 

@@ -15,8 +15,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/internal/progress"
+	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
-	"github.com/ringtwin/ringtwin/vmtest/whole"
 )
 
 // kernelsCmd is about kernels without booting any.
@@ -264,7 +264,7 @@ func (l *kernelsLockCmd) Run(e *env) error {
 
 // replaceFile writes a file in one step, for others to read.
 func replaceFile(path, text string) (err error) {
-	file, err := whole.Create(filepath.Dir(path))
+	file, err := atomicfile.Create(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
@@ -312,13 +312,13 @@ func wantSize(cache string) error {
 	total := int64(0)
 	var parts []string
 	for _, part := range []struct{ dir, one, several string }{
-		{"kernels", "kernel", "kernels"}, {"warm", "saved machine", "saved machines"}, {"initramfs", "initramfs", "initramfs"},
+		{"kernels", "kernel", "kernels"}, {"snapshots", "snapshot", "snapshots"}, {"initramfs", "initramfs", "initramfs"},
 	} {
 		entries, err := os.ReadDir(filepath.Join(cache, part.dir))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		bytes, err := folderBytes(filepath.Join(cache, part.dir))
+		bytes, err := dirBytes(filepath.Join(cache, part.dir))
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 func TestPrune(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("RINGTWIN_CACHE", cache)
-	for _, path := range []string{"kernels/a/image", "kernels/b/image", "warm/c/state", "initramfs/d"} {
+	for _, path := range []string{"kernels/a/image", "kernels/b/image", "snapshots/c/state", "initramfs/d"} {
 		path = filepath.Join(cache, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -37,12 +37,12 @@ func TestPrune(t *testing.T) {
 		stderr string
 		left   int
 	}{
-		{"", exitUsage, "", "ringtwin: this would remove 2 kernels, 1 saved machine, 1 initramfs, 4 MiB, from " + cache + ": want --keep SIZE or --all\n", 4},
+		{"", exitUsage, "", "ringtwin: this would remove 2 kernels, 1 snapshot, 1 initramfs, 4 MiB, from " + cache + ": want --keep SIZE or --all\n", 4},
 		{"--keep much", exitUsage, "", "ringtwin: \"much\" is no size: want bytes, or 500M, or 2G\n", 4},
 		{"--keep 1G --all", exitUsage, "", "--keep and --all can't be used together", 4},
 		{"--keep 1G", exitOK, "0 MiB removed from " + cache + "\n", "", 4},
 		{"--all", exitOK, "4 MiB removed from " + cache + "\n", "", 0},
-		{"", exitUsage, "", "this would remove 0 kernels, 0 saved machines, 0 initramfs, 0 MiB", 0},
+		{"", exitUsage, "", "this would remove 0 kernels, 0 snapshots, 0 initramfs, 0 MiB", 0},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := Run(t.Context(), slices.Concat([]string{"kernels", "prune"}, strings.Fields(test.args)), &stdout, &stderr)

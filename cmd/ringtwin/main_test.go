@@ -17,7 +17,6 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/internal/mirrors"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
@@ -27,7 +26,7 @@ import (
 // program is the path of the real program: a test binary is not what boots.
 var program string
 
-// TestMain is the init of machines that misbehave, too.
+// TestMain is the init of machines with the fault agent, too.
 func TestMain(m *testing.M) {
 	if guest.IsInit() {
 		guest.Main(breakOnce)
@@ -70,14 +69,14 @@ func TestScripts(t *testing.T) {
 // TestVNG runs those of testdata/vng, with machines of virtme-ng.
 func TestVNG(t *testing.T) {
 	t.Parallel()
-	need.Program(t, "vng")
+	testutils.Program(t, "vng")
 	runScripts(t, "testdata/vng")
 }
 
 func runScripts(t *testing.T, dir string) {
 	t.Helper()
-	need.Root(t)
-	need.QEMU(t)
+	testutils.Root(t)
+	testutils.QEMU(t)
 	cache, err := cacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +144,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// nowarm has the script use the kernels that are there, and no saved machine.
+// nowarm has the script use the kernels that are there, and no snapshot.
 func noWarm(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: nowarm")
@@ -155,7 +154,7 @@ func noWarm(ts *testscript.TestScript, neg bool, args []string) {
 	cache := ts.MkAbs("nowarm")
 	ts.Check(os.Mkdir(cache, 0o755))
 	for _, entry := range old {
-		if entry.Name() != "warm" {
+		if entry.Name() != "snapshots" {
 			ts.Check(os.Symlink(filepath.Join(ts.Getenv("RINGTWIN_CACHE"), entry.Name()), filepath.Join(cache, entry.Name())))
 		}
 	}

@@ -22,7 +22,7 @@ import (
 // runCmd measures a plan on the kernel that runs.
 type runCmd struct {
 	planChoice
-	Out string `default:"out" help:"Folder of the runs." placeholder:"DIR"`
+	Out string `default:"out" help:"Directory of the runs." placeholder:"DIR"`
 }
 
 // hostKernel is what the running kernel is called in records.
@@ -41,7 +41,7 @@ func (r *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.Setups(len(cpus)); err != nil {
+	if _, err := p.Configurations(len(cpus)); err != nil {
 		return usageError{err}
 	}
 	if os.Geteuid() != 0 {

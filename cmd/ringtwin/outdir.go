@@ -17,7 +17,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// outDir is the folder of one run: out/<run>, to which out/latest points.
+// outDir is the directory of one run: out/<run>, to which out/latest points.
 type outDir struct {
 	path string
 
@@ -26,14 +26,14 @@ type outDir struct {
 	trials  []record.Trial
 }
 
-// newOutDir makes the folder and writes the plan into it.
+// newOutDir makes the directory and writes the plan into it.
 func newOutDir(base string, p *plan.Plan) (*outDir, error) {
 	if err := os.MkdirAll(base, 0o755); err != nil {
-		return nil, fmt.Errorf("make output folder: %w", err)
+		return nil, fmt.Errorf("make output directory: %w", err)
 	}
 	path, err := newRun(base)
 	if err != nil {
-		return nil, fmt.Errorf("make output folder: %w", err)
+		return nil, fmt.Errorf("make output directory: %w", err)
 	}
 	text, err := p.Text()
 	if err != nil {
@@ -49,7 +49,7 @@ func newOutDir(base string, p *plan.Plan) (*outDir, error) {
 	return &outDir{path: path, results: results}, latest(base, filepath.Base(path))
 }
 
-// newRun makes a folder named after the time; two runs of one second differ by
+// newRun makes a directory named after the time; two runs of one second differ by
 // a number.
 func newRun(base string) (string, error) {
 	stamp := time.Now().Format("20060102-150405")
@@ -101,12 +101,12 @@ func (o *outDir) add(t *record.Trial) error {
 func (o *outDir) console(kernel string) (string, error) {
 	dir := filepath.Join(o.path, "kernels", fileName(kernel))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make log folder: %w", err)
+		return "", fmt.Errorf("make log directory: %w", err)
 	}
 	return filepath.Abs(filepath.Join(dir, "console.log"))
 }
 
-// fileName is the name of a kernel without what separates folders:
+// fileName is the name of a kernel without what separates directories:
 // oci:ghcr.io/cilium/ci-kernels:6.6.
 func fileName(kernel string) string { return strings.NewReplacer("/", "_", ":", "_").Replace(kernel) }
 

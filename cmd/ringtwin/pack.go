@@ -72,7 +72,7 @@ func (x *execCmd) pack(ctx context.Context) ([]initramfs.File, guest.Command, er
 	return p.files, command, nil
 }
 
-// wanted is where the files of a guest whose program runs in a folder go, by their
+// wanted is where the files of a guest whose program runs in a directory go, by their
 // paths there. Two at one place, here or there, are an error.
 func (x *execCmd) wanted(dir string) (map[string]string, error) {
 	wanted, taken := map[string]string{}, map[string]bool{}
@@ -131,7 +131,7 @@ func (x *execCmd) environment() []string {
 	return env
 }
 
-// packer collects files and the folders that they need.
+// packer collects files and the directories that they need.
 type packer struct {
 	files []initramfs.File
 	dirs  map[string]bool
@@ -183,7 +183,7 @@ func (p *packer) addFile(from, to string) error {
 	return nil
 }
 
-// addTree adds all regular files below a folder, to where it lies here, and
+// addTree adds all regular files below a directory, to where it lies here, and
 // returns that. Names that begin with a dot are left out.
 func (p *packer) addTree(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)

@@ -14,7 +14,7 @@ type planChoice struct {
 	Attach  string        `help:"Where to hook in: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
 	Blocks  int           `min:"1" max:"1000" help:"Blocks of four trials. Default: the plan's, or as many as it takes to decide." placeholder:"N"`
 	Details bool          `help:"Show every comparison with all its figures, not the answer alone."`
-	Budget  time.Duration `min:"1ms" max:"24h" help:"How long blocks are begun on a kernel, to decide what one of each set-up has not. Default: the plan's, or 1m." placeholder:"TIME"`
+	Budget  time.Duration `min:"1ms" max:"24h" help:"How long blocks are begun on a kernel, to decide what one of each configuration has not. Default: the plan's, or 1m." placeholder:"TIME"`
 }
 
 // load reads the plan and changes it as the flags say.

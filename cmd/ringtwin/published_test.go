@@ -9,19 +9,19 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/harness/report"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// publishedFolder is what make results writes.
-const publishedFolder = "../../docs/results"
+// publishedDir is what make results writes.
+const publishedDir = "../../docs/results"
 
 // TestPublished: what is published is measured again, byte for byte, of the kernels
 // that are still those of the archive. Published is the newest QEMU that was there.
 func TestPublished(t *testing.T) {
 	t.Parallel()
-	need.QEMU(t)
-	then := publishedLines(t, publishedFolder)
+	testutils.QEMU(t)
+	then := publishedLines(t, publishedDir)
 	if len(then) < 2 {
 		t.Fatalf("%d kernels are published", len(then))
 	}
@@ -57,10 +57,10 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-// publishedLines are those of a folder, by the kernel's hash.
-func publishedLines(t *testing.T, folder string) map[string]report.Published {
+// publishedLines are those of a directory, by the kernel's hash.
+func publishedLines(t *testing.T, dir string) map[string]report.Published {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(folder, report.PublishedLines))
+	text, err := os.ReadFile(filepath.Join(dir, report.PublishedLines))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ type reportCmd struct {
 	Markdown bool     `help:"Write Markdown, as for the summary of a CI job."`
 	Details  bool     `help:"Show every comparison with all its figures, not the answer alone."`
 	HTML     string   `name:"html" help:"Write a page with charts to this file too." placeholder:"FILE" type:"path"`
-	Publish  string   `help:"Write what an event costs the program on each kernel into this folder: a page, its chart and the figures, of a run of one set-up in virtual time." placeholder:"DIR" type:"path"`
+	Publish  string   `help:"Write what an event costs the program on each kernel into this directory: a page, its chart and the figures, of a run of one configuration in virtual time." placeholder:"DIR" type:"path"`
 	Expect   string   `help:"Kernels that must be there, as they were asked for: \"5.10 6.1\"." placeholder:"KERNELS"`
 }
 
@@ -90,13 +90,13 @@ func writeHTML(path string, comparisons []verdict.Comparison) error {
 	return nil
 }
 
-// publish writes the files of the folder.
-func publish(folder string, comparisons []verdict.Comparison) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+// publish writes the files of the directory.
+func publish(dir string, comparisons []verdict.Comparison) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	return report.Publish(comparisons, func(name string, text []byte) error {
-		return os.WriteFile(filepath.Join(folder, name), text, 0o644)
+		return os.WriteFile(filepath.Join(dir, name), text, 0o644)
 	})
 }
 

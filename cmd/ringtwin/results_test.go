@@ -115,7 +115,7 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// readResults returns the trials of the only run below a folder.
+// readResults returns the trials of the only run below a directory.
 func readResults(t *testing.T, out string) []record.Trial {
 	t.Helper()
 	trials, err := record.ReadFile(filepath.Join(out, "latest", "results.jsonl"))

@@ -39,7 +39,7 @@ type cli struct {
 	Selftest selftestCmd `cmd:"" help:"Inject known faults into measurements on this kernel, and see each of them reported."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`
-	Compare  compareCmd  `cmd:"" help:"Compare two result files, or two slices of some, and hold B against gates."`
+	Compare  compareCmd  `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
 	Guest    guestCmd    `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
@@ -157,7 +157,7 @@ func cacheDir() (string, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find cache folder: %w (set one with RINGTWIN_CACHE)", err)
+		return "", fmt.Errorf("find cache directory: %w (set one with RINGTWIN_CACHE)", err)
 	}
 	return filepath.Join(dir, "ringtwin"), nil
 }

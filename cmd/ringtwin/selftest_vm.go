@@ -45,7 +45,7 @@ func (s *selftestCmd) inMachine(e *env, show *progress.Table, report func(string
 	if err := k.prepare(e.ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, k.warm.Close()) }()
+	defer func() { err = errors.Join(err, k.snapshot.Close()) }()
 
 	transports := bpf.Transports()
 	found := make([][]selftest.Result, len(transports))

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/harness/census"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/trace"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/internal/patience"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -40,7 +40,7 @@ type syscallsCmd struct {
 	QEMU        string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
-// Run takes the censuses and shows them.
+// Run takes the traces and shows them.
 func (s *syscallsCmd) Run(e *env) error {
 	names, err := s.names()
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *syscallsCmd) Run(e *env) error {
 	if err := s.check(len(names)); err != nil {
 		return usageError{err}
 	}
-	var kernels []census.Kernel
+	var kernels []trace.Kernel
 	var errs []error
 	if len(names) == 0 {
 		ctx, cancel := context.WithTimeout(e.ctx, s.timeout())
@@ -58,7 +58,7 @@ func (s *syscallsCmd) Run(e *env) error {
 		if err != nil {
 			return explainPermission(err)
 		}
-		kernels = []census.Kernel{{Name: hostKernel, Censuses: []census.Census{*taken}}}
+		kernels = []trace.Kernel{{Name: hostKernel, Traces: []trace.Trace{*taken}}}
 	} else if kernels, errs, err = s.inMachines(e, names); err != nil {
 		return err
 	}
@@ -120,9 +120,9 @@ func (s *syscallsCmd) checkClock(kernels int) error {
 }
 
 // show writes what was found, if anything was.
-func (s *syscallsCmd) show(e *env, kernels []census.Kernel) error {
+func (s *syscallsCmd) show(e *env, kernels []trace.Kernel) error {
 	for i := range kernels {
-		kernels[i].Growth = census.Grow(kernels[i].Censuses)
+		kernels[i].Growth = trace.Grow(kernels[i].Traces)
 	}
 	switch {
 	case len(kernels) == 0:
@@ -132,21 +132,21 @@ func (s *syscallsCmd) show(e *env, kernels []census.Kernel) error {
 		out.SetEscapeHTML(false)
 		return out.Encode(kernels)
 	case s.Attachments && s.Markdown:
-		return census.AttachmentsMarkdown(e.stdout, kernels)
+		return trace.AttachmentsMarkdown(e.stdout, kernels)
 	case s.Attachments:
-		return census.AttachmentsText(e.stdout, kernels)
+		return trace.AttachmentsText(e.stdout, kernels)
 	case s.Markdown:
-		return census.Markdown(e.stdout, kernels, s.Probes)
+		return trace.Markdown(e.stdout, kernels, s.Probes)
 	}
-	return census.Text(e.stdout, kernels, s.Probes)
+	return trace.Text(e.stdout, kernels, s.Probes)
 }
 
-// censusPin is where the tracer that is watched pins its messages: not where one
+// tracePin is where the tracer that is watched pins its messages: not where one
 // that runs has its own.
-const censusPin = "/sys/fs/bpf/ringtwin/syscalls"
+const tracePin = "/sys/fs/bpf/ringtwin/syscalls"
 
 // take watches this program's own hello on this kernel.
-func (s *syscallsCmd) take(ctx context.Context) (*census.Census, error) {
+func (s *syscallsCmd) take(ctx context.Context) (*trace.Trace, error) {
 	cpus, err := trial.CPUs()
 	if err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (s *syscallsCmd) take(ctx context.Context) (*census.Census, error) {
 		return nil, err
 	}
 	defer release()
-	taken := &census.Census{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: len(cpus)}
+	taken := &trace.Trace{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: len(cpus)}
 	if s.Attachments {
 		taken.Attachments, err = s.takeAttachments(ctx, pin)
 		return taken, err
@@ -176,19 +176,19 @@ func (s *syscallsCmd) take(ctx context.Context) (*census.Census, error) {
 		if err != nil {
 			return nil, err
 		}
-		taken.Sequences = append(taken.Sequences, census.Sequence{Transport: string(kind), Calls: calls})
+		taken.Sequences = append(taken.Sequences, trace.Sequence{Transport: string(kind), Calls: calls})
 	}
 	return taken, nil
 }
 
 // takeAttachments watches it once for each way to attach, and measures what that
 // costs. One that the kernel does not have is no error, unless it has none.
-func (s *syscallsCmd) takeAttachments(ctx context.Context, pin string) (all []census.Attachment, err error) {
+func (s *syscallsCmd) takeAttachments(ctx context.Context, pin string) (all []trace.Attachment, err error) {
 	if _, err := bpf.ResolveAttach(bpf.AttachAuto); err != nil {
 		return nil, err
 	}
 	for _, attach := range bpf.Attaches() {
-		a := census.Attachment{Attach: string(attach)}
+		a := trace.Attachment{Attach: string(attach)}
 		if _, err := bpf.ResolveAttach(attach); err != nil {
 			a.Unsupported = firstLine(err)
 			all = append(all, a)
@@ -198,9 +198,9 @@ func (s *syscallsCmd) takeAttachments(ctx context.Context, pin string) (all []ce
 		if err != nil {
 			return nil, err
 		}
-		a.Calls = census.Attaching(calls)
+		a.Calls = trace.Attaching(calls)
 		if s.Cost {
-			if a.Cost, err = census.MeasureCost(attach); err != nil {
+			if a.Cost, err = trace.MeasureCost(attach); err != nil {
 				return nil, fmt.Errorf("measure the cost of %s: %w", attach, err)
 			}
 		}
@@ -213,10 +213,10 @@ func (s *syscallsCmd) takeAttachments(ctx context.Context, pin string) (all []ce
 // what one that was killed has left there. The path is always the same, for it is
 // part of what is shown; it is empty where there is no bpffs.
 func reservePin() (path string, release func(), err error) {
-	if bpf.OnBPFFS(censusPin) != nil {
+	if bpf.OnBPFFS(tracePin) != nil {
 		return "", func() {}, nil
 	}
-	dir, err := os.Open(filepath.Dir(filepath.Dir(censusPin)))
+	dir, err := os.Open(filepath.Dir(filepath.Dir(tracePin)))
 	if err != nil {
 		return "", nil, err
 	}
@@ -225,23 +225,23 @@ func reservePin() (path string, release func(), err error) {
 		err = errors.New("another ringtwin syscalls is at work on this kernel: wait for its end")
 	}
 	if err == nil {
-		if err = os.Remove(censusPin); errors.Is(err, os.ErrNotExist) {
+		if err = os.Remove(tracePin); errors.Is(err, os.ErrNotExist) {
 			err = nil
 		}
 	}
 	if err != nil {
 		return "", nil, errors.Join(err, dir.Close())
 	}
-	return censusPin, func() { _ = dir.Close() }, nil
+	return tracePin, func() { _ = dir.Close() }, nil
 }
 
 // watchHello returns the calls of this program's own hello.
-func watchHello(ctx context.Context, kind bpf.Transport, attach bpf.Attach, pin string) ([]census.Call, error) {
+func watchHello(ctx context.Context, kind bpf.Transport, attach bpf.Attach, pin string) ([]trace.Call, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
-	calls, err := census.Take(ctx, []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin})
+	calls, err := trace.Take(ctx, []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin})
 	if err != nil {
 		if pin != "" {
 			_ = os.Remove(pin) // it may have been killed

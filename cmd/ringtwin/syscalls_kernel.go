@@ -9,30 +9,30 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/ringtwin/ringtwin/harness/census"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/trace"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// kernelCensus is the work on one kernel with one number of CPUs.
-type kernelCensus struct {
+// kernelTrace is the work on one kernel with one number of CPUs.
+type kernelTrace struct {
 	*syscallsJob
 	ref    kernel.Ref
 	cpus   int
 	log    string // of the console
 	bundle *kernel.Bundle
-	found  *census.Census
+	found  *trace.Trace
 
 	emulated bool // known once the machine is started
 }
 
-func (k *kernelCensus) phase(name string) {
+func (k *kernelTrace) phase(name string) {
 	k.show.Phase(fmt.Sprintf("%s, --cpus %d", k.ref.Name, k.cpus), name)
 }
 
-func (k *kernelCensus) fetch(ctx context.Context) error {
+func (k *kernelTrace) fetch(ctx context.Context) error {
 	resolver, err := k.resolver(k.cache, k.phase)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (k *kernelCensus) fetch(ctx context.Context) error {
 	return kernelError(err)
 }
 
-func (k *kernelCensus) run(ctx context.Context, fetched error) error {
+func (k *kernelTrace) run(ctx context.Context, fetched error) error {
 	err := fetched
 	if err == nil {
 		err = k.take(ctx)
@@ -55,7 +55,7 @@ func (k *kernelCensus) run(ctx context.Context, fetched error) error {
 }
 
 // take has this program do in a machine what it does here without a kernel.
-func (k *kernelCensus) take(ctx context.Context) error {
+func (k *kernelTrace) take(ctx context.Context) error {
 	m, err := k.start(ctx)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (k *kernelCensus) take(ctx context.Context) error {
 	if k.Clock != record.Virtual && ready.CPUs != k.cpus {
 		return fmt.Errorf("the kernel has started %d of them", ready.CPUs)
 	}
-	k.phase("census")
+	k.phase("trace")
 	var stdout, stderr bytes.Buffer
 	code := 0
 	err = m.Exec(ctx, k.command(), k.timeout()+requestTimeout(), func(o guest.Output) error {
@@ -84,14 +84,14 @@ func (k *kernelCensus) take(ctx context.Context) error {
 	if code != 0 {
 		return errors.New(string(bytes.TrimPrefix(bytes.TrimSpace(stderr.Bytes()), []byte("ringtwin: "))))
 	}
-	var there []census.Kernel
+	var there []trace.Kernel
 	if err := json.Unmarshal(stdout.Bytes(), &there); err != nil {
-		return fmt.Errorf("read census: %w", err)
+		return fmt.Errorf("read trace: %w", err)
 	}
-	if len(there) != 1 || len(there[0].Censuses) != 1 {
-		return errors.New("the guest sent something else than one census")
+	if len(there) != 1 || len(there[0].Traces) != 1 {
+		return errors.New("the guest sent something other than one trace")
 	}
-	*k.found = there[0].Censuses[0]
+	*k.found = there[0].Traces[0]
 	if k.found.Virtual = k.Clock == record.Virtual; k.found.Virtual {
 		return nil // it serves one request, and nothing can be said to it
 	}
@@ -99,7 +99,7 @@ func (k *kernelCensus) take(ctx context.Context) error {
 }
 
 // command is what the guest is to run.
-func (k *kernelCensus) command() guest.Command {
+func (k *kernelTrace) command() guest.Command {
 	args := []string{"/init", "syscalls", "--json", "--attach", k.Attach, "--timeout", k.timeout().String()}
 	if k.Attachments {
 		args = append(args, "--attachments")
@@ -112,7 +112,7 @@ func (k *kernelCensus) command() guest.Command {
 
 // start makes a machine of the one that was saved before, or is saved now. In
 // virtual time it is given the command then.
-func (k *kernelCensus) start(ctx context.Context) (*machine.Machine, error) {
+func (k *kernelTrace) start(ctx context.Context) (*machine.Machine, error) {
 	cfg := machine.Config{
 		QEMU: k.QEMU, Kernel: k.bundle.Image, Initramfs: k.initramfs, CPUs: k.cpus, MemoryMiB: k.Memory,
 		Console: filepath.Join(k.temp, k.log),
@@ -123,22 +123,22 @@ func (k *kernelCensus) start(ctx context.Context) (*machine.Machine, error) {
 	if k.Clock == record.Virtual {
 		cfg.Virtual, cfg.Seed, cfg.Limits = true, virtualSeed, cfg.Limits.ForVirtual()
 	}
-	folder := filepath.Join(k.cache, "warm")
-	warm, err := machine.LoadWarm(folder, cfg, k.version)
+	dir := filepath.Join(k.cache, "snapshots")
+	snapshot, err := machine.LoadSnapshot(dir, cfg, k.version)
 	if err != nil {
 		k.phase("boot, and save the machine")
-		warm, err = machine.SaveWarm(ctx, folder, cfg, k.version)
+		snapshot, err = machine.SaveSnapshot(ctx, dir, cfg, k.version)
 	}
 	if err != nil {
 		return nil, err
 	}
 	var m *machine.Machine
 	if cfg.Virtual {
-		m, err = warm.StartVirtualExec(cfg.Console, k.command())
+		m, err = snapshot.StartVirtualExec(cfg.Console, k.command())
 	} else {
-		m, err = warm.Start(cfg.Console)
+		m, err = snapshot.Start(cfg.Console)
 	}
-	return m, errors.Join(err, warm.Close())
+	return m, errors.Join(err, snapshot.Close())
 }
 
 // virtualSeed is that of the machine's entropy in virtual time; any will do.

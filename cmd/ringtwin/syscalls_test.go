@@ -10,13 +10,13 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/harness/census"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/harness/trace"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // syscalls runs the command and returns what it found on its only kernel.
-func syscalls(t *testing.T, args ...string) census.Kernel {
+func syscalls(t *testing.T, args ...string) trace.Kernel {
 	t.Helper()
 	kernels := syscallsOf(t, args...)
 	if len(kernels) != 1 {
@@ -26,16 +26,16 @@ func syscalls(t *testing.T, args ...string) census.Kernel {
 }
 
 // syscallsOf returns what it found on several.
-func syscallsOf(t *testing.T, args ...string) []census.Kernel {
+func syscallsOf(t *testing.T, args ...string) []trace.Kernel {
 	t.Helper()
 	return syscallsBy(t, program, args...)
 }
 
 // syscallsBy returns what a program found that is not the one that most tests run.
-func syscallsBy(t *testing.T, program string, args ...string) []census.Kernel {
+func syscallsBy(t *testing.T, program string, args ...string) []trace.Kernel {
 	t.Helper()
 	stdout, stderr, code := runs(t, program, append([]string{"syscalls", "--json"}, args...)...)
-	var kernels []census.Kernel
+	var kernels []trace.Kernel
 	if err := json.Unmarshal([]byte(stdout), &kernels); err != nil || code != exitOK {
 		t.Fatalf("exit code %d, %v\n%s", code, err, stderr)
 	}
@@ -43,7 +43,7 @@ func syscallsBy(t *testing.T, program string, args ...string) []census.Kernel {
 }
 
 // asked are the calls of a transport that are not probes, as text.
-func asked(t *testing.T, c *census.Census, transport string) []string {
+func asked(t *testing.T, c *trace.Trace, transport string) []string {
 	t.Helper()
 	var calls []string
 	for _, s := range c.Sequences {
@@ -112,13 +112,13 @@ func chapterOf(transport string, cpus int, attach ...string) []string {
 // the counts for N CPUs, found with these two, is true of 1.
 func TestSyscalls(t *testing.T) {
 	t.Parallel()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	usual := testkernels.Name(t, testkernels.Usual)
 	found := syscalls(t, usual, "--cpus", "2,4")
 	for i, cpus := range []int{2, 4} {
 		for _, transport := range []string{"perf", "ringbuf"} {
 			t.Run(fmt.Sprintf("%s/%d", transport, cpus), func(t *testing.T) {
-				inOrder(t, asked(t, &found.Censuses[i], transport), chapterOf(transport, cpus,
+				inOrder(t, asked(t, &found.Traces[i], transport), chapterOf(transport, cpus,
 					`openat(path="/sys/kernel/tracing/events/syscalls/sys_enter_execve/id") = <id>`,
 					"perf_event_open(type=PERF_TYPE_TRACEPOINT, config=",
 					"bpf(BPF_LINK_CREATE, prog_fd=<handle_tracepoi>, target_fd=<tracepoint event>, attach_type=PerfEvent) = <link>"))
@@ -146,7 +146,7 @@ func TestSyscalls(t *testing.T) {
 		if got := one.Growth[i]; got.What != g.What || got.Transport != g.Transport || got.Counts[0] != base+slope {
 			t.Errorf("with 1 CPU %s %s is %d, and %s %s says %q", got.Transport, got.What, got.Counts[0], g.Transport, g.What, g.Law)
 		}
-		if grows := slope > 0; grows && g.Transport == "ringbuf" || !grows && g.Transport == "perf" && g.What == census.AllCalls {
+		if grows := slope > 0; grows && g.Transport == "ringbuf" || !grows && g.Transport == "perf" && g.What == trace.AllCalls {
 			t.Errorf("%s over %s: %q", g.What, g.Transport, g.Law)
 		}
 	}
@@ -154,9 +154,9 @@ func TestSyscalls(t *testing.T) {
 
 // TestSyscallsNative: on this kernel too, and the probes are none of the calls.
 func TestSyscallsNative(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	found := syscalls(t)
-	c := &found.Censuses[0]
+	c := &found.Traces[0]
 	for i, transport := range []string{"perf", "ringbuf"} {
 		inOrder(t, asked(t, c, transport), chapterOf(transport, c.CPUs, "= <tracepoint event>"))
 		probes := 0
@@ -172,7 +172,7 @@ func TestSyscallsNative(t *testing.T) {
 			t.Errorf("%s: no probes", transport)
 		}
 	}
-	if _, err := os.Stat(censusPin); !os.IsNotExist(err) {
+	if _, err := os.Stat(tracePin); !os.IsNotExist(err) {
 		t.Errorf("the pin is still there: %v", err)
 	}
 }
@@ -180,14 +180,14 @@ func TestSyscallsNative(t *testing.T) {
 // TestNotAllowed: who may not load programs is told what that needs, and what needs
 // nothing, in a line.
 func TestNotAllowed(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	file, err := os.Open(program)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
 	for _, args := range []string{"syscalls", "syscalls --attachments", "hello", "hello --attach tracepoint"} {
-		// By its descriptor: the folder is root's.
+		// By its descriptor: the directory is root's.
 		cmd := exec.Command("/proc/self/fd/3", strings.Fields(args)...)
 		cmd.ExtraFiles = []*os.File{file}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
@@ -207,7 +207,7 @@ func TestNotAllowed(t *testing.T) {
 // that have all of them.
 func TestAttachments(t *testing.T) {
 	t.Parallel()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	tracepoint := []string{
 		"bpf(BPF_PROG_LOAD, prog_type=TracePoint,",
 		`openat(path="/sys/kernel/tracing/events/syscalls/sys_enter_execve/id") = <id>`,
@@ -237,7 +237,7 @@ func TestAttachments(t *testing.T) {
 	}
 	for _, k := range kernels {
 		t.Run(k.Name, func(t *testing.T) {
-			all := k.Censuses[0].Attachments
+			all := k.Traces[0].Attachments
 			if len(all) != len(want) {
 				t.Errorf("%d ways, want %d", len(all), len(want))
 			}
@@ -259,9 +259,9 @@ func TestAttachments(t *testing.T) {
 // as by ioctl.
 func TestAttachmentCosts(t *testing.T) {
 	t.Parallel()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	cost := map[string][2]float64{}
-	for _, a := range syscalls(t, testkernels.Name(t, testkernels.Usual), "--attachments", "--clock", "virtual").Censuses[0].Attachments {
+	for _, a := range syscalls(t, testkernels.Name(t, testkernels.Usual), "--attachments", "--clock", "virtual").Traces[0].Attachments {
 		if a.Cost == nil {
 			t.Fatalf("%s: no cost; %s", a.Attach, a.Unsupported)
 		}

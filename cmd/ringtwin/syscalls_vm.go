@@ -8,7 +8,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/ringtwin/ringtwin/harness/census"
+	"github.com/ringtwin/ringtwin/harness/trace"
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
@@ -16,7 +16,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// syscallsJob is a census of many kernels in progress.
+// syscallsJob is a trace of many kernels in progress.
 type syscallsJob struct {
 	*syscallsCmd
 	*env
@@ -27,9 +27,9 @@ type syscallsJob struct {
 	choice   *machine.Choice
 }
 
-// inMachines takes the censuses of all kernels that can be had. What went wrong
+// inMachines takes the traces of all kernels that can be had. What went wrong
 // with the others is told, and returned too.
-func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []census.Kernel, errs []error, err error) {
+func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel, errs []error, err error) {
 	if err := fits(s.Memory); err != nil {
 		return nil, nil, err
 	}
@@ -59,18 +59,18 @@ func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []census.Kerne
 	return j.run(refs)
 }
 
-// run takes as many censuses at once as the host can bear.
-func (j *syscallsJob) run(refs []kernel.Ref) (found []census.Kernel, errs []error, err error) {
+// run takes as many traces at once as the host can bear.
+func (j *syscallsJob) run(refs []kernel.Ref) (found []trace.Kernel, errs []error, err error) {
 	memory, err := fleet.AvailableMemory()
 	if err != nil {
 		return nil, nil, err
 	}
-	kernels := make([]census.Kernel, len(refs))
+	kernels := make([]trace.Kernel, len(refs))
 	var tasks []fleet.Task
 	for i, ref := range refs {
-		kernels[i] = census.Kernel{Name: ref.Name, Censuses: make([]census.Census, len(j.CPUs))}
+		kernels[i] = trace.Kernel{Name: ref.Name, Traces: make([]trace.Trace, len(j.CPUs))}
 		for n, cpus := range j.CPUs {
-			k := &kernelCensus{syscallsJob: j, ref: ref, cpus: cpus, found: &kernels[i].Censuses[n], log: fmt.Sprintf("%d-%d.log", i, cpus)}
+			k := &kernelTrace{syscallsJob: j, ref: ref, cpus: cpus, found: &kernels[i].Traces[n], log: fmt.Sprintf("%d-%d.log", i, cpus)}
 			tasks = append(tasks, fleet.Task{
 				// A tracer that is watched runs on one CPU at a time.
 				Fetch: k.fetch, Run: k.run, Threads: 1, MemoryBytes: int64(j.Memory)<<20 + overheadBytes,

@@ -12,14 +12,14 @@ import (
 	"testing"
 
 	"github.com/creack/pty"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestTerminal runs the real program on pseudo-terminals: neither the progress nor
 // the help depends on their size being known, and results stand on lines of their
 // own.
 func TestTerminal(t *testing.T) {
-	need.Time(t)                 // to build the program
+	testutils.Time(t)            // to build the program
 	image := make([]byte, 0x600) // enough of one to know its release
 	copy(image[0x202:], "HdrS")
 	image[0x20f] = 0x03 // the version string is at 0x500

@@ -75,7 +75,7 @@ func TestTraceErrors(t *testing.T) {
 				test.reader.flushed, test.reader.closed = make(chan struct{}), make(chan struct{})
 				var stderr bytes.Buffer
 				ended := make(chan error, 1)
-				go func() { ended <- trace(&env{ctx, io.Discard, &stderr}, &test.twin, &test.reader) }()
+				go func() { ended <- printTrace(&env{ctx, io.Discard, &stderr}, &test.twin, &test.reader) }()
 				if !test.ends {
 					synctest.Wait()
 					cancel()
@@ -100,7 +100,7 @@ func TestTraceEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		reader := fakeReader{flushed: make(chan struct{}), closed: make(chan struct{})}
-		if err := trace(&env{ctx, io.Discard, io.Discard}, &fakeTwin{}, &reader); err != nil {
+		if err := printTrace(&env{ctx, io.Discard, io.Discard}, &fakeTwin{}, &reader); err != nil {
 			t.Error(err)
 		}
 	})

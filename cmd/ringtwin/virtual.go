@@ -21,7 +21,7 @@ type virtualConn struct {
 
 // Do has a fresh machine serve the request.
 func (c *virtualConn) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
-	m, err := c.k.warm.StartVirtual(c.k.cfg.Console, request)
+	m, err := c.k.snapshot.StartVirtual(c.k.cfg.Console, request)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (c *virtualConn) Close() error { return c.uncharged() }
 
 // freshVirtual has the machine saved, if it is not.
 func (k *kernelJob) freshVirtual(ctx context.Context) (session.Conn, error) {
-	if k.warm == nil {
+	if k.snapshot == nil {
 		if err := k.prepare(ctx); err != nil {
 			return nil, err
 		}

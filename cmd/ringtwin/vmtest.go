@@ -23,7 +23,7 @@ type vmtestCmd struct {
 	planChoice
 	Jobs int    `min:"1" max:"1000" help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
 	Cold bool   `help:"Boot every machine, instead of making it of one that was saved when it was ready."`
-	Out  string `default:"out" help:"Folder of the runs." placeholder:"DIR"`
+	Out  string `default:"out" help:"Directory of the runs." placeholder:"DIR"`
 
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p."`
 	Accel          string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
@@ -53,7 +53,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if _, err := p.Setups(v.CPUs); err != nil {
+	if _, err := p.Configurations(v.CPUs); err != nil {
 		return usageError{err}
 	}
 	allowed, err := v.allowed()

@@ -17,7 +17,6 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/internal/mirrors"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
@@ -53,7 +52,7 @@ func startStuck(t *testing.T, out, text string) (*exec.Cmd, *bytes.Buffer) {
 // has said text.
 func startVMTest(t *testing.T, env []string, out, text string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	cmd := exec.Command(program, append([]string{"vmtest", "--out", out}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	stderr, err := cmd.StderrPipe()
@@ -122,7 +121,7 @@ func TestInterrupt(t *testing.T) {
 // asked it.
 func hangingArchive(t *testing.T) (cache string, asked <-chan struct{}) {
 	t.Helper()
-	need.Kernels(t)
+	testutils.Kernels(t)
 	archive := mirrors.NewDebian(t, mirrors.NewKey(t))
 	first, over := make(chan struct{}), make(chan struct{})
 	once := sync.OnceFunc(func() { close(first) })
@@ -242,7 +241,7 @@ func TestQEMUDies(t *testing.T) {
 // TestDiskFull: a fetch that fills the disk is said, and the cache stays sound.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	need.Root(t)
+	testutils.Root(t)
 	cache := t.TempDir()
 	if err := syscall.Mount("tmpfs", cache, "tmpfs", 0, "size=30m"); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
@@ -15,7 +14,7 @@ import (
 // whenever it comes, and leaves no file behind.
 func TestKillVNG(t *testing.T) {
 	t.Parallel()
-	need.Program(t, "vng")
+	testutils.Program(t, "vng")
 	for _, test := range []struct{ during, running string }{
 		{": boot", "virtme-run"}, {": boot", "qemu-system"}, {": probe", "qemu-system"}, // booting, and ready
 	} {

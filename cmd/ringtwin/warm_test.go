@@ -11,7 +11,6 @@ import (
 
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/session"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
@@ -19,9 +18,9 @@ import (
 )
 
 // warmConfig is a machine of the real program on a kernel.
-func warmConfig(t testing.TB, want string) machine.Config {
+func snapshotConfig(t testing.TB, want string) machine.Config {
 	t.Helper()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	bundle := testkernels.Bundle(t, want, false)
 	self, err := os.ReadFile(program)
 	if err != nil {
@@ -39,23 +38,23 @@ func probeOnce(ctx context.Context, m *machine.Machine) error {
 
 // TestWarm: machines made of a saved one are fresh and answer; a save that was
 // damaged is never used.
-func TestWarm(t *testing.T) {
+func TestSnapshot(t *testing.T) {
 	t.Parallel()
-	folder := t.TempDir()
+	dir := t.TempDir()
 	for _, role := range []testkernels.Role{testkernels.Newest, testkernels.Usual} {
 		t.Run(string(role), func(t *testing.T) {
-			cfg := warmConfig(t, testkernels.Name(t, role))
-			if _, err := machine.LoadWarm(folder, cfg, "v"); !os.IsNotExist(err) {
+			cfg := snapshotConfig(t, testkernels.Name(t, role))
+			if _, err := machine.LoadSnapshot(dir, cfg, "v"); !os.IsNotExist(err) {
 				t.Fatalf("nothing saved: %v", err)
 			}
-			warm, err := machine.SaveWarm(t.Context(), folder, cfg, "v")
+			snapshot, err := machine.SaveSnapshot(t.Context(), dir, cfg, "v")
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer warm.Close()
+			defer snapshot.Close()
 			for range 3 {
 				begun := time.Now()
-				m, err := warm.Start(filepath.Join(t.TempDir(), "console.log"))
+				m, err := snapshot.Start(filepath.Join(t.TempDir(), "console.log"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -64,8 +63,8 @@ func TestWarm(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if ready != warm.Ready {
-					t.Errorf("ready %+v, saved %+v", ready, warm.Ready)
+				if ready != snapshot.Ready {
+					t.Errorf("ready %+v, saved %+v", ready, snapshot.Ready)
 				}
 				took := time.Since(begun)
 				if err := probeOnce(t.Context(), m); err != nil {
@@ -77,7 +76,7 @@ func TestWarm(t *testing.T) {
 				t.Logf("ready in %s, probed and off in %s", took, time.Since(begun))
 			}
 			if role == testkernels.Usual {
-				damaged(t, folder, cfg)
+				damaged(t, dir, cfg)
 			}
 		})
 	}
@@ -85,10 +84,10 @@ func TestWarm(t *testing.T) {
 
 // damaged changes the save in every way that a disk or a user may: it is refused each
 // time, and saving again mends it.
-func damaged(t *testing.T, folder string, cfg machine.Config) {
+func damaged(t *testing.T, dir string, cfg machine.Config) {
 	t.Helper()
 	saved := func() string {
-		found, err := filepath.Glob(filepath.Join(folder, "*", "state"))
+		found, err := filepath.Glob(filepath.Join(dir, "*", "state"))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("nothing saved: %v", err)
 		}
@@ -122,33 +121,33 @@ func damaged(t *testing.T, folder string, cfg machine.Config) {
 			return err
 		},
 		"no state":       func(dir string) error { return os.Remove(filepath.Join(dir, "state")) },
-		"half the notes": func(dir string) error { return os.Truncate(filepath.Join(dir, "warm.json"), 20) },
+		"half the notes": func(dir string) error { return os.Truncate(filepath.Join(dir, "snapshot.json"), 20) },
 	} {
 		dir := saved()
 		if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(whole)), damage(dir)); err != nil {
 			t.Fatal(err)
 		}
-		if warm, err := machine.LoadWarm(folder, cfg, "v"); err == nil {
-			warm.Close()
+		if snapshot, err := machine.LoadSnapshot(dir, cfg, "v"); err == nil {
+			snapshot.Close()
 			t.Errorf("%s: used", name)
 		}
 		if name != "truncated" {
 			continue // one boot shows it
 		}
-		warm, err := machine.SaveWarm(t.Context(), folder, cfg, "v")
+		snapshot, err := machine.SaveSnapshot(t.Context(), dir, cfg, "v")
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		warm.Close()
+		snapshot.Close()
 	}
 	other := cfg
 	other.MemoryMiB = 300
-	for name, load := range map[string]func() (*machine.Warm, error){
-		"another machine": func() (*machine.Warm, error) { return machine.LoadWarm(folder, other, "v") },
-		"another QEMU":    func() (*machine.Warm, error) { return machine.LoadWarm(folder, cfg, "w") },
+	for name, load := range map[string]func() (*machine.Snapshot, error){
+		"another machine": func() (*machine.Snapshot, error) { return machine.LoadSnapshot(dir, other, "v") },
+		"another QEMU":    func() (*machine.Snapshot, error) { return machine.LoadSnapshot(dir, cfg, "w") },
 	} {
-		if warm, err := load(); err == nil {
-			warm.Close()
+		if snapshot, err := load(); err == nil {
+			snapshot.Close()
 			t.Errorf("%s: used", name)
 		}
 	}

@@ -65,10 +65,10 @@ func (a attachment) counting(counter *ebpf.Map) (*ebpf.Program, error) {
 }
 
 // tracepoint opens one until the end of the experiment.
-func (l *lab) tracepoint(group, name string) int {
+func (t *T) tracepoint(group, name string) int {
 	fd, err := openTracepointOf(group, name)
-	l.must("open tracepoint", err)
-	l.after(func() error { return unix.Close(fd) })
+	t.must("open tracepoint", err)
+	t.after(func() error { return unix.Close(fd) })
 	return fd
 }
 
@@ -86,9 +86,9 @@ func openTracepointOf(group, name string) (int, error) {
 func openKprobe() (int, error) { return openKprobeOn(kprobeTarget) }
 
 // setProgram attaches a program to a perf event that is open.
-func (l *lab) setProgram(event int, p *ebpf.Program) {
-	l.must("set program of perf event", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_SET_BPF, p.FD()))
-	l.must("enable perf event", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_ENABLE, 0))
+func (t *T) setProgram(event int, p *ebpf.Program) {
+	t.must("set program of perf event", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_SET_BPF, p.FD()))
+	t.must("enable perf event", unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_ENABLE, 0))
 }
 
 // openKprobeOn needs no tracefs: the event names the function.

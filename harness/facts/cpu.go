@@ -22,17 +22,17 @@ func affinity() ([]int, error) {
 }
 
 // onCPU moves the experiment to the nth of its CPUs, and returns that one's number.
-func (l *lab) onCPU(n int) int {
+func (t *T) onCPU(n int) int {
 	var set unix.CPUSet
-	set.Set(l.cpu(n))
-	l.must("move to a CPU", unix.SchedSetaffinity(0, &set))
-	return l.cpu(n)
+	set.Set(t.cpu(n))
+	t.must("move to a CPU", unix.SchedSetaffinity(0, &set))
+	return t.cpu(n)
 }
 
 // cpu is the number of the nth of the CPUs.
-func (l *lab) cpu(n int) int {
-	if n >= len(l.cpus) {
-		l.cannot("takes %d CPUs, this machine has %d", n+1, len(l.cpus))
+func (t *T) cpu(n int) int {
+	if n >= len(t.cpus) {
+		t.cannot("takes %d CPUs, this machine has %d", n+1, len(t.cpus))
 	}
-	return l.cpus[n]
+	return t.cpus[n]
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 func TestMain(m *testing.M) {
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 // runAll decides all statements on this kernel.
 func runAll(t *testing.T) map[string]Result {
 	t.Helper()
-	need.Root(t)
+	testutils.Root(t)
 	results := map[string]Result{}
 	err := Run(t.Context(), nil, OnlyBoot, func(r Result) error {
 		results[r.ID] = r
@@ -62,49 +62,49 @@ func TestHost(t *testing.T) {
 
 // TestTurnedRound: experiments that expect what is not so, on the real kernel.
 func TestTurnedRound(t *testing.T) {
-	need.Root(t)
-	for name, run := range map[string]func(*lab){
-		"one record more": func(l *lab) {
-			fitted, _ := l.fill(l.output(l.ring(page, 0).Map), 100)
-			l.check("records", (page-1)/ringFootprint(100)+1, fitted)
+	testutils.Root(t)
+	for name, run := range map[string]func(*T){
+		"one record more": func(t *T) {
+			fitted, _ := t.fill(t.output(t.ring(page, 0).Map), 100)
+			t.check("records", (page-1)/ringFootprint(100)+1, fitted)
 		},
-		"another errno": func(l *lab) {
-			l.check("output", nil, l.output(l.perfArray())(8, 0))
+		"another errno": func(t *T) {
+			t.check("output", nil, t.output(t.perfArray())(8, 0))
 		},
-		"a discard does not wake": func(l *lab) {
-			ring := l.ring(page, 0)
+		"a discard does not wake": func(t *T) {
+			ring := t.ring(page, 0)
 			ring.wait()
-			l.reserve(l.reserveProgram(ring.Map, 8), discardIt, 0)
-			l.check("wakes", false, ring.woken())
+			t.reserve(t.reserveProgram(ring.Map, 8), discardIt, 0)
+			t.check("wakes", false, ring.woken())
 		},
-		"no stall": func(l *lab) {
-			ring, output := l.waited(0)
-			l.ok(l.outputWith(ring.Map, noWakeup)(8, 1))
-			l.ok(output(8, 2))
-			l.check("wakes", true, ring.woken())
+		"no stall": func(t *T) {
+			ring, output := t.waited(0)
+			t.ok(t.outputWith(ring.Map, noWakeup)(8, 1))
+			t.ok(output(8, 2))
+			t.check("wakes", true, ring.woken())
 		},
-		"the loss is reported at once": func(l *lab) {
-			array := l.perfArray()
-			ring := l.perfRing(array, l.onCPU(0), page, bpfOutput())
-			l.overflow(l.output(array), 100, 5)
-			l.check("lost", 5, lost(ring.read()))
+		"the loss is reported at once": func(t *T) {
+			array := t.perfArray()
+			ring := t.perfRing(array, t.onCPU(0), page, bpfOutput())
+			t.overflow(t.output(array), 100, 5)
+			t.check("lost", 5, lost(ring.read()))
 		},
-		"no wedge":          func(l *lab) { l.check("wedged", false, l.isWedged(page, 4053)) },
-		"a wedge beside it": func(l *lab) { l.check("wedged", true, l.isWedged(page, 4052)) },
-		"submission's order": func(l *lab) {
-			ring := l.ring(page, 0)
-			l.reserve(l.reserveTwoProgram(ring.Map, 8, 8))
-			l.check("read", []uint64{2, 1}, numbers(ring.read()))
+		"no wedge":          func(t *T) { t.check("wedged", false, t.isWedged(page, 4053)) },
+		"a wedge beside it": func(t *T) { t.check("wedged", true, t.isWedged(page, 4052)) },
+		"submission's order": func(t *T) {
+			ring := t.ring(page, 0)
+			t.reserve(t.reserveTwoProgram(ring.Map, 8, 8))
+			t.check("read", []uint64{2, 1}, numbers(ring.read()))
 		},
-		"a map without program stays": func(l *lab) {
-			m := l.plainMap()
-			id := l.id(maps, m.FD())
-			l.closeNow(m)
-			l.check("there", true, l.stays(maps, id))
+		"a map without program stays": func(t *T) {
+			m := t.plainMap()
+			id := t.id(maps, m.FD())
+			t.closeNow(m)
+			t.check("there", true, t.stays(maps, id))
 		},
-		"nothing is compared": func(*lab) {},
-		"it goes wrong":       func(l *lab) { l.must("do", os.ErrInvalid) },
-		"it panics":           func(*lab) { panic("oh") },
+		"nothing is compared": func(*T) {},
+		"it goes wrong":       func(t *T) { t.must("do", os.ErrInvalid) },
+		"it panics":           func(*T) { panic("oh") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if r := decide(t, Statement{ID: name, run: run}); r.Verdict != Fails || r.Seen == "" {
@@ -125,32 +125,32 @@ func decide(t *testing.T, s Statement) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{ctx: t.Context(), kernel: on, cpus: cpus}
-	l.do(s.run)
-	return judge(s, on, l.checks, l.err)
+	experiment := &T{ctx: t.Context(), kernel: on, cpus: cpus}
+	experiment.do(s.run)
+	return judge(s, on, experiment.checks, experiment.err)
 }
 
 // TestNothingIsLeftBehind: neither maps nor programs nor links of ours. Those of others,
 // who test at the same time, go too.
 func TestNothingIsLeftBehind(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	kinds := []kind{maps, programs, links}
 	before := make([]map[uint32]bool, len(kinds))
-	decide(t, Statement{run: func(l *lab) {
+	decide(t, Statement{run: func(t *T) {
 		for i, of := range kinds {
-			before[i] = l.ids(of)
+			before[i] = t.ids(of)
 		}
 	}})
 	runAll(t)
-	r := decide(t, Statement{run: func(l *lab) {
+	r := decide(t, Statement{run: func(t *T) {
 		for i, of := range kinds {
-			for id := range l.ids(of) {
+			for id := range t.ids(of) {
 				if !before[i][id] {
-					l.check(of.name+" goes", true, l.gone(of, id))
+					t.check(of.name+" goes", true, t.gone(of, id))
 				}
 			}
 		}
-		l.check("looked", true, true)
+		t.check("looked", true, true)
 	}})
 	if r.Verdict != Holds {
 		t.Errorf("%+v", r)

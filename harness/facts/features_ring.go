@@ -15,16 +15,16 @@ func ringFeatures() []Statement {
 			Text:   "A program can reserve a size that it knows only when it runs, by a dynptr.",
 			Source: commit("bc34dee65a65", "bpf: Dynptr support for ring buffers"),
 			Since:  kernel(5, 19, 0),
-			run: func(l *lab) {
-				ring := l.ring(page, 0)
-				program := l.loadNew("dynptr", dynptrCode(ring.Map))
-				checkAll(l, "reserve 8, 100 and 4080 bytes, and 5000 of a page", []int{8, 100, 4080, 5000},
+			run: func(t *T) {
+				ring := t.ring(page, 0)
+				program := t.loadNew("dynptr", dynptrCode(ring.Map))
+				checkAll(t, "reserve 8, 100 and 4080 bytes, and 5000 of a page", []int{8, 100, 4080, 5000},
 					func(n int) any { return n < page },
 					func(n int) any {
-						got := l.run(program, uint64(n)) == 0
+						got := t.run(program, uint64(n)) == 0
 						for _, rec := range ring.read() {
 							if rec.length != n {
-								l.check("length", n, rec.length)
+								t.check("length", n, rec.length)
 							}
 						}
 						return got
@@ -36,25 +36,25 @@ func ringFeatures() []Statement {
 			Text:   "A ring buffer made with BPF_F_RB_OVERWRITE refuses nothing, and keeps the newest records; BPF_RB_OVERWRITE_POS says where they begin.",
 			Source: elixir("6.19", "kernel/bpf/ringbuf.c", "__bpf_ringbuf_reserve()"),
 			Since:  kernel(6, 19, 0),
-			run: func(l *lab) {
+			run: func(t *T) {
 				m, err := tryRing(page, rbOverwrite)
 				if errors.Is(err, unix.EINVAL) {
-					l.absent(err)
+					t.absent(err)
 				}
-				l.must("make ring buffer", err)
-				l.must("close", m.Close())
-				ring := l.ring(page, rbOverwrite)
-				output, query := l.output(ring.Map), l.queryProgram(ring.Map)
+				t.must("make ring buffer", err)
+				t.must("close", m.Close())
+				ring := t.ring(page, rbOverwrite)
+				output, query := t.output(ring.Map), t.queryProgram(ring.Map)
 				refused := 0
 				for n := range uint64(100) {
 					if output(100, n) != 0 {
 						refused++
 					}
 				}
-				l.check("refused of 100, where 36 fit", 0, refused)
-				first := l.run(query, overwritePosition)
-				l.check("bytes from OVERWRITE_POS to PROD_POS", 36*ringFootprint(100), l.run(query, producerPosition)-first)
-				l.check("oldest kept", []uint64{64}, numbers([]record{ring.at(uint64(first))}))
+				t.check("refused of 100, where 36 fit", 0, refused)
+				first := t.run(query, overwritePosition)
+				t.check("bytes from OVERWRITE_POS to PROD_POS", 36*ringFootprint(100), t.run(query, producerPosition)-first)
+				t.check("oldest kept", []uint64{64}, numbers([]record{ring.at(uint64(first))}))
 			},
 		},
 		{
@@ -62,16 +62,16 @@ func ringFeatures() []Statement {
 			Text:   "There is a ring buffer in the other direction: user space may write the producer's position and the data, and not the consumer's.",
 			Source: commit("583c1f420173", "bpf: Define new BPF_MAP_TYPE_USER_RINGBUF map type"),
 			Since:  kernel(6, 1, 0),
-			run: func(l *lab) {
+			run: func(t *T) {
 				m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "user_ring", Type: ebpf.UserRingbuf, MaxEntries: uint32(page)})
 				if isRefused(err) {
-					l.absent(err)
+					t.absent(err)
 				}
-				l.must("make user ring buffer", err)
-				l.after(m.Close)
-				l.mmap(m.FD(), page, page+2*page, unix.PROT_READ|unix.PROT_WRITE)
+				t.must("make user ring buffer", err)
+				t.after(m.Close)
+				t.mmap(m.FD(), page, page+2*page, unix.PROT_READ|unix.PROT_WRITE)
 				_, err = unix.Mmap(m.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-				l.check("the consumer's page writable", unix.EPERM, err)
+				t.check("the consumer's page writable", unix.EPERM, err)
 			},
 		},
 		{
@@ -114,14 +114,14 @@ func dynptrCode(to *ebpf.Map) asm.Instructions {
 
 // ringInMap puts a ring buffer into the second slot of an array of maps, and has a
 // program output to the one in the slot of its first argument.
-func ringInMap(l *lab) {
-	ring := l.ring(page, 0)
-	outer := l.newMap(ebpf.MapSpec{
+func ringInMap(t *T) {
+	ring := t.ring(page, 0)
+	outer := t.newMap(ebpf.MapSpec{
 		Name: "rings", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 2,
 		InnerMap: &ebpf.MapSpec{Name: "ring", Type: ebpf.RingBuf, MaxEntries: uint32(page)},
 	})
-	l.must("put ring", outer.Put(uint32(1), uint32(ring.FD())))
-	program := l.load("sharded", asm.Instructions{
+	t.must("put ring", outer.Put(uint32(1), uint32(ring.FD())))
+	program := t.load("sharded", asm.Instructions{
 		argument(asm.R6, 0),
 		asm.StoreMem(asm.RFP, -4, asm.R6, asm.Word),
 		asm.LoadMapPtr(asm.R1, outer.FD()),
@@ -141,7 +141,7 @@ func ringInMap(l *lab) {
 		asm.FnRingbufOutput.Call(),
 		asm.Return(),
 	})
-	l.check("output to an empty slot", 1, l.run(program, 0))
-	l.check("to the ring", 0, l.run(program, 1))
-	l.check("read", []uint64{7}, numbers(ring.read()))
+	t.check("output to an empty slot", 1, t.run(program, 0))
+	t.check("to the ring", 0, t.run(program, 1))
+	t.check("read", []uint64{7}, numbers(ring.read()))
 }

@@ -29,8 +29,8 @@ const (
 // wait has a program wait until the second word of flags is not 0, for so many
 // turns at most, each of which copies [waitBytes] twice, and for [waitLimit]. R6 is
 // where they are, R9 gets released, or stays as it was. R8 is used.
-func (l *lab) wait(flags *ebpf.Map, turns int32) asm.Instructions {
-	bulk := l.scratch(waitBytes)
+func (t *T) wait(flags *ebpf.Map, turns int32) asm.Instructions {
+	bulk := t.scratch(waitBytes)
 	copyIt := asm.Instructions{
 		asm.LoadMapValue(asm.R1, bulk.FD(), 0),
 		asm.Mov.Imm(asm.R2, waitBytes),
@@ -65,8 +65,8 @@ func (l *lab) wait(flags *ebpf.Map, turns int32) asm.Instructions {
 
 // holdProgram reserves 8 bytes, sets the first flag, waits for the second and
 // submits.
-func (l *lab) holdProgram(to, flags *ebpf.Map) *ebpf.Program {
-	return l.load("hold", slices.Concat(
+func (t *T) holdProgram(to, flags *ebpf.Map) *ebpf.Program {
+	return t.load("hold", slices.Concat(
 		asm.Instructions{
 			asm.LoadMapPtr(asm.R1, to.FD()),
 			asm.Mov.Imm(asm.R2, 8),
@@ -82,7 +82,7 @@ func (l *lab) holdProgram(to, flags *ebpf.Map) *ebpf.Program {
 			asm.LoadMapValue(asm.R6, flags.FD(), 0),
 			asm.StoreMem(asm.R6, 0, asm.R1, asm.DWord),
 		},
-		l.wait(flags, holdTurns),
+		t.wait(flags, holdTurns),
 		asm.Instructions{
 			asm.Mov.Reg(asm.R1, asm.R7).WithSymbol("waited"),
 			asm.Mov.Imm(asm.R2, 0),

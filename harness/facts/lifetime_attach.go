@@ -52,35 +52,35 @@ func attachments() []Statement {
 }
 
 // endsWithProcess has a loader attach a program, sees it count, and ends it.
-func endsWithProcess(job loaderJob) func(*lab) {
-	return func(l *lab) {
-		job.Dir = l.mount("bpf")
-		child := l.loader(job)
-		counter := l.pinnedCounter(job.Dir)
-		l.check("loader alive, counts", true, l.counts(counter))
+func endsWithProcess(job loaderJob) func(*T) {
+	return func(t *T) {
+		job.Dir = t.mount("bpf")
+		child := t.loader(job)
+		counter := t.pinnedCounter(job.Dir)
+		t.check("loader alive, counts", true, t.counts(counter))
 		child.end()
-		l.check("ended, stops counting", true, l.eventually(func() bool { return !l.counts(counter) }))
+		t.check("ended, stops counting", true, t.eventually(func() bool { return !t.counts(counter) }))
 	}
 }
 
 // staysWithoutProcess has a loader attach a program and pin the link.
-func staysWithoutProcess(job loaderJob) func(*lab) {
-	return func(l *lab) {
-		job.Dir = l.mount("bpf")
-		child := l.loader(job)
-		counter := l.pinnedCounter(job.Dir)
-		l.check("loader alive, counts", true, l.counts(counter))
+func staysWithoutProcess(job loaderJob) func(*T) {
+	return func(t *T) {
+		job.Dir = t.mount("bpf")
+		child := t.loader(job)
+		counter := t.pinnedCounter(job.Dir)
+		t.check("loader alive, counts", true, t.counts(counter))
 		child.end()
-		l.check("ended, counts", true, l.counts(counter))
-		l.must("unpin", os.Remove(filepath.Join(job.Dir, "link")))
-		l.check("unpinned, stops counting", true, l.eventually(func() bool { return !l.counts(counter) }))
+		t.check("ended, counts", true, t.counts(counter))
+		t.must("unpin", os.Remove(filepath.Join(job.Dir, "link")))
+		t.check("unpinned, stops counting", true, t.eventually(func() bool { return !t.counts(counter) }))
 	}
 }
 
 // pinnedCounter is what a loader's program counts in.
-func (l *lab) pinnedCounter(dir string) *ebpf.Map {
+func (t *T) pinnedCounter(dir string) *ebpf.Map {
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, "counter"), nil)
-	l.must("open pinned map", err)
-	l.after(m.Close)
+	t.must("open pinned map", err)
+	t.after(m.Close)
 	return m
 }

@@ -43,41 +43,41 @@ const (
 
 // sharedBTF makes a map and a program of one BTF object, as libbpf does; cilium/ebpf
 // loads one for each.
-func sharedBTF(l *lab) {
+func sharedBTF(t *T) {
 	word := &btf.Int{Name: "word", Size: 4}
 	function := &btf.Func{Name: "idle", Type: &btf.FuncProto{Return: word}, Linkage: btf.GlobalFunc}
 	builder, err := btf.NewBuilder([]btf.Type{word, function}, nil)
-	l.must("make BTF", err)
+	t.must("make BTF", err)
 	wordID, err := builder.Add(word)
-	l.must("make BTF", err)
+	t.must("make BTF", err)
 	functionID, err := builder.Add(function)
-	l.must("make BTF", err)
+	t.must("make BTF", err)
 	handle, err := btf.NewHandle(builder)
-	l.must("load BTF", err)
+	t.must("load BTF", err)
 
 	m, err := bpfCall(mapCreate, &mapAttr{
 		Type: mapTypeArray, KeySize: 4, ValueSize: 4, MaxEntries: 1,
 		BTFFD: uint32(handle.FD()), KeyType: uint32(wordID), ValueType: uint32(wordID),
 	})
-	l.must("make map", err)
-	program := l.loadWithBTF(handle.FD(), uint32(functionID))
+	t.must("make map", err)
+	program := t.loadWithBTF(handle.FD(), uint32(functionID))
 
-	id := l.id(btfs, handle.FD())
-	l.check("the map's BTF is it", true, l.infoWord(m, 64) == id)        // btf_id of struct bpf_map_info
-	l.check("the program's is it", true, l.infoWord(program, 128) == id) // of struct bpf_prog_info
-	l.closeNow(handle)
-	l.check("its descriptor closed, there", true, l.stays(btfs, id))
-	l.must("close", unix.Close(program))
-	l.check("program closed, there", true, l.stays(btfs, id))
-	l.must("close", unix.Close(m))
-	l.check("map closed, gone", true, l.gone(btfs, id))
+	id := t.id(btfs, handle.FD())
+	t.check("the map's BTF is it", true, t.infoWord(m, 64) == id)        // btf_id of struct bpf_map_info
+	t.check("the program's is it", true, t.infoWord(program, 128) == id) // of struct bpf_prog_info
+	t.closeNow(handle)
+	t.check("its descriptor closed, there", true, t.stays(btfs, id))
+	t.must("close", unix.Close(program))
+	t.check("program closed, there", true, t.stays(btfs, id))
+	t.must("close", unix.Close(m))
+	t.check("map closed, gone", true, t.gone(btfs, id))
 }
 
 // loadWithBTF loads a program that does nothing, with a BTF object that is loaded.
-func (l *lab) loadWithBTF(btfFD int, function uint32) (fd int) {
+func (t *T) loadWithBTF(btfFD int, function uint32) (fd int) {
 	code := asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
 	var raw bytes.Buffer
-	l.must("assemble program", code.Marshal(&raw, binary.LittleEndian))
+	t.must("assemble program", code.Marshal(&raw, binary.LittleEndian))
 	license := []byte("GPL\x00")
 	info := []uint32{0, function} // struct bpf_func_info: offset, type
 	fd, err := bpfCall(progLoad, &progAttr{
@@ -87,6 +87,6 @@ func (l *lab) loadWithBTF(btfFD int, function uint32) (fd int) {
 	runtime.KeepAlive(&raw)
 	runtime.KeepAlive(license)
 	runtime.KeepAlive(info)
-	l.must("load program", err)
+	t.must("load program", err)
 	return fd
 }

@@ -121,7 +121,7 @@ func (a attachment) attachByLink(program *ebpf.Program) (link.Link, error) {
 
 // child is a loader that is ready.
 type child struct {
-	l     *lab
+	t     *T
 	cmd   *exec.Cmd
 	stdin io.Closer
 	ended bool
@@ -129,37 +129,37 @@ type child struct {
 
 // loader starts a loader and waits until it is ready. A kernel that refuses what it
 // does makes the statement not supported.
-func (l *lab) loader(job loaderJob) *child {
+func (t *T) loader(job loaderJob) *child {
 	text, err := json.Marshal(job)
-	l.must("describe loader", err)
-	cmd := exec.CommandContext(l.ctx, "/proc/self/exe", string(text))
+	t.must("describe loader", err)
+	cmd := exec.CommandContext(t.ctx, "/proc/self/exe", string(text))
 	cmd.Args[0] = loaderName
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
-	l.must("start loader", err)
+	t.must("start loader", err)
 	stdout, err := cmd.StdoutPipe()
-	l.must("start loader", err)
-	l.must("start loader", cmd.Start())
-	c := &child{l: l, cmd: cmd, stdin: stdin}
-	l.after(func() error { c.stop(); return nil })
+	t.must("start loader", err)
+	t.must("start loader", cmd.Start())
+	c := &child{t: t, cmd: cmd, stdin: stdin}
+	t.after(func() error { c.stop(); return nil })
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	l.must("read from loader", err)
+	t.must("read from loader", err)
 	var answer loaderAnswer
-	l.must("read from loader", json.Unmarshal(line, &answer))
+	t.must("read from loader", json.Unmarshal(line, &answer))
 	switch {
 	case answer.Cannot:
-		l.cannot("%s", answer.Error)
+		t.cannot("%s", answer.Error)
 	case answer.Errno == unix.EINVAL || answer.Errno == unix.EBADF:
-		l.absent(answer.Errno)
+		t.absent(answer.Errno)
 	case answer.Error != "":
-		l.end(errors.New(answer.Error))
+		t.end(errors.New(answer.Error))
 	}
 	return c
 }
 
 // end lets the loader end, and waits until it has.
 func (c *child) end() {
-	c.l.must("end loader", c.stop())
+	c.t.must("end loader", c.stop())
 }
 
 func (c *child) stop() error {

@@ -14,20 +14,20 @@ func loss() []Statement {
 			ID:     "lost-is-late",
 			Text:   "A PERF_RECORD_LOST of 24 bytes is written in front of the next record that fits, and only then: if nothing more is sent, the reader is never told.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
-			run: func(l *lab) {
-				array := l.perfArray()
-				ring := l.perfRing(array, l.onCPU(0), page, bpfOutput())
-				output := l.output(array)
-				n, refused := l.overflow(output, 100, 5)
+			run: func(t *T) {
+				array := t.perfArray()
+				ring := t.perfRing(array, t.onCPU(0), page, bpfOutput())
+				output := t.output(array)
+				n, refused := t.overflow(output, 100, 5)
 				records := ring.read()
-				l.check("refused", []unix.Errno{unix.ENOSPC}, refused)
-				l.check("records read", n, len(records))
-				l.check("lost, as reported", 0, lost(records))
-				l.check("after one more output", nil, output(100, 99))
+				t.check("refused", []unix.Errno{unix.ENOSPC}, refused)
+				t.check("records read", n, len(records))
+				t.check("lost, as reported", 0, lost(records))
+				t.check("after one more output", nil, output(100, 99))
 				records = ring.read()
-				l.check("kinds of records", []uint32{recordLost, recordSample}, kinds(records))
-				l.check("bytes", lostRecordBytes, records[0].bytes)
-				l.check("lost", 5, lost(records))
+				t.check("kinds of records", []uint32{recordLost, recordSample}, kinds(records))
+				t.check("bytes", lostRecordBytes, records[0].bytes)
+				t.check("lost", 5, lost(records))
 			},
 		},
 		{
@@ -35,113 +35,113 @@ func loss() []Statement {
 			Text:   "PERF_FORMAT_LOST, read from the event, tells the lost records exactly and at any time.",
 			Source: commit("119a784c8127", "perf/core: Add a new read format to get a number of lost samples"),
 			Since:  kernel(6, 0, 0),
-			run: func(l *lab) {
-				array := l.perfArray()
+			run: func(t *T) {
+				array := t.perfArray()
 				attr := bpfOutput()
 				attr.Read_format = formatLost
-				ring, err := l.tryPerfRing(array, l.onCPU(0), page, attr)
+				ring, err := t.tryPerfRing(array, t.onCPU(0), page, attr)
 				if errors.Is(err, unix.EINVAL) {
-					l.absent(err)
+					t.absent(err)
 				}
-				l.must("open perf ring", err)
-				output := l.output(array)
-				l.check("before", 0, ring.counted())
-				l.overflow(output, 100, 7)
-				l.check("after 7", 7, ring.counted())
+				t.must("open perf ring", err)
+				output := t.output(array)
+				t.check("before", 0, ring.counted())
+				t.overflow(output, 100, 7)
+				t.check("after 7", 7, ring.counted())
 				ring.read()
-				l.ok(output(100, 0))
-				l.overflow(output, 100, 2)
-				l.check("after 2 more, the first reported", 9, ring.counted())
+				t.ok(output(100, 0))
+				t.overflow(output, 100, 2)
+				t.check("after 2 more, the first reported", 9, ring.counted())
 			},
 		},
 		{
 			ID:     "only-enospc-is-reported",
 			Text:   "Only ENOSPC ever reaches PERF_RECORD_LOST: what was refused otherwise is nowhere counted.",
 			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "__bpf_perf_event_output()"),
-			run: func(l *lab) {
-				array := l.perfArray()
-				cpu := l.onCPU(0)
-				ring := l.perfRing(array, cpu, page, bpfOutput())
-				output := l.output(array)
-				l.ok(output(8, 1))
-				refused := []unix.Errno{l.outputWith(array, uint64(array.MaxEntries()))(8, 0)}
-				l.must("empty the slot", array.Delete(uint32(cpu)))
+			run: func(t *T) {
+				array := t.perfArray()
+				cpu := t.onCPU(0)
+				ring := t.perfRing(array, cpu, page, bpfOutput())
+				output := t.output(array)
+				t.ok(output(8, 1))
+				refused := []unix.Errno{t.outputWith(array, uint64(array.MaxEntries()))(8, 0)}
+				t.must("empty the slot", array.Delete(uint32(cpu)))
 				refused = append(refused, output(8, 0))
-				l.must("fill the slot", array.Put(uint32(cpu), uint32(ring.fd())))
-				l.check("refused", []unix.Errno{unix.E2BIG, unix.ENOENT}, refused)
-				l.ok(output(8, 2))
+				t.must("fill the slot", array.Put(uint32(cpu), uint32(ring.fd())))
+				t.check("refused", []unix.Errno{unix.E2BIG, unix.ENOENT}, refused)
+				t.ok(output(8, 2))
 				records := ring.read()
-				l.check("lost, as reported", 0, lost(records))
-				l.check("samples", []uint64{1, 2}, samples(records))
+				t.check("lost, as reported", 0, lost(records))
+				t.check("samples", []uint64{1, 2}, samples(records))
 			},
 		},
 		{
 			ID:     "paused-counts-as-lost",
 			Text:   "A perf ring that is paused refuses with ENOSPC, and reports that as lost.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
-			run: func(l *lab) {
-				array := l.perfArray()
-				ring := l.perfRing(array, l.onCPU(0), page, bpfOutput())
-				output := l.output(array)
-				l.must("pause", unix.IoctlSetInt(ring.fd(), unix.PERF_EVENT_IOC_PAUSE_OUTPUT, 1))
-				l.check("paused", unix.ENOSPC, output(8, 0))
-				l.check("again", unix.ENOSPC, output(8, 0))
-				l.must("resume", unix.IoctlSetInt(ring.fd(), unix.PERF_EVENT_IOC_PAUSE_OUTPUT, 0))
-				l.check("resumed", nil, output(8, 1))
-				l.check("lost, as reported", 2, lost(ring.read()))
+			run: func(t *T) {
+				array := t.perfArray()
+				ring := t.perfRing(array, t.onCPU(0), page, bpfOutput())
+				output := t.output(array)
+				t.must("pause", unix.IoctlSetInt(ring.fd(), unix.PERF_EVENT_IOC_PAUSE_OUTPUT, 1))
+				t.check("paused", unix.ENOSPC, output(8, 0))
+				t.check("again", unix.ENOSPC, output(8, 0))
+				t.must("resume", unix.IoctlSetInt(ring.fd(), unix.PERF_EVENT_IOC_PAUSE_OUTPUT, 0))
+				t.check("resumed", nil, output(8, 1))
+				t.check("lost, as reported", 2, lost(ring.read()))
 			},
 		},
 		{
 			ID:     "wedge",
-			Text:   "After one loss a perf ring refuses for ever, though empty, if a record and the PERF_RECORD_LOST in front of it do not fit: payloads of 4053 to 4076 bytes in a page.",
+			Text:   "After one loss a perf ring refuses forever, though empty, if a record and the PERF_RECORD_LOST in front of it do not fit: payloads of 4053 to 4076 bytes in a page.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
-			run:    func(l *lab) { l.checkWedge(page, 4040) },
+			run:    func(t *T) { t.checkWedge(page, 4040) },
 		},
 		{
 			ID:     "wedge-two-pages",
-			Text:   "A perf ring of two pages refuses for ever after a loss at payloads of 8149 to 8172 bytes.",
+			Text:   "A perf ring of two pages refuses forever after a loss at payloads of 8149 to 8172 bytes.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
-			run:    func(l *lab) { l.checkWedge(2*page, 8136) },
+			run:    func(t *T) { t.checkWedge(2*page, 8136) },
 		},
 		{
 			ID:     "ring-loss-is-silent",
 			Text:   "Nothing in a ring buffer tells of what was refused: neither a record nor a position.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "__bpf_ringbuf_reserve()"),
-			run: func(l *lab) {
-				ring := l.ring(page, 0)
-				output := l.output(ring.Map)
-				n, _ := l.overflow(output, 100, 5)
-				l.check("bytes produced after 5 more", n*ringFootprint(100), ring.produced())
-				l.check("records", n, len(ring.read()))
-				l.check("one more output", nil, output(100, 9))
-				l.check("its number", []uint64{9}, numbers(ring.read()))
+			run: func(t *T) {
+				ring := t.ring(page, 0)
+				output := t.output(ring.Map)
+				n, _ := t.overflow(output, 100, 5)
+				t.check("bytes produced after 5 more", n*ringFootprint(100), ring.produced())
+				t.check("records", n, len(ring.read()))
+				t.check("one more output", nil, output(100, 9))
+				t.check("its number", []uint64{9}, numbers(ring.read()))
 			},
 		},
 		{
 			ID:     "perf-overwrites-read-only",
 			Text:   "A perf ring that is mapped read-only refuses nothing: it overwrites the oldest.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "ring_buffer_init()"),
-			run: func(l *lab) {
-				array := l.perfArray()
+			run: func(t *T) {
+				array := t.perfArray()
 				attr := bpfOutput()
 				attr.Bits |= unix.PerfBitWriteBackward // the newest is where the head points to
-				cpu := l.onCPU(0)
+				cpu := t.onCPU(0)
 				fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
-				l.must("open perf event", err)
-				l.after(func() error { return unix.Close(fd) })
-				mem := l.mmap(fd, 0, 2*page, unix.PROT_READ)
-				l.must("put perf event into its slot", array.Put(uint32(cpu), uint32(fd)))
-				output := l.output(array)
+				t.must("open perf event", err)
+				t.after(func() error { return unix.Close(fd) })
+				mem := t.mmap(fd, 0, 2*page, unix.PROT_READ)
+				t.must("put perf event into its slot", array.Put(uint32(cpu), uint32(fd)))
+				output := t.output(array)
 				refused := 0
 				for n := range uint64(100) {
 					if output(100, n) != 0 {
 						refused++
 					}
 				}
-				l.check("refused of 100, where 36 fit", 0, refused)
-				ring := &perfRing{l: l, size: page, meta: mem[:page], data: mem[page:]}
+				t.check("refused of 100, where 36 fit", 0, refused)
+				ring := &perfRing{t: t, size: page, meta: mem[:page], data: mem[page:]}
 				newest := ring.slice(ring.head(), perfHeaderBytes+perfSizeBytes+8)
-				l.check("newest", 99, binary.NativeEndian.Uint64(newest[perfHeaderBytes+perfSizeBytes:]))
+				t.check("newest", 99, binary.NativeEndian.Uint64(newest[perfHeaderBytes+perfSizeBytes:]))
 			},
 		},
 	}
@@ -149,8 +149,8 @@ func loss() []Statement {
 
 // overflow fills a ring, and outputs so many more that are refused. It returns how
 // many fitted, and the different errnos of the others.
-func (l *lab) overflow(output output, size, more int) (fitted int, refused []unix.Errno) {
-	n, first := l.fill(output, size)
+func (t *T) overflow(output output, size, more int) (fitted int, refused []unix.Errno) {
+	n, first := t.fill(output, size)
 	refused = append(refused, first)
 	for range more - 1 {
 		if e := output(size, 0); e != refused[len(refused)-1] {
@@ -172,12 +172,12 @@ func kinds(records []perfRecord) []uint32 {
 func (r *perfRing) counted() uint64 {
 	value := make([]byte, 16)
 	_, err := r.file.Read(value)
-	r.l.must("read perf event", err)
+	r.t.must("read perf event", err)
 	return binary.NativeEndian.Uint64(value[8:])
 }
 
 // checkWedge tries every payload from one on, up to the largest that fits at all.
-func (l *lab) checkWedge(size, from int) {
+func (t *T) checkWedge(size, from int) {
 	var fit, want, seen []int
 	for payload := from; perfFootprint(payload) <= size-1; payload++ {
 		fit = append(fit, payload)
@@ -185,11 +185,11 @@ func (l *lab) checkWedge(size, from int) {
 		if perfFootprint(payload)+lostRecordBytes > size-1 {
 			want = append(want, payload)
 		}
-		if l.isWedged(size, payload) {
+		if t.isWedged(size, payload) {
 			seen = append(seen, payload)
 		}
 	}
-	l.check("of payloads of "+span(fit)+" bytes, refused for ever", span(want), span(seen))
+	t.check("of payloads of "+span(fit)+" bytes, refused forever", span(want), span(seen))
 }
 
 // span writes numbers that follow each other by their ends.
@@ -202,21 +202,21 @@ func span(numbers []int) string {
 
 // isWedged loses a record, empties the ring, and sees whether it is refused for
 // ever: twenty times. If it is not, the loss is reported.
-func (l *lab) isWedged(size, payload int) bool {
-	array := l.perfArray()
-	ring := l.perfRing(array, l.onCPU(0), size, bpfOutput())
-	output := l.output(array)
-	l.overflow(output, payload, 1)
+func (t *T) isWedged(size, payload int) bool {
+	array := t.perfArray()
+	ring := t.perfRing(array, t.onCPU(0), size, bpfOutput())
+	output := t.output(array)
+	t.overflow(output, payload, 1)
 	ring.read()
 	for range 20 {
 		if output(payload, 0) == 0 {
 			if n := lost(ring.read()); n != 1 {
-				l.check("lost, as reported", 1, n)
+				t.check("lost, as reported", 1, n)
 			}
 			return false
 		}
 		if n := len(ring.read()); n != 0 {
-			l.check("records in a ring that refuses", 0, n)
+			t.check("records in a ring that refuses", 0, n)
 		}
 	}
 	return true

@@ -17,60 +17,60 @@ const memcgPages = 1024
 
 // memcg is a memory cgroup of this process alone.
 type memcg struct {
-	l     *lab
+	t     *T
 	usage string
 }
 
 // memcg makes one, of whichever version there is, and moves this process there.
-func (l *lab) memcg() *memcg {
-	root, usage := l.cgroups()
+func (t *T) memcg() *memcg {
+	root, usage := t.cgroups()
 	dir, err := os.MkdirTemp(root, "ringtwin-facts-")
-	l.must("make cgroup", err)
-	l.after(func() error { return os.Remove(dir) })
+	t.must("make cgroup", err)
+	t.after(func() error { return os.Remove(dir) })
 	procs := func(of string) error {
 		return os.WriteFile(filepath.Join(of, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
 	}
-	home := l.homeCgroup(root)
-	l.after(func() error { return procs(home) })
-	l.must("move to cgroup", procs(dir))
-	return &memcg{l, filepath.Join(dir, usage)}
+	home := t.homeCgroup(root)
+	t.after(func() error { return procs(home) })
+	t.must("move to cgroup", procs(dir))
+	return &memcg{t, filepath.Join(dir, usage)}
 }
 
 // cgroups is a hierarchy with the memory controller, and the name of the file
 // that has what a group uses: the system's of version 1, or one of version 2 that
 // is mounted for the time being.
-func (l *lab) cgroups() (root, usage string) {
+func (t *T) cgroups() (root, usage string) {
 	const v1 = "/sys/fs/cgroup/memory"
 	if _, err := os.Stat(v1 + "/memory.usage_in_bytes"); err == nil {
 		return v1, "memory.usage_in_bytes"
 	}
-	root = l.mount("cgroup2")
+	root = t.mount("cgroup2")
 	err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
-		l.cannot("no memory controller for cgroups")
+		t.cannot("no memory controller for cgroups")
 	}
-	l.must("enable memory controller", err)
+	t.must("enable memory controller", err)
 	return root, "memory.current"
 }
 
 // homeCgroup is where this process is.
-func (l *lab) homeCgroup(root string) string {
+func (t *T) homeCgroup(root string) string {
 	text, err := os.ReadFile("/proc/self/cgroup")
-	l.must("read own cgroup", err)
+	t.must("read own cgroup", err)
 	for line := range strings.Lines(string(text)) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if parts[1] == "memory" || parts[1] == "" && !strings.HasSuffix(root, "/memory") {
 			return filepath.Join(root, parts[2])
 		}
 	}
-	l.cannot("this process is in no memory cgroup")
+	t.cannot("this process is in no memory cgroup")
 	return ""
 }
 
 func (g *memcg) bytes() int {
 	text, err := os.ReadFile(g.usage)
-	g.l.must("read cgroup", err)
+	g.t.must("read cgroup", err)
 	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	g.l.must("read cgroup", err)
+	g.t.must("read cgroup", err)
 	return n
 }

@@ -17,55 +17,55 @@ func memory() []Statement {
 			ID:     "ring-mmap-permissions",
 			Text:   "User space may write the reader's position of a ring buffer, and neither the producer's nor the data, now or later by mprotect.",
 			Source: commit("04ea3086c4d7", "bpf: Prevent writable memory-mapping of read-only ringbuf pages"),
-			run: func(l *lab) {
-				ring := l.ring(page, 0)
+			run: func(t *T) {
+				ring := t.ring(page, 0)
 				writable := func(offset, length int) error {
 					mem, err := unix.Mmap(ring.FD(), int64(offset), length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 					if err == nil {
-						l.after(func() error { return unix.Munmap(mem) })
+						t.after(func() error { return unix.Munmap(mem) })
 					}
 					return err
 				}
-				l.check("first page writable", nil, writable(0, page))
-				l.check("both pages of positions", unix.EPERM, writable(0, 2*page))
-				l.check("the producer's", unix.EPERM, writable(page, page))
-				l.check("data", unix.EPERM, writable(2*page, page))
-				l.check("mprotect of the producer's", unix.EACCES, unix.Mprotect(ring.producer, unix.PROT_READ|unix.PROT_WRITE))
+				t.check("first page writable", nil, writable(0, page))
+				t.check("both pages of positions", unix.EPERM, writable(0, 2*page))
+				t.check("the producer's", unix.EPERM, writable(page, page))
+				t.check("data", unix.EPERM, writable(2*page, page))
+				t.check("mprotect of the producer's", unix.EACCES, unix.Mprotect(ring.producer, unix.PROT_READ|unix.PROT_WRITE))
 			},
 		},
 		{
 			ID:     "ring-mapped-twice",
 			Text:   "The data of a ring buffer are mapped twice in a row, so that a record which wraps around is in one piece.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_area_alloc()"),
-			run: func(l *lab) {
-				ring := l.ring(page, 0)
-				output := l.output(ring.Map)
-				l.ok(output(page-24, 1)) // 16 bytes are left until the end
+			run: func(t *T) {
+				ring := t.ring(page, 0)
+				output := t.output(ring.Map)
+				t.ok(output(page-24, 1)) // 16 bytes are left until the end
 				ring.read()
-				l.ok(output(64, 2))
-				l.check("record at the end, number", []uint64{2}, numbers(ring.read()))
-				l.check("both copies the same", true, bytes.Equal(ring.data[:page], ring.data[page:2*page]))
+				t.ok(output(64, 2))
+				t.check("record at the end, number", []uint64{2}, numbers(ring.read()))
+				t.check("both copies the same", true, bytes.Equal(ring.data[:page], ring.data[page:2*page]))
 			},
 		},
 		{
 			ID:     "ring-memlock",
 			Text:   "The memlock of a ring buffer in fdinfo is its data pages once, three pages of positions and bookkeeping, and what it takes to list them, exactly since 6.4.",
 			Source: elixir("6.4", "kernel/bpf/ringbuf.c", "ringbuf_map_mem_usage()"),
-			run: func(l *lab) {
+			run: func(t *T) {
 				want := func(pages int) any {
 					switch {
-					case l.kernel >= kernel(6, 4, 0):
+					case t.kernel >= kernel(6, 4, 0):
 						return pages + 3 // and less than a page
-					case l.kernel >= kernel(5, 11, 0):
+					case t.kernel >= kernel(5, 11, 0):
 						return 0 // key and value size times entries: a guess
 					}
 					return pages + 4 // rounded up
 				}
-				checkAll(l, "whole pages of memlock for 1, 16 and 64 pages", []int{1, 16, 64}, want, func(pages int) any {
+				checkAll(t, "whole pages of memlock for 1, 16 and 64 pages", []int{1, 16, 64}, want, func(pages int) any {
 					m, err := tryRing(pages*page, 0)
-					l.must("make ring buffer", err)
-					l.after(m.Close)
-					return l.memlock(m) / page
+					t.must("make ring buffer", err)
+					t.after(m.Close)
+					return t.memlock(m) / page
 				})
 			},
 		},
@@ -73,120 +73,120 @@ func memory() []Statement {
 			ID:     "perf-not-in-memlock",
 			Text:   "The rings of a perf buffer are not in its map's memlock: that is the same before and after they are mapped.",
 			Source: elixir("6.12", "kernel/bpf/arraymap.c", "perf_event_array_map_ops"),
-			run: func(l *lab) {
-				array := l.perfArray()
-				before := l.memlock(array)
-				l.perfRing(array, l.onCPU(0), 64*page, bpfOutput())
-				l.check("bytes more with a ring of 64 pages", 0, l.memlock(array)-before)
+			run: func(t *T) {
+				array := t.perfArray()
+				before := t.memlock(array)
+				t.perfRing(array, t.onCPU(0), 64*page, bpfOutput())
+				t.check("bytes more with a ring of 64 pages", 0, t.memlock(array)-before)
 			},
 		},
 		{
 			ID:     "perf-pinned",
 			Text:   "What perf rings take beyond perf_event_mlock_kb for each CPU is in VmPin of the process.",
 			Source: elixir("6.12", "kernel/events/core.c", "perf_mmap()"),
-			run: func(l *lab) {
+			run: func(t *T) {
 				text, err := os.ReadFile("/proc/sys/kernel/perf_event_mlock_kb")
-				l.must("read perf_event_mlock_kb", err)
+				t.must("read perf_event_mlock_kb", err)
 				kib, err := strconv.Atoi(strings.TrimSpace(string(text)))
-				l.must("read perf_event_mlock_kb", err)
+				t.must("read perf_event_mlock_kb", err)
 				online, err := os.ReadFile("/sys/devices/system/cpu/online")
-				l.must("count CPUs", err)
+				t.must("count CPUs", err)
 				allowed := kib * countCPUs(string(online)) / (page >> 10) // pages
 				size := 1
 				for size < allowed {
 					size *= 2
 				}
 				size *= 2
-				before := l.pinned()
-				l.perfRing(nil, l.onCPU(0), size*page, bpfOutput())
+				before := t.pinned()
+				t.perfRing(nil, t.onCPU(0), size*page, bpfOutput())
 				// Others of the same user may have used up some of what is allowed.
-				pinned := (l.pinned() - before) / (page >> 10)
-				l.check("all beyond what is allowed to a user, pinned", true, size+1-allowed <= pinned && pinned <= size+1)
+				pinned := (t.pinned() - before) / (page >> 10)
+				t.check("all beyond what is allowed to a user, pinned", true, size+1-allowed <= pinned && pinned <= size+1)
 			},
 		},
 		{
 			ID:     "ring-not-pinned",
 			Text:   "A ring buffer is neither in VmPin nor in VmLck of the process that made and mapped it.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "ringbuf_map_mmap()"),
-			run: func(l *lab) {
-				pinned, locked := l.pinned(), l.status("VmLck")
-				l.ring(64*page, 0)
-				l.check("VmPin more", 0, l.pinned()-pinned)
-				l.check("VmLck more", 0, l.status("VmLck")-locked)
+			run: func(t *T) {
+				pinned, locked := t.pinned(), t.status("VmLck")
+				t.ring(64*page, 0)
+				t.check("VmPin more", 0, t.pinned()-pinned)
+				t.check("VmLck more", 0, t.status("VmLck")-locked)
 			},
 		},
 		{
 			ID:     "no-rlimit",
 			Text:   "Since 5.11 maps do not count against RLIMIT_MEMLOCK; before, making one over the limit fails with EPERM.",
 			Source: elixir("5.10", "kernel/bpf/syscall.c", "bpf_charge_memlock()"),
-			run: func(l *lab) {
+			run: func(t *T) {
 				var want any
-				if l.kernel < kernel(5, 11, 0) {
+				if t.kernel < kernel(5, 11, 0) {
 					want = unix.EPERM
 				}
 				var old unix.Rlimit
-				l.must("read limit", unix.Getrlimit(unix.RLIMIT_MEMLOCK, &old))
-				l.must("set limit", unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 0, Max: old.Max}))
+				t.must("read limit", unix.Getrlimit(unix.RLIMIT_MEMLOCK, &old))
+				t.must("set limit", unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 0, Max: old.Max}))
 				m, err := tryRing(page, 0)
-				l.must("set limit", unix.Setrlimit(unix.RLIMIT_MEMLOCK, &old))
+				t.must("set limit", unix.Setrlimit(unix.RLIMIT_MEMLOCK, &old))
 				if err == nil {
-					l.after(m.Close)
+					t.after(m.Close)
 				}
-				l.check("ring buffer with a limit of 0", want, err)
+				t.check("ring buffer with a limit of 0", want, err)
 			},
 		},
 		{
 			ID:     "ring-in-memcg",
 			Text:   "Since 5.11 a ring buffer is charged to the memory cgroup of the process that makes it.",
 			Source: elixir("5.11", "kernel/bpf/ringbuf.c", "bpf_ringbuf_area_alloc()"),
-			run: func(l *lab) {
-				group := l.memcg()
+			run: func(t *T) {
+				group := t.memcg()
 				before := group.bytes()
 				m, err := tryRing(memcgPages*page, 0)
-				l.must("make ring buffer", err)
-				l.after(m.Close)
-				l.check("4 MiB ring buffer charged", l.kernel >= kernel(5, 11, 0), group.bytes()-before >= memcgPages*page/2)
+				t.must("make ring buffer", err)
+				t.after(m.Close)
+				t.check("4 MiB ring buffer charged", t.kernel >= kernel(5, 11, 0), group.bytes()-before >= memcgPages*page/2)
 			},
 		},
 		{
 			ID:     "perf-not-in-memcg",
 			Text:   "The rings of a perf buffer are charged to no memory cgroup.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "perf_mmap_alloc_page()"),
-			run: func(l *lab) {
-				group := l.memcg()
+			run: func(t *T) {
+				group := t.memcg()
 				before := group.bytes()
-				l.perfRing(nil, l.onCPU(0), memcgPages*page, bpfOutput())
-				l.check("4 MiB perf ring charged", false, group.bytes()-before >= memcgPages*page/2)
+				t.perfRing(nil, t.onCPU(0), memcgPages*page, bpfOutput())
+				t.check("4 MiB perf ring charged", false, group.bytes()-before >= memcgPages*page/2)
 			},
 		},
 	}
 }
 
 // memlock is what fdinfo says of a map, in bytes.
-func (l *lab) memlock(m *ebpf.Map) int {
-	return l.field(l.fdinfo(m.FD()), "memlock")
+func (t *T) memlock(m *ebpf.Map) int {
+	return t.field(t.fdinfo(m.FD()), "memlock")
 }
 
 // pinned is VmPin in KiB.
-func (l *lab) pinned() int { return l.status("VmPin") }
+func (t *T) pinned() int { return t.status("VmPin") }
 
-func (l *lab) status(name string) int {
+func (t *T) status(name string) int {
 	text, err := os.ReadFile("/proc/self/status")
-	l.must("read status", err)
-	return l.field(string(text), name)
+	t.must("read status", err)
+	return t.field(string(text), name)
 }
 
 // field is the number behind a name and a colon.
-func (l *lab) field(text, name string) int {
+func (t *T) field(text, name string) int {
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(line, ":")
 		if key == name {
 			n, err := strconv.Atoi(strings.Fields(value)[0])
-			l.must("read "+name, err)
+			t.must("read "+name, err)
 			return n
 		}
 	}
-	l.end(fmt.Errorf("no %s", name))
+	t.end(fmt.Errorf("no %s", name))
 	return 0
 }
 

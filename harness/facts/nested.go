@@ -41,18 +41,18 @@ var (
 // nest has a program at a kprobe of [outputFunction] hit by two outputs: that of a
 // program without a hook, and that of one at a hook, in which it is nested. It
 // returns the program at the kprobe, and how often the second output ran it.
-func (l *lab) nest(at hook) (inner *ebpf.Program, nested uint64) {
-	array := l.perfArray()
-	l.perfRing(array, l.onCPU(0), page, bpfOutput())
-	plain := l.output(array)
+func (t *T) nest(at hook) (inner *ebpf.Program, nested uint64) {
+	array := t.perfArray()
+	t.perfRing(array, t.onCPU(0), page, bpfOutput())
+	plain := t.output(array)
 
-	innerRuns, outerRuns := l.scratch(8), l.scratch(8)
-	ours := l.onlyThisThread()
-	inner = l.loadAs(ebpf.Kprobe, "inner", slices.Concat(ours, addOne(innerRuns), asm.Instructions{
+	innerRuns, outerRuns := t.scratch(8), t.scratch(8)
+	ours := t.onlyThisThread()
+	inner = t.loadAs(ebpf.Kprobe, "inner", slices.Concat(ours, addOne(innerRuns), asm.Instructions{
 		asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
 		asm.Return(),
 	}))
-	outer := l.loadAs(ebpf.TracePoint, "outer", slices.Concat(ours, addOne(outerRuns), asm.Instructions{
+	outer := t.loadAs(ebpf.TracePoint, "outer", slices.Concat(ours, addOne(outerRuns), asm.Instructions{
 		asm.Mov.Reg(asm.R1, asm.R6),
 		asm.LoadMapPtr(asm.R2, array.FD()),
 		asm.LoadImm(asm.R3, currentCPU, asm.DWord),
@@ -64,26 +64,26 @@ func (l *lab) nest(at hook) (inner *ebpf.Program, nested uint64) {
 	}))
 	probe, err := openKprobeOn(outputFunction)
 	if errors.Is(err, unix.ENOENT) {
-		l.cannot("this kernel has no function %s to probe", outputFunction)
+		t.cannot("this kernel has no function %s to probe", outputFunction)
 	}
-	l.must("open kprobe", err)
-	l.after(func() error { return unix.Close(probe) })
-	l.setProgram(probe, inner)
-	l.setProgram(l.tracepoint(at.group, at.name), outer)
+	t.must("open kprobe", err)
+	t.after(func() error { return unix.Close(probe) })
+	t.setProgram(probe, inner)
+	t.setProgram(t.tracepoint(at.group, at.name), outer)
 
-	l.ok(plain(8, 0))
-	l.check("by an output without a hook, runs", 1, l.read(innerRuns))
-	l.must("trigger", at.trigger())
-	l.check("program at the tracepoint, runs", 1, l.read(outerRuns))
-	return inner, l.read(innerRuns) - 1
+	t.ok(plain(8, 0))
+	t.check("by an output without a hook, runs", 1, t.read(innerRuns))
+	t.must("trigger", at.trigger())
+	t.check("program at the tracepoint, runs", 1, t.read(outerRuns))
+	return inner, t.read(innerRuns) - 1
 }
 
 // onlyThisThread is the head of a program that keeps its context in R6, and goes
 // to the symbol "end" in any other thread: another's number depends on namespaces,
 // the address of its task does not.
-func (l *lab) onlyThisThread() asm.Instructions {
-	task := l.scratch(8)
-	l.run(l.load("self", asm.Instructions{
+func (t *T) onlyThisThread() asm.Instructions {
+	task := t.scratch(8)
+	t.run(t.load("self", asm.Instructions{
 		asm.FnGetCurrentTask.Call(),
 		asm.LoadMapValue(asm.R1, task.FD(), 0),
 		asm.StoreMem(asm.R1, 0, asm.R0, asm.DWord),
@@ -100,13 +100,13 @@ func (l *lab) onlyThisThread() asm.Instructions {
 }
 
 // misses is how often the kernel says that it skipped a program.
-func (l *lab) misses(p *ebpf.Program) uint64 {
+func (t *T) misses(p *ebpf.Program) uint64 {
 	info := make([]byte, 512)
-	length := l.info(p.FD(), info)
+	length := t.info(p.FD(), info)
 	// The kernel fills as much as it knows, and says how much that is.
 	const offset = 208 // of recursion_misses in struct bpf_prog_info
 	if length < offset+8 {
-		l.absent(fmt.Errorf("bpf_prog_info has %d bytes, and ends before recursion_misses", length))
+		t.absent(fmt.Errorf("bpf_prog_info has %d bytes, and ends before recursion_misses", length))
 	}
 	return *word(info[offset:])
 }

@@ -24,33 +24,33 @@ var (
 )
 
 // id is that of an object with a descriptor.
-func (l *lab) id(of kind, fd int) uint32 { return l.infoWord(fd, of.idOffset) }
+func (t *T) id(of kind, fd int) uint32 { return t.infoWord(fd, of.idOffset) }
 
 // infoWord is the word of an object's info at an offset.
-func (l *lab) infoWord(fd, offset int) uint32 {
+func (t *T) infoWord(fd, offset int) uint32 {
 	info := make([]byte, 256)
-	l.info(fd, info)
+	t.info(fd, info)
 	return binary.NativeEndian.Uint32(info[offset:])
 }
 
 // alive reports whether the kernel has an object with this id.
-func (l *lab) alive(of kind, id uint32) bool {
+func (t *T) alive(of kind, id uint32) bool {
 	fd, err := bpfCall(of.getFD, &idAttr{ID: id})
 	if errors.Is(err, unix.ENOENT) {
 		return false
 	}
-	l.must("look for "+of.name, err)
-	l.must("close", unix.Close(fd))
+	t.must("look for "+of.name, err)
+	t.must("close", unix.Close(fd))
 	return true
 }
 
 // gone waits until there is no such object.
-func (l *lab) gone(of kind, id uint32) bool {
-	return l.eventually(func() bool { return !l.alive(of, id) })
+func (t *T) gone(of kind, id uint32) bool {
+	return t.eventually(func() bool { return !t.alive(of, id) })
 }
 
 // ids lists those of all objects of a kind.
-func (l *lab) ids(of kind) map[uint32]bool {
+func (t *T) ids(of kind) map[uint32]bool {
 	all := map[uint32]bool{}
 	for id := uint32(0); ; {
 		attr := idAttr{ID: id}
@@ -58,36 +58,36 @@ func (l *lab) ids(of kind) map[uint32]bool {
 		if errors.Is(err, unix.ENOENT) {
 			return all
 		}
-		l.must("list ids", err)
+		t.must("list ids", err)
 		id = attr.NextID
 		all[id] = true
 	}
 }
 
 // closeNow closes something before the end of the experiment.
-func (l *lab) closeNow(c io.Closer) { l.must("close", c.Close()) }
+func (t *T) closeNow(c io.Closer) { t.must("close", c.Close()) }
 
 // plainMap makes an array of one word, which is not closed after the experiment.
-func (l *lab) plainMap() *ebpf.Map {
+func (t *T) plainMap() *ebpf.Map {
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "plain", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
-	l.must("make map", err)
+	t.must("make map", err)
 	return m
 }
 
 // counting loads a program that counts the trigger's calls, which is not closed
 // after the experiment.
-func (l *lab) counting(a attachment, counter *ebpf.Map) *ebpf.Program {
+func (t *T) counting(a attachment, counter *ebpf.Map) *ebpf.Program {
 	p, err := a.counting(counter)
-	l.must("load program", err)
+	t.must("load program", err)
 	return p
 }
 
 // counts reports whether a program that is attached somewhere counts the trigger's
 // calls in this map.
-func (l *lab) counts(counter *ebpf.Map) bool {
-	before := l.read(counter)
+func (t *T) counts(counter *ebpf.Map) bool {
+	before := t.read(counter)
 	for range 3 {
 		trigger()
 	}
-	return l.read(counter) > before
+	return t.read(counter) > before
 }

@@ -13,7 +13,7 @@ import (
 
 // perfRing is one CPU's ring of a perf buffer: an event and what it maps.
 type perfRing struct {
-	l     *lab
+	t     *T
 	file  *os.File
 	cpu   int
 	size  int
@@ -44,10 +44,10 @@ type perfRecord struct {
 }
 
 // perfArray is the map that programs output to.
-func (l *lab) perfArray() *ebpf.Map {
+func (t *T) perfArray() *ebpf.Map {
 	cpus, err := ebpf.PossibleCPU()
-	l.must("count CPUs", err)
-	return l.newMap(ebpf.MapSpec{
+	t.must("count CPUs", err)
+	return t.newMap(ebpf.MapSpec{
 		Name: "events", Type: ebpf.PerfEventArray, KeySize: 4, ValueSize: 4, MaxEntries: uint32(cpus),
 	})
 }
@@ -65,24 +65,24 @@ func bpfOutput() unix.PerfEventAttr {
 }
 
 // perfRing opens the ring of a CPU, and puts it into the array.
-func (l *lab) perfRing(array *ebpf.Map, cpu, size int, attr unix.PerfEventAttr) *perfRing {
-	r, err := l.tryPerfRing(array, cpu, size, attr)
-	l.must("open perf ring", err)
+func (t *T) perfRing(array *ebpf.Map, cpu, size int, attr unix.PerfEventAttr) *perfRing {
+	r, err := t.tryPerfRing(array, cpu, size, attr)
+	t.must("open perf ring", err)
 	return r
 }
 
-func (l *lab) tryPerfRing(array *ebpf.Map, cpu, size int, attr unix.PerfEventAttr) (*perfRing, error) {
+func (t *T) tryPerfRing(array *ebpf.Map, cpu, size int, attr unix.PerfEventAttr) (*perfRing, error) {
 	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	r := &perfRing{l: l, file: os.NewFile(uintptr(fd), "perf"), cpu: cpu, size: size, epoll: -1}
-	l.after(r.file.Close)
-	mem := l.mmap(fd, 0, page+size, unix.PROT_READ|unix.PROT_WRITE)
+	r := &perfRing{t: t, file: os.NewFile(uintptr(fd), "perf"), cpu: cpu, size: size, epoll: -1}
+	t.after(r.file.Close)
+	mem := t.mmap(fd, 0, page+size, unix.PROT_READ|unix.PROT_WRITE)
 	r.meta, r.data = mem[:page], mem[page:]
-	l.must("enable perf event", unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0))
+	t.must("enable perf event", unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0))
 	if array != nil {
-		l.must("put perf event into its slot", array.Put(uint32(cpu), uint32(fd)))
+		t.must("put perf event into its slot", array.Put(uint32(cpu), uint32(fd)))
 	}
 	return r, nil
 }
@@ -157,7 +157,7 @@ func lost(records []perfRecord) (n uint64) {
 func perfFootprint(payload int) int { return perfHeaderBytes + roundUp8(payload+perfSizeBytes) }
 
 // wait has a reader wait for the ring from now on.
-func (r *perfRing) wait() { r.epoll = r.l.epoll(r.fd()) }
+func (r *perfRing) wait() { r.epoll = r.t.epoll(r.fd()) }
 
 // woken reports whether the reader was woken since the last time.
-func (r *perfRing) woken() bool { return r.l.woken(r.epoll) }
+func (r *perfRing) woken() bool { return r.t.woken(r.epoll) }

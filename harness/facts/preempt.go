@@ -32,27 +32,27 @@ func contexts() []Statement {
 			ID:     "syscall-tracepoint-preempted",
 			Text:   "A program at a system call's tracepoint is not preempted; since 7.2 it is, by a kernel that preempts itself, and what it assembles in memory of its CPU may be torn.",
 			Source: elixir("6.13", "kernel/trace/trace_syscalls.c", "perf_syscall_enter()"),
-			run:    func(l *lab) { l.checkPreempted(bySyscallTracepoint, kernel(7, 2, 0)) },
+			run:    func(t *T) { t.checkPreempted(bySyscallTracepoint, kernel(7, 2, 0)) },
 		},
 		{
 			ID:     "sys-enter-preempted",
 			Text:   "A program at the raw tracepoint sys_enter is not preempted; since 7.2 it is, by a kernel that preempts itself.",
 			Source: elixir("6.13", "include/trace/bpf_probe.h", "__BPF_DECLARE_TRACE_SYSCALL()"),
-			run:    func(l *lab) { l.checkPreempted(bySysEnter, kernel(7, 2, 0)) },
+			run:    func(t *T) { t.checkPreempted(bySysEnter, kernel(7, 2, 0)) },
 		},
 		{
 			ID:     "raw-tracepoint-preempted",
 			Text:   "A program at a raw tracepoint that is no system call's is not preempted; since 7.0 it is, by a kernel that preempts itself.",
 			Source: elixir("6.12", "include/linux/tracepoint.h", "__DO_TRACE()"),
-			run:    func(l *lab) { l.checkPreempted(byWait, kernel(7, 0, 0)) },
+			run:    func(t *T) { t.checkPreempted(byWait, kernel(7, 0, 0)) },
 		},
 		{
 			ID:     "nested-program-skipped",
 			Text:   "A program at a tracepoint or kprobe that is hit while another such program runs on the CPU is skipped. No errno and no reader tells of it.",
 			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "trace_call_bpf()"),
-			run: func(l *lab) {
-				_, nested := l.nest(hookOfTask)
-				l.check("by its output, more runs", 0, nested)
+			run: func(t *T) {
+				_, nested := t.nest(hookOfTask)
+				t.check("by its output, more runs", 0, nested)
 			},
 		},
 		{
@@ -60,26 +60,26 @@ func contexts() []Statement {
 			Text:   "The kernel counts such a skipped run in recursion_misses of the program.",
 			Source: elixir("6.7", "kernel/trace/bpf_trace.c", "trace_call_bpf()"),
 			Since:  kernel(6, 7, 0),
-			run: func(l *lab) {
-				inner, _ := l.nest(hookOfTask)
-				misses := l.misses(inner)
+			run: func(t *T) {
+				inner, _ := t.nest(hookOfTask)
+				misses := t.misses(inner)
 				if misses == 0 {
-					l.absent(errors.New("recursion_misses stays 0"))
+					t.absent(errors.New("recursion_misses stays 0"))
 				}
-				l.check("recursion_misses", 1, misses)
+				t.check("recursion_misses", 1, misses)
 			},
 		},
 		{
 			ID:     "nested-in-system-call",
 			Text:   "A program that is hit while one at a system call's tracepoint runs on the CPU is skipped; since 7.2 it is not.",
 			Source: elixir("6.12", "kernel/trace/trace_syscalls.c", "perf_call_bpf_enter()"),
-			run: func(l *lab) {
+			run: func(t *T) {
 				want := 0
-				if l.kernel >= kernel(7, 2, 0) {
+				if t.kernel >= kernel(7, 2, 0) {
 					want = 1
 				}
-				_, nested := l.nest(hookOfSystemCall)
-				l.check("by its output, more runs", want, nested)
+				_, nested := t.nest(hookOfSystemCall)
+				t.check("by its output, more runs", want, nested)
 			},
 		},
 	}
@@ -88,19 +88,19 @@ func contexts() []Statement {
 // onCPUFlag is BPF_F_TEST_RUN_ON_CPU.
 const onCPUFlag = 1
 
-func wakeupInterrupts(l *lab) {
-	interrupts := l.scratch(8)
-	count := l.load("interrupts", append(addOne(interrupts), asm.Mov.Imm(asm.R0, 0), asm.Return()))
+func wakeupInterrupts(t *T) {
+	interrupts := t.scratch(8)
+	count := t.load("interrupts", append(addOne(interrupts), asm.Mov.Imm(asm.R0, 0), asm.Return()))
 	attached, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: "irq_work_entry", Program: count})
 	if errors.Is(err, unix.ENOENT) {
-		l.cannot("this kernel has no tracepoint irq_work_entry")
+		t.cannot("this kernel has no tracepoint irq_work_entry")
 	}
-	l.must("attach", err)
-	l.after(attached.Close)
-	ring := l.ring(page, 0)
+	t.must("attach", err)
+	t.after(attached.Close)
+	ring := t.ring(page, 0)
 	ring.wait()
-	bulk := l.scratch(scratchBytes)
-	program := l.load("wakes", asm.Instructions{
+	bulk := t.scratch(scratchBytes)
+	program := t.load("wakes", asm.Instructions{
 		asm.LoadMapPtr(asm.R1, ring.FD()),
 		asm.LoadMapValue(asm.R2, bulk.FD(), 0),
 		asm.Mov.Imm(asm.R3, 8),
@@ -116,13 +116,13 @@ func wakeupInterrupts(l *lab) {
 		asm.Sub.Reg(asm.R0, asm.R7),
 		asm.Return(),
 	})
-	l.check("interrupts before the program ended", 1, l.run(program))
-	other := l.cpu(1)
-	before := l.read(interrupts)
+	t.check("interrupts before the program ended", 1, t.run(program))
+	other := t.cpu(1)
+	before := t.read(interrupts)
 	got, err := program.Run(&ebpf.RunOptions{Context: [4]uint64{}, Flags: onCPUFlag, CPU: uint32(other)})
-	l.must("run program on another CPU", err)
-	l.check("on another CPU, before it ended", 0, got)
-	l.check("after", true, l.eventually(func() bool { return l.read(interrupts) > before }))
+	t.must("run program on another CPU", err)
+	t.check("on another CPU, before it ended", 0, got)
+	t.check("after", true, t.eventually(func() bool { return t.read(interrupts) > before }))
 }
 
 // place is where a program waits to be preempted.
@@ -140,19 +140,19 @@ var (
 
 // checkPreempted expects that a program is preempted since a version, by a kernel
 // that preempts at all.
-func (l *lab) checkPreempted(at place, since Version) {
-	if model := l.preemption(); l.kernel >= since && model != "full" && model != "lazy" {
-		l.cannot("this kernel does not preempt itself, as far as it says: %s", model)
+func (t *T) checkPreempted(at place, since Version) {
+	if model := t.preemption(); t.kernel >= since && model != "full" && model != "lazy" {
+		t.cannot("this kernel does not preempt itself, as far as it says: %s", model)
 	}
-	l.check("preempted", l.kernel >= since, l.preempted(at))
+	t.check("preempted", t.kernel >= since, t.preempted(at))
 }
 
 // preemption is how the kernel preempts itself: none, voluntary, lazy or full, or
 // dynamic, where that is chosen at boot and debugfs does not say it.
 // sched_dynamic_show() in
 // https://elixir.bootlin.com/linux/v6.13/source/kernel/sched/debug.c
-func (l *lab) preemption() string {
-	text, err := os.ReadFile(filepath.Join(l.mount("debugfs"), "sched/preempt"))
+func (t *T) preemption() string {
+	text, err := os.ReadFile(filepath.Join(t.mount("debugfs"), "sched/preempt"))
 	if err == nil {
 		_, rest, _ := strings.Cut(string(text), "(")
 		model, _, _ := strings.Cut(rest, ")")
@@ -160,7 +160,7 @@ func (l *lab) preemption() string {
 	}
 	// Chosen when the kernel was built: uname(2) says which.
 	var uts unix.Utsname
-	l.must("read version", unix.Uname(&uts))
+	t.must("read version", unix.Uname(&uts))
 	version := unix.ByteSliceToString(uts.Version[:])
 	for _, known := range []struct{ word, model string }{
 		{"PREEMPT_DYNAMIC", "dynamic"}, {"PREEMPT_LAZY", "lazy"}, {"PREEMPT", "full"},
@@ -179,8 +179,8 @@ const preemptTurns = 64
 
 // preempted has a program wait for a flag that another thread sets on the same CPU,
 // and reports whether that thread got to it.
-func (l *lab) preempted(at place) bool {
-	flags := l.newMap(ebpf.MapSpec{
+func (t *T) preempted(at place) bool {
+	flags := t.newMap(ebpf.MapSpec{
 		Name: "flags", Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE,
 	})
 	program, err := tryLoad("wait", at.program, slices.Concat(
@@ -192,7 +192,7 @@ func (l *lab) preempted(at place) bool {
 			asm.FnGetCurrentComm.Call(),
 			asm.Mov.Imm(asm.R9, noSecond),
 			asm.LoadMem(asm.R1, asm.RFP, -commBytes, asm.DWord),
-			asm.LoadImm(asm.R2, int64(l.nameThread()), asm.DWord),
+			asm.LoadImm(asm.R2, int64(t.nameThread()), asm.DWord),
 			asm.JNE.Reg(asm.R1, asm.R2, "end"),
 			asm.LoadMapValue(asm.R6, flags.FD(), 0),
 			asm.LoadMem(asm.R1, asm.R6, 0, asm.DWord),
@@ -200,26 +200,26 @@ func (l *lab) preempted(at place) bool {
 			asm.Mov.Imm(asm.R1, 1),
 			asm.StoreMem(asm.R6, 0, asm.R1, asm.DWord),
 		},
-		l.wait(flags, preemptTurns),
+		t.wait(flags, preemptTurns),
 		asm.Instructions{
 			asm.StoreMem(asm.R6, 0, asm.R9, asm.DWord).WithSymbol("waited"),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
 			asm.Return(),
 		},
 	))
-	l.must("load program", err)
-	l.after(program.Close)
-	other := l.rival(flags)
-	l.attachAt(at, program)
+	t.must("load program", err)
+	t.after(program.Close)
+	other := t.rival(flags)
+	t.attachAt(at, program)
 	at.trigger()
-	l.must("other thread", other())
-	switch answer := l.read(flags); answer {
+	t.must("other thread", other())
+	switch answer := t.read(flags); answer {
 	case released:
 		return true
 	case noSecond:
 		return false
 	}
-	l.end(errors.New("the program did not run"))
+	t.end(errors.New("the program did not run"))
 	return false
 }
 
@@ -229,18 +229,18 @@ const commBytes = 16
 // nameThread gives this thread, which ends with the experiment, a name that no other has,
 // and returns it as a program reads it. Its number would not do: a program has that of the
 // first pid namespace, and in a container ours is another.
-func (l *lab) nameThread() uint64 {
+func (t *T) nameThread() uint64 {
 	name := fmt.Appendf(nil, "%08x\x00", rand.Uint32())
-	l.must("name thread", unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0))
+	t.must("name thread", unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0))
 	return binary.NativeEndian.Uint64(name)
 }
 
 // rival starts a thread on this CPU that sets the second flag once the first is
 // set. The result waits for its end, as the end of the experiment does.
-func (l *lab) rival(flags *ebpf.Map) (end func() error) {
-	cpu := l.onCPU(0)
+func (t *T) rival(flags *ebpf.Map) (end func() error) {
+	cpu := t.onCPU(0)
 	started, stop, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	value := l.mmap(flags.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE)
+	value := t.mmap(flags.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE)
 	go func() {
 		ended <- onThread(cpu, func() error {
 			close(started)
@@ -258,23 +258,23 @@ func (l *lab) rival(flags *ebpf.Map) (end func() error) {
 	select {
 	case <-started:
 	case err := <-ended:
-		l.must("start thread", err)
+		t.must("start thread", err)
 	}
 	end = sync.OnceValue(func() error {
 		close(stop)
 		return <-ended
 	})
-	l.after(end) // before the mapping goes that the thread looks at
+	t.after(end) // before the mapping goes that the thread looks at
 	return end
 }
 
 // attachAt attaches a program until the end of the experiment.
-func (l *lab) attachAt(at place, program *ebpf.Program) {
+func (t *T) attachAt(at place, program *ebpf.Program) {
 	if at.raw != "" {
 		attached, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: at.raw, Program: program})
-		l.must("attach", err)
-		l.after(attached.Close)
+		t.must("attach", err)
+		t.after(attached.Close)
 		return
 	}
-	l.setProgram(l.tracepoint(triggerGroup, triggerName), program)
+	t.setProgram(t.tracepoint(triggerGroup, triggerName), program)
 }

@@ -24,15 +24,15 @@ const (
 
 // load loads a raw tracepoint's program, which BPF_PROG_TEST_RUN runs since 5.10
 // with arguments of ours, and whose helpers are those of tracers.
-func (l *lab) load(name string, code asm.Instructions) *ebpf.Program {
-	return l.loadAs(ebpf.RawTracepoint, name, code)
+func (t *T) load(name string, code asm.Instructions) *ebpf.Program {
+	return t.loadAs(ebpf.RawTracepoint, name, code)
 }
 
 // loadAs loads a program of a type, that is closed after the experiment.
-func (l *lab) loadAs(of ebpf.ProgramType, name string, code asm.Instructions) *ebpf.Program {
+func (t *T) loadAs(of ebpf.ProgramType, name string, code asm.Instructions) *ebpf.Program {
 	p, err := tryLoad(name, of, code)
-	l.must("load program "+name, err)
-	l.after(p.Close)
+	t.must("load program "+name, err)
+	t.after(p.Close)
 	return p
 }
 
@@ -44,9 +44,9 @@ func tryLoad(name string, of ebpf.ProgramType, code asm.Instructions) (*ebpf.Pro
 //
 // BPF_F_TEST_RUN_ON_CPU is not used: it runs the program with interrupts off, and
 // a wake-up waits until they are on.
-func (l *lab) run(p *ebpf.Program, args ...uint64) int {
+func (t *T) run(p *ebpf.Program, args ...uint64) int {
 	got, err := runProgram(p, args...)
-	l.must("run program", err)
+	t.must("run program", err)
 	return got
 }
 
@@ -61,22 +61,22 @@ func runProgram(p *ebpf.Program, args ...uint64) (int, error) {
 func errno(returned int) unix.Errno { return unix.Errno(max(-returned, 0)) }
 
 // newMap makes a map that is closed after the experiment.
-func (l *lab) newMap(spec ebpf.MapSpec) *ebpf.Map {
+func (t *T) newMap(spec ebpf.MapSpec) *ebpf.Map {
 	m, err := ebpf.NewMap(&spec)
-	l.must("make map "+spec.Name, err)
-	l.after(m.Close)
+	t.must("make map "+spec.Name, err)
+	t.after(m.Close)
 	return m
 }
 
 // scratch is a map of one value, that programs read and write in place.
-func (l *lab) scratch(size uint32) *ebpf.Map {
-	return l.newMap(ebpf.MapSpec{Name: "scratch", Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: 1})
+func (t *T) scratch(size uint32) *ebpf.Map {
+	return t.newMap(ebpf.MapSpec{Name: "scratch", Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: 1})
 }
 
 // read is the first number in a scratch map.
-func (l *lab) read(m *ebpf.Map) uint64 {
+func (t *T) read(m *ebpf.Map) uint64 {
 	value := make([]byte, m.ValueSize())
-	l.must("read scratch", m.Lookup(uint32(0), value))
+	t.must("read scratch", m.Lookup(uint32(0), value))
 	return binary.NativeEndian.Uint64(value)
 }
 
@@ -88,8 +88,8 @@ func argument(into asm.Register, n int) asm.Instruction {
 // outputProgram sends as many bytes as its first argument says, with the flags of
 // its second, and the third as the first eight bytes. It returns what the helper
 // does.
-func (l *lab) outputProgram(to *ebpf.Map) *ebpf.Program {
-	data := l.scratch(scratchBytes)
+func (t *T) outputProgram(to *ebpf.Map) *ebpf.Program {
+	data := t.scratch(scratchBytes)
 	code := asm.Instructions{
 		asm.Mov.Reg(asm.R9, asm.R1),
 		argument(asm.R6, 0),
@@ -116,50 +116,50 @@ func (l *lab) outputProgram(to *ebpf.Map) *ebpf.Program {
 			asm.FnPerfEventOutput.Call(),
 		)
 	}
-	return l.load("output", append(code, asm.Return()))
+	return t.load("output", append(code, asm.Return()))
 }
 
 // output sends so many bytes, the first eight of which are a number.
 type output func(size int, number uint64) unix.Errno
 
 // outputWith returns what sends to a map with these flags.
-func (l *lab) outputWith(to *ebpf.Map, flags uint64) output {
-	program := l.outputProgram(to)
+func (t *T) outputWith(to *ebpf.Map, flags uint64) output {
+	program := t.outputProgram(to)
 	return func(size int, number uint64) unix.Errno {
-		return errno(l.run(program, uint64(size), flags, number))
+		return errno(t.run(program, uint64(size), flags, number))
 	}
 }
 
 // output returns what sends without flags; to a perf buffer, into the ring of the
 // current CPU.
-func (l *lab) output(to *ebpf.Map) output {
+func (t *T) output(to *ebpf.Map) output {
 	if to.Type() == ebpf.RingBuf {
-		return l.outputWith(to, 0)
+		return t.outputWith(to, 0)
 	}
-	return l.outputWith(to, currentCPU)
+	return t.outputWith(to, currentCPU)
 }
 
 // ok ends the experiment if an output that it needs was refused.
-func (l *lab) ok(refusal unix.Errno) {
+func (t *T) ok(refusal unix.Errno) {
 	if refusal != 0 {
-		l.end(fmt.Errorf("output: %w", refusal))
+		t.end(fmt.Errorf("output: %w", refusal))
 	}
 }
 
 // fill outputs until it is refused, and returns how many were not, and why this was.
-func (l *lab) fill(output output, size int) (int, unix.Errno) {
+func (t *T) fill(output output, size int) (int, unix.Errno) {
 	for n := 0; n < 1<<16; n++ {
 		if refusal := output(size, uint64(n)); refusal != 0 {
 			return n, refusal
 		}
 	}
-	l.end(errors.New("the ring takes everything"))
+	t.end(errors.New("the ring takes everything"))
 	return 0, 0
 }
 
 // queryProgram returns what bpf_ringbuf_query says of its first argument.
-func (l *lab) queryProgram(of *ebpf.Map) *ebpf.Program {
-	return l.load("query", asm.Instructions{
+func (t *T) queryProgram(of *ebpf.Map) *ebpf.Program {
+	return t.load("query", asm.Instructions{
 		argument(asm.R2, 0),
 		asm.LoadMapPtr(asm.R1, of.FD()),
 		asm.FnRingbufQuery.Call(),

@@ -17,14 +17,14 @@ const (
 )
 
 // reserve runs a program that reserves, and names its answer.
-func (l *lab) reserve(p *ebpf.Program, args ...uint64) string {
-	return [...]string{"reserved", "NULL", "second NULL"}[l.run(p, args...)]
+func (t *T) reserve(p *ebpf.Program, args ...uint64) string {
+	return [...]string{"reserved", "NULL", "second NULL"}[t.run(p, args...)]
 }
 
 // reserveProgram reserves so many bytes, with flags of its third argument, and
 // submits or discards them, as the first says, with the flags of the second.
-func (l *lab) reserveProgram(to *ebpf.Map, size int) *ebpf.Program {
-	return l.load("reserve", asm.Instructions{
+func (t *T) reserveProgram(to *ebpf.Map, size int) *ebpf.Program {
+	return t.load("reserve", asm.Instructions{
 		argument(asm.R6, 0),
 		argument(asm.R7, 1),
 		argument(asm.R3, 2),
@@ -48,7 +48,7 @@ func (l *lab) reserveProgram(to *ebpf.Map, size int) *ebpf.Program {
 
 // reserveTwoProgram reserves both sizes, writes 1 and 2 into them, and submits the
 // second before the first.
-func (l *lab) reserveTwoProgram(to *ebpf.Map, first, second int) *ebpf.Program {
+func (t *T) reserveTwoProgram(to *ebpf.Map, first, second int) *ebpf.Program {
 	reserve := func(size int) asm.Instructions {
 		return asm.Instructions{
 			asm.LoadMapPtr(asm.R1, to.FD()),
@@ -64,7 +64,7 @@ func (l *lab) reserveTwoProgram(to *ebpf.Map, first, second int) *ebpf.Program {
 		asm.Mov.Reg(asm.R7, asm.R0).WithSymbol("first"),
 	)
 	code = append(code, reserve(second)...)
-	return l.load("reserve_two", append(code,
+	return t.load("reserve_two", append(code,
 		asm.Mov.Reg(asm.R8, asm.R0),
 		asm.JNE.Imm(asm.R8, 0, "second"),
 		asm.Mov.Reg(asm.R1, asm.R7),

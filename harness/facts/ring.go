@@ -14,7 +14,7 @@ import (
 // https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
 type ring struct {
 	*ebpf.Map
-	l        *lab
+	t        *T
 	size     int
 	consumer []byte // the page that the reader writes to
 	producer []byte // the producer's position
@@ -38,13 +38,13 @@ type record struct {
 }
 
 // ring makes a ring buffer of so many bytes.
-func (l *lab) ring(size int, flags uint32) *ring {
+func (t *T) ring(size int, flags uint32) *ring {
 	m, err := tryRing(size, flags)
-	l.must("make ring buffer", err)
-	l.after(m.Close)
-	r := &ring{Map: m, l: l, size: size, epoll: -1}
-	r.consumer = l.mmap(m.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE)
-	rest := l.mmap(m.FD(), page, page+2*size, unix.PROT_READ)
+	t.must("make ring buffer", err)
+	t.after(m.Close)
+	r := &ring{Map: m, t: t, size: size, epoll: -1}
+	r.consumer = t.mmap(m.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE)
+	rest := t.mmap(m.FD(), page, page+2*size, unix.PROT_READ)
 	r.producer, r.data = rest[:page], rest[page:]
 	return r
 }
@@ -54,10 +54,10 @@ func tryRing(size int, flags uint32) (*ebpf.Map, error) {
 }
 
 // mmap maps a part of a descriptor until the end of the experiment.
-func (l *lab) mmap(fd, offset, length, prot int) []byte {
+func (t *T) mmap(fd, offset, length, prot int) []byte {
 	mem, err := unix.Mmap(fd, int64(offset), length, prot, unix.MAP_SHARED)
-	l.must("map memory", err)
-	l.after(func() error { return unix.Munmap(mem) })
+	t.must("map memory", err)
+	t.after(func() error { return unix.Munmap(mem) })
 	return mem
 }
 
@@ -113,21 +113,21 @@ func ringFootprint(length int) int { return roundUp8(length + headerSize) }
 func roundUp8(n int) int { return (n + 7) &^ 7 }
 
 // wait has a reader wait for the ring from now on, as one in epoll_wait(2) does.
-func (r *ring) wait() { r.epoll = r.l.epoll(r.FD()) }
+func (r *ring) wait() { r.epoll = r.t.epoll(r.FD()) }
 
 // woken reports whether the reader was woken since the last time.
-func (r *ring) woken() bool { return r.l.woken(r.epoll) }
+func (r *ring) woken() bool { return r.t.woken(r.epoll) }
 
 // epoll is a set of one descriptor. Once it is there nobody looks whether there
 // is data: what is ready is what the kernel has woken it for. ep_poll() in
 // https://elixir.bootlin.com/linux/v6.12/source/fs/eventpoll.c
-func (l *lab) epoll(fd int) int {
+func (t *T) epoll(fd int) int {
 	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	l.must("make epoll", err)
-	l.after(func() error { return unix.Close(set) })
+	t.must("make epoll", err)
+	t.after(func() error { return unix.Close(set) })
 	// By the edge: by the level, one that was ready once is looked at again.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}
-	l.must("add to epoll", unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &event))
+	t.must("add to epoll", unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &event))
 	return set
 }
 
@@ -136,14 +136,14 @@ func (l *lab) epoll(fd int) int {
 // interrupts are threads (PREEMPT_RT) it is another thread's turn.
 const wakeMS = 20
 
-func (l *lab) woken(epoll int) bool {
+func (t *T) woken(epoll int) bool {
 	events := make([]unix.EpollEvent, 1)
 	for {
 		n, err := unix.EpollWait(epoll, events, wakeMS)
 		if err == unix.EINTR {
 			continue
 		}
-		l.must("wait by epoll", err)
+		t.must("wait by epoll", err)
 		return n > 0
 	}
 }

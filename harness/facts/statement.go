@@ -15,10 +15,10 @@ type Statement struct {
 	Source string  `json:"source"`          // a file of the kernel at a version with the function, or a commit
 	Since  Version `json:"since,omitempty"` // the first kernel that has to have what it is about; 0: every one
 
-	run func(*lab)
+	run func(*T)
 	// next is the second half of an experiment that takes two boots, after the
 	// machine has been rebooted; nil: it takes one.
-	next func(*lab)
+	next func(*T)
 }
 
 // TakesTwoBoots reports whether the experiment has a second half.

@@ -73,11 +73,11 @@ type infoAttr struct {
 }
 
 // info asks for what is known of an object, and returns how many bytes that is.
-func (l *lab) info(fd int, into []byte) int {
+func (t *T) info(fd int, into []byte) int {
 	attr := infoAttr{FD: uint32(fd), Length: uint32(len(into)), Info: address(into)}
 	_, err := bpfCall(objGetInfo, &attr)
 	runtime.KeepAlive(into)
-	l.must("read info", err)
+	t.must("read info", err)
 	return int(attr.Length)
 }
 

@@ -14,37 +14,37 @@ func wakeup() []Statement {
 			ID:     "wake-when-caught-up",
 			Text:   "Without flags a record wakes the reader if that had read all before it, and only then.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
-			run: func(l *lab) {
-				ring, output := l.waited(0)
-				l.ok(output(8, 1))
-				l.check("first record wakes", true, ring.woken())
-				l.ok(output(8, 2))
-				l.check("second, unread first", false, ring.woken())
+			run: func(t *T) {
+				ring, output := t.waited(0)
+				t.ok(output(8, 1))
+				t.check("first record wakes", true, ring.woken())
+				t.ok(output(8, 2))
+				t.check("second, unread first", false, ring.woken())
 				ring.read()
-				l.ok(output(8, 3))
-				l.check("third, all read", true, ring.woken())
+				t.ok(output(8, 3))
+				t.check("third, all read", true, ring.woken())
 			},
 		},
 		{
 			ID:     "no-wakeup-flag",
 			Text:   "A record with BPF_RB_NO_WAKEUP wakes nobody, even if the reader had caught up.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
-			run: func(l *lab) {
-				ring, output := l.waited(noWakeup)
-				l.ok(output(8, 1))
-				l.check("wakes", false, ring.woken())
-				l.check("records in the ring", 1, len(ring.read()))
+			run: func(t *T) {
+				ring, output := t.waited(noWakeup)
+				t.ok(output(8, 1))
+				t.check("wakes", false, ring.woken())
+				t.check("records in the ring", 1, len(ring.read()))
 			},
 		},
 		{
 			ID:     "force-wakeup-flag",
 			Text:   "A record with BPF_RB_FORCE_WAKEUP wakes, whatever the reader has read.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
-			run: func(l *lab) {
-				ring, output := l.waited(forceWakeup)
+			run: func(t *T) {
+				ring, output := t.waited(forceWakeup)
 				for _, what := range []string{"first wakes", "second, nothing read", "third, nothing read"} {
-					l.ok(output(8, 1))
-					l.check(what, true, ring.woken())
+					t.ok(output(8, 1))
+					t.check(what, true, ring.woken())
 				}
 			},
 		},
@@ -52,32 +52,32 @@ func wakeup() []Statement {
 			ID:     "discard-wakes",
 			Text:   "A discarded record wakes the reader as a submitted one does, although there is nothing to read.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
-			run: func(l *lab) {
-				ring := l.ring(page, 0)
-				reserve := l.reserveProgram(ring.Map, 8)
+			run: func(t *T) {
+				ring := t.ring(page, 0)
+				reserve := t.reserveProgram(ring.Map, 8)
 				ring.wait()
-				l.check("reserve", "reserved", l.reserve(reserve, discardIt, 0))
-				l.check("discard wakes", true, ring.woken())
-				l.check("records to read", 0, len(ring.read()))
-				l.check("reserve", "reserved", l.reserve(reserve, discardIt, noWakeup))
-				l.check("with NO_WAKEUP", false, ring.woken())
+				t.check("reserve", "reserved", t.reserve(reserve, discardIt, 0))
+				t.check("discard wakes", true, ring.woken())
+				t.check("records to read", 0, len(ring.read()))
+				t.check("reserve", "reserved", t.reserve(reserve, discardIt, noWakeup))
+				t.check("with NO_WAKEUP", false, ring.woken())
 			},
 		},
 		{
 			ID:     "adaptive-stall",
 			Text:   "After one record with NO_WAKEUP that the sleeping reader was not told of, none without flags wakes it any more; FORCE_WAKEUP does.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
-			run: func(l *lab) {
-				l.stall(func(ring *ring) { l.ok(l.outputWith(ring.Map, noWakeup)(8, 0)) })
+			run: func(t *T) {
+				t.stall(func(ring *ring) { t.ok(t.outputWith(ring.Map, noWakeup)(8, 0)) })
 			},
 		},
 		{
 			ID:     "adaptive-stall-by-discard",
 			Text:   "A record discarded with NO_WAKEUP stalls a sleeping reader as a submitted one does.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
-			run: func(l *lab) {
-				l.stall(func(ring *ring) {
-					l.check("reserve", "reserved", l.reserve(l.reserveProgram(ring.Map, 8), discardIt, noWakeup))
+			run: func(t *T) {
+				t.stall(func(ring *ring) {
+					t.check("reserve", "reserved", t.reserve(t.reserveProgram(ring.Map, 8), discardIt, noWakeup))
 				})
 			},
 		},
@@ -85,29 +85,29 @@ func wakeup() []Statement {
 			ID:     "stall-ends-by-timeout",
 			Text:   "A stalled reader that looks at the ring after a time-out reads all, and is woken again from then on.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
-			run: func(l *lab) {
-				ring, output := l.waited(0)
-				l.ok(l.outputWith(ring.Map, noWakeup)(8, 1))
-				l.ok(output(8, 2))
-				l.check("woken", false, ring.woken())
-				l.check("read after the time-out", []uint64{1, 2}, numbers(ring.read()))
-				l.ok(output(8, 3))
-				l.check("woken by the next", true, ring.woken())
+			run: func(t *T) {
+				ring, output := t.waited(0)
+				t.ok(t.outputWith(ring.Map, noWakeup)(8, 1))
+				t.ok(output(8, 2))
+				t.check("woken", false, ring.woken())
+				t.check("read after the time-out", []uint64{1, 2}, numbers(ring.read()))
+				t.ok(output(8, 3))
+				t.check("woken by the next", true, ring.woken())
 			},
 		},
 		{
 			ID:     "no-wakeup-before-read",
 			Text:   "A record with NO_WAKEUP that comes before the reader waits is not seen by an epoll that was set up before it, until the time-out; poll(2), and an epoll set up after it, see it at once.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "ringbuf_map_poll_kern()"),
-			run: func(l *lab) {
-				ring, output := l.waited(noWakeup)
-				l.ok(output(8, 1))
-				l.check("epoll set up before", false, ring.woken())
+			run: func(t *T) {
+				ring, output := t.waited(noWakeup)
+				t.ok(output(8, 1))
+				t.check("epoll set up before", false, ring.woken())
 				poll := []unix.PollFd{{Fd: int32(ring.FD()), Events: unix.POLLIN}}
 				n, err := unix.Poll(poll, 0)
-				l.must("poll", err)
-				l.check("poll", true, n == 1)
-				l.check("epoll set up after", true, l.woken(l.epoll(ring.FD())))
+				t.must("poll", err)
+				t.check("poll", true, n == 1)
+				t.check("epoll set up after", true, t.woken(t.epoll(ring.FD())))
 			},
 		},
 		{
@@ -126,50 +126,50 @@ func wakeup() []Statement {
 			ID:     "perf-wakeup-events",
 			Text:   "A perf ring wakes its reader on every nth record, as the reader asked for when it opened the ring.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
-			run: func(l *lab) {
-				array := l.perfArray()
+			run: func(t *T) {
+				array := t.perfArray()
 				attr := bpfOutput()
 				attr.Wakeup = 3
-				ring := l.perfRing(array, l.onCPU(0), page, attr)
-				output := l.output(array)
+				ring := t.perfRing(array, t.onCPU(0), page, attr)
+				output := t.output(array)
 				ring.wait()
-				checkAll(l, "records 1 to 6 wake", upTo(6),
+				checkAll(t, "records 1 to 6 wake", upTo(6),
 					func(n int) any { return n%3 == 0 },
-					func(n int) any { l.ok(output(8, 0)); return ring.woken() })
+					func(n int) any { t.ok(output(8, 0)); return ring.woken() })
 			},
 		},
 		{
 			ID:     "perf-watermark",
 			Text:   "With a watermark a perf ring wakes after more than so many bytes; the last records stay unread until somebody looks.",
 			Source: elixir("6.12", "kernel/events/ring_buffer.c", "__perf_output_begin()"),
-			run: func(l *lab) {
-				array := l.perfArray()
+			run: func(t *T) {
+				array := t.perfArray()
 				attr := bpfOutput()
 				attr.Bits |= unix.PerfBitWatermark
 				attr.Wakeup = 100 // bytes: of records of 24, it is the fifth that is above
-				ring := l.perfRing(array, l.onCPU(0), page, attr)
-				output := l.output(array)
+				ring := t.perfRing(array, t.onCPU(0), page, attr)
+				output := t.output(array)
 				ring.wait()
-				checkAll(l, "records 1 to 5 wake", upTo(5),
+				checkAll(t, "records 1 to 5 wake", upTo(5),
 					func(n int) any { return n*perfFootprint(8) > 100 },
-					func(n int) any { l.ok(output(8, 0)); return ring.woken() })
+					func(n int) any { t.ok(output(8, 0)); return ring.woken() })
 				ring.read()
-				l.ok(output(8, 0))
-				l.check("one more", false, ring.woken())
-				l.check("is in the ring", 1, len(ring.read()))
+				t.ok(output(8, 0))
+				t.check("one more", false, ring.woken())
+				t.check("is in the ring", 1, len(ring.read()))
 			},
 		},
 		{
 			ID:     "wake-is-the-producers",
 			Text:   "Who wakes the reader is the program's decision for a ring buffer, record by record, and the reader's for a perf ring: bpf_perf_event_output refuses the ring buffer's flags.",
 			Source: elixir("6.12", "kernel/trace/bpf_trace.c", "bpf_perf_event_output()"),
-			run: func(l *lab) {
-				array := l.perfArray()
-				l.perfRing(array, l.onCPU(0), page, bpfOutput())
-				l.check("perf, flags of bits 32 and up", unix.EINVAL, l.outputWith(array, currentCPU|forceWakeup<<32)(8, 0))
-				ring := l.ring(page, 0)
-				l.check("ring, an unknown flag", unix.EINVAL, l.outputWith(ring.Map, 4)(8, 0))
-				l.check("reserve with any flag", "NULL", l.reserve(l.reserveProgram(ring.Map, 8), submitIt, 0, noWakeup))
+			run: func(t *T) {
+				array := t.perfArray()
+				t.perfRing(array, t.onCPU(0), page, bpfOutput())
+				t.check("perf, flags of bits 32 and up", unix.EINVAL, t.outputWith(array, currentCPU|forceWakeup<<32)(8, 0))
+				ring := t.ring(page, 0)
+				t.check("ring, an unknown flag", unix.EINVAL, t.outputWith(ring.Map, 4)(8, 0))
+				t.check("reserve with any flag", "NULL", t.reserve(t.reserveProgram(ring.Map, 8), submitIt, 0, noWakeup))
 			},
 		},
 	}
@@ -177,58 +177,58 @@ func wakeup() []Statement {
 
 // waited makes a ring buffer that a reader waits for, and what outputs to it with
 // these flags.
-func (l *lab) waited(flags uint64) (*ring, output) {
-	ring := l.ring(page, 0)
-	output := l.outputWith(ring.Map, flags)
+func (t *T) waited(flags uint64) (*ring, output) {
+	ring := t.ring(page, 0)
+	output := t.outputWith(ring.Map, flags)
 	ring.wait()
 	return ring, output
 }
 
 // stall has a reader wait, do something that must not wake it, and three records
 // come without flags.
-func (l *lab) stall(quiet func(*ring)) {
-	ring, output := l.waited(0)
+func (t *T) stall(quiet func(*ring)) {
+	ring, output := t.waited(0)
 	quiet(ring)
 	for n := range uint64(3) {
-		l.ok(output(8, 1+n))
+		t.ok(output(8, 1+n))
 	}
-	l.check("woken by three more", false, ring.woken())
-	l.ok(l.outputWith(ring.Map, forceWakeup)(8, 4))
-	l.check("by FORCE_WAKEUP", true, ring.woken())
+	t.check("woken by three more", false, ring.woken())
+	t.ok(t.outputWith(ring.Map, forceWakeup)(8, 4))
+	t.check("by FORCE_WAKEUP", true, ring.woken())
 	all := numbers(ring.read())
-	l.check("then the last four read", []uint64{1, 2, 3, 4}, all[len(all)-4:])
+	t.check("then the last four read", []uint64{1, 2, 3, 4}, all[len(all)-4:])
 }
 
 // deadline is how long the library's reader may wait. It is told apart from at once.
 const deadline = 100 * time.Millisecond
 
-func ciliumWaits(l *lab) {
+func ciliumWaits(t *T) {
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "ring", Type: ebpf.RingBuf, MaxEntries: uint32(page)})
-	l.must("make ring buffer", err)
-	l.after(m.Close)
-	output := l.outputWith(m, noWakeup)
+	t.must("make ring buffer", err)
+	t.after(m.Close)
+	output := t.outputWith(m, noWakeup)
 	reader, err := ringbuf.NewReader(m)
-	l.must("open reader", err)
-	l.after(reader.Close)
-	l.ok(output(8, 1))
+	t.must("open reader", err)
+	t.after(reader.Close)
+	t.ok(output(8, 1))
 	begun := time.Now()
 	reader.SetDeadline(begun.Add(deadline))
 	record, err := reader.Read()
-	l.check("waited for its deadline", true, time.Since(begun) >= deadline*9/10)
-	l.check("then read", nil, err)
-	l.check("bytes", 8, len(record.RawSample))
+	t.check("waited for its deadline", true, time.Since(begun) >= deadline*9/10)
+	t.check("then read", nil, err)
+	t.check("bytes", 8, len(record.RawSample))
 }
 
-func ciliumSpins(l *lab) {
-	ring := l.ring(page, 0)
+func ciliumSpins(t *T) {
+	ring := t.ring(page, 0)
 	reader, err := ringbuf.NewReader(ring.Map)
-	l.must("open reader", err)
+	t.must("open reader", err)
 	// Not on the second CPU, which the program has that holds the record.
-	cpu := l.onCPU(0)
+	cpu := t.onCPU(0)
 	thread, read, closed := make(chan clock, 1), make(chan error), make(chan error)
 	var readErr, closeErr error // valid after read, and closed
-	l.hold(ring, func() {
-		l.ok(l.outputWith(ring.Map, forceWakeup)(8, 2))
+	t.hold(ring, func() {
+		t.ok(t.outputWith(ring.Map, forceWakeup)(8, 2))
 		reader.SetDeadline(time.Now().Add(deadline / 10))
 		go func() {
 			defer close(read)
@@ -243,29 +243,29 @@ func ciliumSpins(l *lab) {
 		select {
 		case reading = <-thread:
 		case <-read:
-			l.must("pin reader", readErr)
+			t.must("pin reader", readErr)
 		}
 		// Seen ten times, and not as one time that long: while an emulated machine waits
 		// for its host, time goes on for whoever has the CPU.
 		turns, last := 0, reading.read()
-		l.check("runs ten deadlines long", true, l.eventually(func() bool {
+		t.check("runs ten deadlines long", true, t.eventually(func() bool {
 			if now := reading.read(); now-last >= deadline/10 {
 				turns, last = turns+1, now
 			}
 			return turns == 10
 		}))
-		l.check("then has returned", false, within(0, read))
+		t.check("then has returned", false, within(0, read))
 		go func() {
 			defer close(closed)
 			closeErr = reader.Close()
 		}()
-		l.check("close returns", false, within(deadline/5, closed))
+		t.check("close returns", false, within(deadline/5, closed))
 	})
-	l.check("submitted, read returns", true, within(patience, read))
+	t.check("submitted, read returns", true, within(patience, read))
 	ended := within(patience, closed)
-	l.check("and close", true, ended)
+	t.check("and close", true, ended)
 	if ended {
-		l.must("close reader", closeErr)
+		t.must("close reader", closeErr)
 	}
 }
 

@@ -85,7 +85,7 @@ var rules = []rule{
 	},
 	{
 		// ENOENT, EOPNOTSUPP, EBUSY and E2BIG would be losses that no reader
-		// is ever told of, and that a sound set-up cannot cause.
+		// is ever told of, and that a sound configuration cannot cause.
 		name:  "failed = failed[ENOSPC]",
 		only:  perf,
 		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() },

@@ -11,7 +11,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
-// Axes are what set-ups differ in. A list stands for one set-up with each of its
+// Axes are what configurations differ in. A list stands for one configuration with each of its
 // values; all lists of a scenario are multiplied. What a scenario leaves out is
 // the plan's.
 type Axes struct {
@@ -46,12 +46,12 @@ type Axes struct {
 	Fault list[string] `yaml:"fault,omitempty"`
 	// Sweep looks for the highest rate without loss, instead of rate_hz.
 	Sweep *Sweep `yaml:"sweep,omitempty"`
-	// Shows is what the set-ups are there for, which decides in what machines they
-	// are measured where one kind cannot show all: see [Setup.Shows].
+	// Shows is what the configurations are there for, which decides in what machines they
+	// are measured where one kind cannot show all: see [Configuration.Shows].
 	Shows string `yaml:"shows,omitempty"`
 }
 
-// ShowsAll is the word for a set-up that shows delivery and costs.
+// ShowsAll is the word for a configuration that shows delivery and costs.
 const ShowsAll = "all"
 
 // Sweep bisects the rates between two for the highest without loss.

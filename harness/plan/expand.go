@@ -10,8 +10,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
-// Setup is one pair of cells to compare.
-type Setup struct {
+// Configuration is one pair of cells to compare.
+type Configuration struct {
 	Number   int // of the plan, from 0
 	Scenario string
 	Cells    [2]record.Cell // A and B
@@ -21,7 +21,7 @@ type Setup struct {
 	Shows string
 }
 
-// point is a set-up before it is known how many CPUs there are.
+// point is a configuration before it is known how many CPUs there are.
 type point struct {
 	pair  Pair
 	cell  record.Cell // what both sides share
@@ -94,15 +94,15 @@ const (
 	EqualEach  = "each"  // bytes of each ring
 )
 
-// Setups are all of the plan on a machine of cpus CPUs, in order. It is an error
+// Configurations are all of the plan on a machine of cpus CPUs, in order. It is an error
 // if a cell could not be: the formula that forbids it is in it.
-func (p *Plan) Setups(cpus int) ([]Setup, error) {
-	var all []Setup
+func (p *Plan) Configurations(cpus int) ([]Configuration, error) {
+	var all []Configuration
 	for _, s := range p.scenarios() {
 		for _, at := range s.points() {
-			setup := Setup{Number: len(all), Scenario: s.Name, Sweep: at.sweep}
+			config := Configuration{Number: len(all), Scenario: s.Name, Sweep: at.sweep}
 			if at.shows != ShowsAll {
-				setup.Shows = at.shows
+				config.Shows = at.shows
 			}
 			for i, side := range at.pair {
 				cell, err := at.cellOf(side, p.Attach, cpus)
@@ -113,9 +113,9 @@ func (p *Plan) Setups(cpus int) ([]Setup, error) {
 					}
 					return nil, fmt.Errorf("plan %s: %s on %s: %w", name, side, plural(cpus, "CPU"), err)
 				}
-				setup.Cells[i] = cell
+				config.Cells[i] = cell
 			}
-			all = append(all, setup)
+			all = append(all, config)
 		}
 	}
 	return all, nil
@@ -133,7 +133,7 @@ func plural(n int, what string) string {
 // It is an error if the rings would be too small for one event, or if one loss
 // would wedge the perf buffer: a later event then needs room for itself and a
 // 24-byte PERF_RECORD_LOST, which a ring that small never has, so every output
-// fails for ever.
+// fails forever.
 func (at *point) cellOf(side Side, attach string, cpus int) (record.Cell, error) {
 	kind, cell := side.Transport, at.cell
 	rings := transport.Rings(kind, cpus)
@@ -162,7 +162,7 @@ func (at *point) cellOf(side Side, attach string, cpus int) (record.Cell, error)
 	case transport.Capacity(kind, each, n) < 1:
 		return cell, fmt.Errorf("an event of %d bytes takes %d in a ring of %d: %d-1 < %d", n, footprint, each, each, footprint)
 	case kind == bpf.Perf && need > each-1:
-		return cell, fmt.Errorf("after one loss an event of %d bytes needs %d in a ring of %d, and is refused for ever: %d > %d-1", n, need, each, need, each)
+		return cell, fmt.Errorf("after one loss an event of %d bytes needs %d in a ring of %d, and is refused forever: %d > %d-1", n, need, each, need, each)
 	case cell.Placement == BackToBack && transport.Capacity(kind, each, n) < cell.Batch:
 		return cell, fmt.Errorf("%s: a batch of %d does not fit: a ring of %d bytes holds %d events of %d", BackToBack, cell.Batch, each, transport.Capacity(kind, each, n), n)
 	case cell.Placement == BackToBack && cell.ReaderStallMS == record.UntilOver:
@@ -195,33 +195,33 @@ var orders = []string{"AB", "BA"}
 // pairs of trials in a block.
 const pairs = 2
 
-// Block is what the plan wants of a set-up on one kernel in one block, in the order
+// Block is what the plan wants of a configuration on one kernel in one block, in the order
 // of execution, with everything set that is known before: identity, cell and place.
-func (p *Plan) Block(kernel string, setup *Setup, block int) []record.Trial {
-	random := rand.New(rand.NewPCG(p.Seed, uint64(setup.Number)<<32|uint64(block)))
+func (p *Plan) Block(kernel string, config *Configuration, block int) []record.Trial {
+	random := rand.New(rand.NewPCG(p.Seed, uint64(config.Number)<<32|uint64(block)))
 	order := orders[random.IntN(len(orders))]
-	if setup.Sweep == nil { // which has the same order at each step
+	if config.Sweep == nil { // which has the same order at each step
 		for range pairs - 1 {
 			order += orders[random.IntN(len(orders))]
 		}
 	}
 	positions := len(order)
-	if setup.Sweep != nil {
-		positions *= setup.Sweep.Steps
+	if config.Sweep != nil {
+		positions *= config.Sweep.Steps
 	}
 	trials := make([]record.Trial, positions)
 	for position := range trials {
 		side := order[position%len(order)]
 		t := record.Trial{
 			Schema: record.Schema,
-			Cell:   setup.Cells[side-'A'],
+			Cell:   config.Cells[side-'A'],
 			Trial: record.Place{
-				Plan: p.Name, Setup: setup.Number, Scenario: setup.Scenario, Shows: setup.Shows, Side: string(side),
+				Plan: p.Name, Configuration: config.Number, Scenario: config.Scenario, Shows: config.Shows, Side: string(side),
 				Block: block, Position: position, Order: order, Seed: p.Seed,
 			},
 		}
-		t.ID = fmt.Sprintf("%s/%s/setup%d/%s/block%d.%d", kernel, p.Name, setup.Number, t.Cell.Transport, block, position)
-		if setup.Sweep != nil {
+		t.ID = fmt.Sprintf("%s/%s/setup%d/%s/block%d.%d", kernel, p.Name, config.Number, t.Cell.Transport, block, position)
+		if config.Sweep != nil {
 			t.Trial.Step = position/len(order) + 1
 		}
 		trials[position] = t

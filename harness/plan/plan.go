@@ -31,20 +31,20 @@ var plans embed.FS
 // Default is the name of the plan that runs when none is named.
 const Default = "quick"
 
-// Plain is the name of the plan with a single set-up, which others are told as
+// Plain is the name of the plan with a single configuration, which others are told as
 // changes of.
 const Plain = "programs"
 
-// Plan is a space of set-ups.
+// Plan is a space of configurations.
 type Plan struct {
 	Name string `yaml:"name"`
 	// Attach is where the twins hook in; auto takes the first that works.
 	Attach string `yaml:"attach"`
-	// Blocks of each set-up: two pairs of trials, each in the order AB or BA. 0: as many
+	// Blocks of each configuration: two pairs of trials, each in the order AB or BA. 0: as many
 	// as it takes to decide.
 	Blocks int `yaml:"blocks,omitempty"`
 	// Budget is how long blocks are begun on a kernel, where their number is not fixed:
-	// one of each set-up in any case, and more of what is not decided.
+	// one of each configuration in any case, and more of what is not decided.
 	Budget time.Duration `yaml:"budget"`
 	Seed   uint64        `yaml:"seed"` // decides the orders
 	// Axes are those of all scenarios, or without any the plan's only one.
@@ -200,8 +200,8 @@ func (p *Plan) Text() ([]byte, error) { return yaml.Marshal(p) }
 // planName keeps names harmless in file names, ids and benchmark names.
 var planName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-// Check refuses what no machine could run. Whether a set-up fits a machine with
-// so many CPUs is [Plan.Setups]'s to say.
+// Check refuses what no machine could run. Whether a configuration fits a machine with
+// so many CPUs is [Plan.Configurations]'s to say.
 func (p *Plan) Check() error {
 	var errs []error
 	refuse := func(path string, err error) {

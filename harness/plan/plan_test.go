@@ -23,7 +23,7 @@ func TestShippedPlansLoad(t *testing.T) {
 			t.Errorf("plan %s calls itself %s", name, p.Name)
 		}
 		for _, cpus := range []int{1, 2, 8} {
-			if _, err := p.Setups(cpus); err != nil {
+			if _, err := p.Configurations(cpus); err != nil {
 				t.Errorf("%s on %d CPUs: %v", name, cpus, err)
 			}
 		}
@@ -140,7 +140,7 @@ func TestImpossibleCells(t *testing.T) {
 		"little of the total": {"name: x\nevents: 100\nring_bytes_total: 4096\n", "power of two"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := parse(t, test.text).Setups(2)
+			_, err := parse(t, test.text).Configurations(2)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want something about %q", err, test.want)
 			}
@@ -149,7 +149,7 @@ func TestImpossibleCells(t *testing.T) {
 }
 
 // TestSetups: lists are multiplied, scenarios inherit and change.
-func TestSetups(t *testing.T) {
+func TestConfigurations(t *testing.T) {
 	p := parse(t, `
 name: x
 events: [100, 200]
@@ -163,22 +163,22 @@ scenarios:
     producers: 2
     ring_bytes_each: [4096, 8192, 16384]
 `)
-	setups, err := p.Setups(2)
+	configs, err := p.Configurations(2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	count := map[string]int{}
-	for _, s := range setups {
+	for _, s := range configs {
 		count[s.Scenario]++
 		if s.Cells[0].PayloadBytes != s.Cells[1].PayloadBytes || s.Cells[0].Transport != "perf" || s.Cells[1].Policy != "adaptive" {
-			t.Errorf("set-up %+v", s)
+			t.Errorf("configuration %+v", s)
 		}
 		if s.Scenario == "b" && s.Cells[0].Events != 6 {
 			t.Errorf("%d events of 2 producers", s.Cells[0].Events)
 		}
 	}
 	if diff := cmp.Diff(map[string]int{"a": 2 * 2 * 2, "b": 2 * 3}, count); diff != "" {
-		t.Errorf("set-ups (-want +got):\n%s", diff)
+		t.Errorf("configurations (-want +got):\n%s", diff)
 	}
 }
 
@@ -189,9 +189,9 @@ func TestSet(t *testing.T) {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
-	setups, err := p.Setups(2)
-	if err != nil || len(setups) != 2 || setups[1].Cells[1].PayloadBytes != 128 || setups[0].Cells[1].Policy != "every" || p.Blocks != 3 || setups[0].Sweep == nil {
-		t.Errorf("%+v, %v", setups, err)
+	configs, err := p.Configurations(2)
+	if err != nil || len(configs) != 2 || configs[1].Cells[1].PayloadBytes != 128 || configs[0].Cells[1].Policy != "every" || p.Blocks != 3 || configs[0].Sweep == nil {
+		t.Errorf("%+v, %v", configs, err)
 	}
 	before, err := p.Text()
 	if err != nil {
@@ -250,7 +250,7 @@ func parse(t *testing.T, text string) *Plan {
 func TestCellRefusesTheWedge(t *testing.T) {
 	for payload, ok := range map[int]bool{4052: true, 4053: false, 4076: false, 4077: false} {
 		p := parse(t, fmt.Sprintf("name: x\nevents: 1\nring_bytes_each: 4096\npayload_bytes: %d\n", payload))
-		_, err := p.Setups(2)
+		_, err := p.Configurations(2)
 		if (err == nil) != ok {
 			t.Errorf("payload %d: %v", payload, err)
 		}
@@ -260,16 +260,16 @@ func TestCellRefusesTheWedge(t *testing.T) {
 func TestCellSharesTheTotal(t *testing.T) {
 	p := parse(t, "name: x\nevents: 1\nring_bytes_total: 65536\n")
 	for cpus, each := range map[int]int{1: 65536, 2: 32768, 3: 16384, 8: 8192} {
-		setups, err := p.Setups(cpus)
+		configs, err := p.Configurations(cpus)
 		if err != nil {
 			t.Fatal(err)
 		}
-		perf, ring := setups[0].Cells[0], setups[0].Cells[1]
+		perf, ring := configs[0].Cells[0], configs[0].Cells[1]
 		if perf.RingBytes != each || perf.RingBytesTotal != each*cpus || ring.RingBytes != 65536 {
 			t.Errorf("%d CPUs: %d bytes each, %d in all, ring buffer %d", cpus, perf.RingBytes, perf.RingBytesTotal, ring.RingBytes)
 		}
 	}
-	if _, err := p.Setups(32); err == nil {
+	if _, err := p.Configurations(32); err == nil {
 		t.Error("rings of less than a page accepted")
 	}
 }
@@ -282,13 +282,13 @@ func TestOrderIsDrawn(t *testing.T) {
 	for seed := range uint64(seeds) {
 		p := parse(t, "name: x\nevents: 1\nblocks: 3\nring_bytes_total: 65536\n")
 		p.Seed = seed
-		setups, err := p.Setups(2)
+		configs, err := p.Configurations(2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var trials []record.Trial
 		for block := range blocks {
-			trials = append(trials, p.Block("6.1", &setups[0], block)...)
+			trials = append(trials, p.Block("6.1", &configs[0], block)...)
 		}
 		order := ""
 		ids := map[string]bool{}
@@ -301,7 +301,7 @@ func TestOrderIsDrawn(t *testing.T) {
 		}
 		for block := range blocks {
 			drawn[order[4*block:4*block+4]]++
-			if again := p.Block("6.1", &setups[0], block); again[0].Trial.Order != order[4*block:4*block+4] {
+			if again := p.Block("6.1", &configs[0], block); again[0].Trial.Order != order[4*block:4*block+4] {
 				t.Errorf("seed %d, block %d: %s, and then %s", seed, block, order[4*block:4*block+4], again[0].Trial.Order)
 			}
 		}

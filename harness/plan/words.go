@@ -7,7 +7,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Words are what [Plan.Set] makes plan [Plain] of, for the set-up of these two
+// Words are what [Plan.Set] makes plan [Plain] of, for the configuration of these two
 // cells to be all that it has, on a machine with as many CPUs as theirs. What the
 // plan has anyway is left out. Sweeps are not in cells, so rates are those
 // of the cells.

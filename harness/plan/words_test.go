@@ -8,7 +8,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// TestWords: each set-up of each plan that comes with the program can be had alone.
+// TestWords: each configuration of each plan that comes with the program can be had alone.
 func TestWords(t *testing.T) {
 	for _, name := range Names() {
 		p, err := Load(name)
@@ -16,11 +16,11 @@ func TestWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, cpus := range []int{1, 2, 3, 8} {
-			setups, err := p.Setups(cpus)
+			configs, err := p.Configurations(cpus)
 			if err != nil {
 				continue // what does not fit so many CPUs
 			}
-			for i, want := range setups {
+			for i, want := range configs {
 				words, err := Words(&want.Cells[0], &want.Cells[1])
 				if err != nil {
 					t.Fatal(err)
@@ -34,12 +34,12 @@ func TestWords(t *testing.T) {
 						t.Fatalf("%s: %v", word, err)
 					}
 				}
-				got, err := alone.Setups(cpus)
+				got, err := alone.Configurations(cpus)
 				if err != nil || len(got) != 1 {
-					t.Fatalf("plan %s, set-up %d, %d CPUs, %q: %d set-ups, %v", name, i, cpus, words, len(got), err)
+					t.Fatalf("plan %s, configuration %d, %d CPUs, %q: %d configurations, %v", name, i, cpus, words, len(got), err)
 				}
 				if diff := cmp.Diff(want.Cells, got[0].Cells); diff != "" {
-					t.Errorf("plan %s, set-up %d, %d CPUs, %q:\n%s", name, i, cpus, words, diff)
+					t.Errorf("plan %s, configuration %d, %d CPUs, %q:\n%s", name, i, cpus, words, diff)
 				}
 			}
 		}
@@ -48,11 +48,11 @@ func TestWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	setups, err := p.Setups(2)
+	configs, err := p.Configurations(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if words, err := Words(&setups[0].Cells[0], &setups[0].Cells[1]); len(words) != 0 || err != nil {
+	if words, err := Words(&configs[0].Cells[0], &configs[0].Cells[1]); len(words) != 0 || err != nil {
 		t.Errorf("the default plan takes %q, %v", words, err)
 	}
 	cell := record.Cell{Transport: "perf", RateHz: 1e6}

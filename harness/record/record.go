@@ -144,7 +144,7 @@ type Cell struct {
 // long that takes: what it then finds depends on the sizes of the rings alone.
 const UntilOver = -1
 
-// What a set-up is there to show.
+// What a configuration is there to show.
 const (
 	// ShowsDelivery is what is delivered, lost and in order, on several CPUs at once:
 	// counts.
@@ -157,17 +157,17 @@ const (
 type Place struct {
 	Run  string `json:"run"`  // names the run that it is of
 	Plan string `json:"plan"` // name of the plan that wants it
-	// Setup is the number of the set-up in the plan, from 0. Both sides of a
+	// Configuration is the number of the configuration in the plan, from 0. Both sides of a
 	// comparison share it. Scenario is the name that the plan gave it.
-	Setup    int    `json:"setup"`
-	Scenario string `json:"scenario,omitempty"`
-	// Shows is what the plan has the set-up for, delivery or costs: what else is
+	Configuration int    `json:"setup"`
+	Scenario      string `json:"scenario,omitempty"`
+	// Shows is what the plan has the configuration for, delivery or costs: what else is
 	// measured explains. Empty: for both.
 	Shows    string `json:"shows,omitempty"`
 	Side     string `json:"side"`     // A or B
 	Trials   int    `json:"trials"`   // how many were wanted of this kernel in machines of this clock, until then
 	Block    int    `json:"block"`    // from 0; the two-sided block is what statistics count
-	Position int    `json:"position"` // in the block of the set-up, from 0
+	Position int    `json:"position"` // in the block of the configuration, from 0
 	Order    string `json:"order"`    // of the block, as ABBA or ABAB: each pair AB or BA as drawn; in a sweep that of each step
 	// Step is the step of a sweep, from 1; 0: none. Each side chooses the rate of
 	// a step by what it lost before.
@@ -248,7 +248,7 @@ type Latency struct {
 	HDR string `json:"hdr,omitempty"`
 }
 
-// Quantiles are nanoseconds; a lost event took for ever, which is [Never].
+// Quantiles are nanoseconds; a lost event took forever, which is [Never].
 type Quantiles struct {
 	N     int64 `json:"n"` // events, lost ones included
 	P50   int64 `json:"p50"`

@@ -55,8 +55,8 @@ func say(a *verdict.Answer) said {
 		s.Use = "it depends: " + strings.Join(parts, ", ")
 	default:
 		s.Use = names[0]
-		if setup := a.Setup(); setup != "" && a.Transport() != "" && names[0] == transportName(a.Transport()) {
-			if _, policy, ok := strings.Cut(setup, "/"); ok {
+		if config := a.Configuration(); config != "" && a.Transport() != "" && names[0] == transportName(a.Transport()) {
+			if _, policy, ok := strings.Cut(config, "/"); ok {
 				s.Use += ", " + policy
 			}
 		}
@@ -70,7 +70,7 @@ func say(a *verdict.Answer) said {
 	}
 	s.Reasons = append(s.Reasons, against(won)...)
 	if len(names) == 1 && len(won) > 1 && len(s.Open) == 0 {
-		s.Reasons = append(s.Reasons, fmt.Sprintf("none of the %d set-ups turns that round", len(a.Cases)))
+		s.Reasons = append(s.Reasons, fmt.Sprintf("none of the %d configurations turns that round", len(a.Cases)))
 	}
 	s.Reasons = append(s.Reasons, choiceOfPolicy(won)...)
 	s.Reasons = append(s.Reasons, delivery(a)...)

@@ -84,7 +84,7 @@ func benchResult(t *record.Trial) *benchfmt.Result {
 	return r
 }
 
-// benchName has what tells set-ups apart, and the transport last, which
+// benchName has what tells configurations apart, and the transport last, which
 // benchstat makes columns of.
 func benchName(t *record.Trial) benchfmt.Name {
 	name := "Execve"
@@ -95,8 +95,8 @@ func benchName(t *record.Trial) benchfmt.Name {
 	if t.Trial.Scenario != "" {
 		name += "/scenario=" + t.Trial.Scenario
 	}
-	if t.Trial.Setup > 0 {
-		name += fmt.Sprintf("/setup=%d", t.Trial.Setup)
+	if t.Trial.Configuration > 0 {
+		name += fmt.Sprintf("/setup=%d", t.Trial.Configuration)
 	}
 	if t.Trial.Step > 0 {
 		name += fmt.Sprintf("/step=%d", t.Trial.Step)

@@ -13,10 +13,10 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/harness/verdict"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-var shots = flag.String("shots", "", "folder for screenshots of the page, to look at")
+var shots = flag.String("shots", "", "directory for screenshots of the page, to look at")
 
 // browserName is the first that is installed.
 func browserName(t *testing.T) string {
@@ -26,7 +26,7 @@ func browserName(t *testing.T) string {
 			return name
 		}
 	}
-	need.Program(t, "chromium")
+	testutils.Program(t, "chromium")
 	return ""
 }
 
@@ -70,7 +70,7 @@ func console(stderr string) []string {
 // TestBrowser: the page loads without network and without scripts, has nothing to
 // complain about, and is light, dark and narrow as its reader wants it.
 func TestBrowser(t *testing.T) {
-	need.Root(t) // to be without a network
+	testutils.Root(t) // to be without a network
 	browserName(t)
 	dir := t.TempDir()
 	write := func(name, text string) string {

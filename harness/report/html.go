@@ -23,23 +23,23 @@ var pageTemplate = template.Must(template.New("report").Parse(pageText))
 
 // page is what the template shows.
 type page struct {
-	Style     template.CSS
-	Measured  string
-	Complete  bool
-	Answers   []answerText
-	Matrix    matrixText
-	Open      []string // what is not decided, and what it would take
-	Map       heatMap
-	Sweeps    []drawn
-	Policies  []drawn
-	Trends    []drawn
-	Latencies []drawn
-	Undrawn   int // set-ups whose latencies are not drawn
-	Problems  []problem
-	Setups    []details
-	Machines  []string
-	Emulated  bool
-	Virtual   bool
+	Style          template.CSS
+	Measured       string
+	Complete       bool
+	Answers        []answerText
+	Matrix         matrixText
+	Open           []string // what is not decided, and what it would take
+	Map            heatMap
+	Sweeps         []drawn
+	Policies       []drawn
+	Trends         []drawn
+	Latencies      []drawn
+	Undrawn        int // configurations whose latencies are not drawn
+	Problems       []problem
+	Configurations []details
+	Machines       []string
+	Emulated       bool
+	Virtual        bool
 }
 
 // answerText is the answer for a kernel.
@@ -63,13 +63,13 @@ type matrixRow struct {
 	Cells       []matrixCell
 }
 
-// heatMap is the ratios of all set-ups: kernels by metrics.
+// heatMap is the ratios of all configurations: kernels by metrics.
 type heatMap struct {
 	Head   []string
 	Groups []heatGroup
 }
 
-// heatGroup is one set-up.
+// heatGroup is one configuration.
 type heatGroup struct {
 	Title string
 	Rows  []heatRow
@@ -88,7 +88,7 @@ type problem struct {
 	Where, Status, Count, Text, Trials string
 }
 
-// details are all there is of a set-up.
+// details are all there is of a configuration.
 type details struct {
 	Title, Kernel string
 	Lines         []string
@@ -126,7 +126,7 @@ func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 		}
 		p.Problems = append(p.Problems, problems(c)...)
 		if len(c.Rows) > 0 {
-			p.Setups = append(p.Setups, detailsOf(c))
+			p.Configurations = append(p.Configurations, detailsOf(c))
 			p.Emulated = p.Emulated || emulatedTimes(c)
 			p.Virtual = p.Virtual || c.Machine.Clock == record.Virtual
 		}
@@ -156,7 +156,7 @@ func matrixTextOf(answers []verdict.Answer) matrixText {
 	return text
 }
 
-// heatMapOf has a group a set-up, in the order of the comparisons.
+// heatMapOf has a group a configuration, in the order of the comparisons.
 func heatMapOf(comparisons []verdict.Comparison) heatMap {
 	var h heatMap
 	metrics := shown(comparisons)
@@ -169,7 +169,7 @@ func heatMapOf(comparisons []verdict.Comparison) heatMap {
 		if len(c.Rows) == 0 {
 			continue
 		}
-		title := fmt.Sprintf("%s, %d bytes: B is %s, A is %s", planName(c), c.A.Cell.PayloadBytes, c.B.Setup(), c.A.Setup())
+		title := fmt.Sprintf("%s, %d bytes: B is %s, A is %s", planName(c), c.A.Cell.PayloadBytes, c.B.Configuration(), c.A.Configuration())
 		at, ok := index[title]
 		if !ok {
 			at = len(h.Groups)
@@ -241,7 +241,7 @@ func clean(text string) string { return strings.Map(harmless, text) }
 
 func detailsOf(c *verdict.Comparison) details {
 	return details{
-		Title: title(c), Kernel: kernelLine(c), Lines: setupLines(c), A: head(&c.A), B: head(&c.B), Over: over(c), Rows: lines(c),
+		Title: title(c), Kernel: kernelLine(c), Lines: configLines(c), A: head(&c.A), B: head(&c.B), Over: over(c), Rows: lines(c),
 		Notes: append(notes(c), statusLine(c)), Command: repeat(c),
 	}
 }

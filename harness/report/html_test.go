@@ -12,9 +12,9 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// many makes the trials of set-ups on two kernels, and of a sweep and several
+// many makes the trials of configurations on two kernels, and of a sweep and several
 // policies. Blocks of two trials, so a comparison has two cells.
-func many(tb testing.TB, setups, blocks int) []record.Trial {
+func many(tb testing.TB, configs, blocks int) []record.Trial {
 	tb.Helper()
 	h := hdrhistogram.New(1, 1e12, 3)
 	for i := range int64(2000) {
@@ -28,16 +28,16 @@ func many(tb testing.TB, setups, blocks int) []record.Trial {
 	}
 	policies := [][2]string{{"every", "adaptive"}, {"watermark=2048", "batch=28"}, {"timer", "timer"}}
 	var all []record.Trial
-	for setup := range setups {
+	for config := range configs {
 		for block := range blocks {
 			for side, transport := range []string{"perf", "ringbuf"} {
-				ns := int64(40_000*(setup%7+1) + 1000*block - 9000*side)
+				ns := int64(40_000*(config%7+1) + 1000*block - 9000*side)
 				t := record.Trial{
-					ID: fmt.Sprint(setup, block, side), Status: record.OK,
-					Kernel:   record.Kernel{Want: []string{"6.1", "6.12"}[setup%2], Release: []string{"6.1.0-56-amd64", "6.12.3-amd64"}[setup%2], Source: "apt"},
+					ID: fmt.Sprint(config, block, side), Status: record.OK,
+					Kernel:   record.Kernel{Want: []string{"6.1", "6.12"}[config%2], Release: []string{"6.1.0-56-amd64", "6.12.3-amd64"}[config%2], Source: "apt"},
 					Machine:  record.Machine{Backend: "qemu", Version: "7.2", Accel: "kvm", Clock: record.Wall, CPUs: 2, MemoryBytes: 512 << 20},
-					Cell:     record.Cell{Transport: transport, Policy: policies[setup/2%3][side], Workload: "storm", Attach: "tracepoint", Events: 2000, Batch: 1, PayloadBytes: 64 + setup/6, RingBytes: 4096, RingBytesTotal: 8192, Producers: 1, Placement: "apart"},
-					Trial:    record.Place{Run: "r", Plan: "full", Setup: setup / 2, Side: []string{"A", "B"}[side], Block: block, Order: "AB", Started: "2026-11-22T17:15:58Z"},
+					Cell:     record.Cell{Transport: transport, Policy: policies[config/2%3][side], Workload: "storm", Attach: "tracepoint", Events: 2000, Batch: 1, PayloadBytes: 64 + config/6, RingBytes: 4096, RingBytesTotal: 8192, Producers: 1, Placement: "apart"},
+					Trial:    record.Place{Run: "r", Plan: "full", Configuration: config / 2, Side: []string{"A", "B"}[side], Block: block, Order: "AB", Started: "2026-11-22T17:15:58Z"},
 					Counts:   &record.Counts{Started: 2000, Attempts: 2000, Delivered: 2000},
 					Latency:  &record.Latency{N: 2000, P50: ns, P99: 3 * ns, Max: 4 * ns, HDR: string(hdr)},
 					Intended: &record.Latency{N: 2000, P50: 2 * ns, P99: 4 * ns, Max: 5 * ns},
@@ -134,11 +134,11 @@ func TestSizes(t *testing.T) {
 		t.Fatalf("%d comparisons", len(comparisons))
 	}
 	html := render(t, func(w io.Writer) error { return HTML(w, comparisons) })
-	if len(html) > 5e6 || !strings.Contains(html, "more set-ups are not drawn") {
+	if len(html) > 5e6 || !strings.Contains(html, "more configurations are not drawn") {
 		t.Errorf("a page of %d bytes", len(html))
 	}
 	markdown := render(t, func(w io.Writer) error { return Markdown(w, comparisons) })
-	if len(markdown) > markdownBytes || !strings.Contains(markdown, "set-ups left out here") {
+	if len(markdown) > markdownBytes || !strings.Contains(markdown, "configurations left out here") {
 		t.Errorf("Markdown of %d bytes", len(markdown))
 	}
 	t.Logf("HTML %d bytes, Markdown %d", len(html), len(markdown))
@@ -159,16 +159,16 @@ func BenchmarkHTML(b *testing.B) {
 	}
 }
 
-// TestManySetups: with more set-ups than a row has room for a kernel has a column, and
+// TestManySetups: with more configurations than a row has room for a kernel has a column, and
 // what is the same in all of them is said once.
-func TestManySetups(t *testing.T) {
+func TestManyConfigurations(t *testing.T) {
 	all := many(t, 12, 10)
 	for i := range all {
 		all[i].Kernel.Want, all[i].Kernel.Release = "6.1", "6.1.0-56-amd64"
-		all[i].Trial.Setup, all[i].Trial.Scenario = i/20, "size"
+		all[i].Trial.Configuration, all[i].Trial.Scenario = i/20, "size"
 	}
 	m := matrixOf(verdict.Answers(verdict.Compare(all)))
-	if len(m.Columns) <= mostColumns || !m.turned() || !strings.Contains(strings.Join(m.Left, "; "), "lost (in all 6 set-ups)") {
+	if len(m.Columns) <= mostColumns || !m.turned() || !strings.Contains(strings.Join(m.Left, "; "), "lost (in all 6 configurations)") {
 		t.Fatalf("%d columns, turned %t, left out: %s", len(m.Columns), m.turned(), m.Left)
 	}
 	if g := m.table(); len(g.Rows) != len(m.Columns)+1 || g.Head[2] != "6.1" {

@@ -11,7 +11,7 @@ import (
 // markdownBytes bounds a report: a step summary takes 1 MiB, and a job has others.
 const markdownBytes = 512 << 10
 
-// Markdown writes what is recommended, an overview of all set-ups and a section for
+// Markdown writes what is recommended, an overview of all configurations and a section for
 // each. What would make it longer than a step summary should be is left out, and
 // that is said: the HTML report has it.
 func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
@@ -40,7 +40,7 @@ func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 		section(&one, &comparisons[i])
 		sections.add(one.String())
 	}
-	sections.end("set-up")
+	sections.end("configuration")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -77,7 +77,7 @@ func (l *limited) end(what string) {
 	}
 }
 
-// overview has a line a set-up on a kernel, and the ratios as columns.
+// overview has a line a configuration on a kernel, and the ratios as columns.
 func overview(b *strings.Builder, comparisons []verdict.Comparison) {
 	metrics := shown(comparisons)
 	b.WriteString("Ratios are B to A: below 1, B takes less.\n\n| kernel | plan | machine | trials | A | B | A delivered | B delivered |")
@@ -90,7 +90,7 @@ func overview(b *strings.Builder, comparisons []verdict.Comparison) {
 		c := &comparisons[i]
 		var line strings.Builder
 		fmt.Fprintf(&line, "| %s | %s | %s | %s | %s | %s | %s | %s |", cell(kernelName(c)), cell(planName(c)), cell(c.Machine.Accel), cell(statusLine(c)),
-			cell(c.A.Setup()), cell(c.B.Setup()), delivered(c.A.Total), delivered(c.B.Total))
+			cell(c.A.Configuration()), cell(c.B.Configuration()), delivered(c.A.Total), delivered(c.B.Total))
 		for _, m := range metrics {
 			text := "-"
 			if row := c.Row(m.Slug); row != nil {
@@ -106,7 +106,7 @@ func overview(b *strings.Builder, comparisons []verdict.Comparison) {
 func section(b *strings.Builder, c *verdict.Comparison) {
 	fmt.Fprintf(b, "\n## %s\n\n%s.\n", cell(kernelLine(c)), cell(machineLine(c)))
 	if len(c.Rows) > 0 {
-		for _, line := range setupLines(c) {
+		for _, line := range configLines(c) {
 			fmt.Fprintf(b, "%s.\n", cell(line))
 		}
 		fmt.Fprintf(b, "\n| | %s | %s | %s | noise | verdict |\n| --- | --- | --- | --- | --- | --- |\n", cell(head(&c.A)), cell(head(&c.B)), cell(over(c)))

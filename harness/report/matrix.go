@@ -10,7 +10,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// matrix is what all kernels come to: for each the answer, and for each set-up and
+// matrix is what all kernels come to: for each the answer, and for each configuration and
 // metric that decides what one side is of the other.
 type matrix struct {
 	Over    string   // what the ratios are of
@@ -20,10 +20,10 @@ type matrix struct {
 	Left    []string // what is the same for all, and has no column
 }
 
-// column is one metric of one set-up.
+// column is one metric of one configuration.
 type column struct {
-	Setup, Metric string
-	Cells         []matrixCell // a kernel each
+	Configuration, Metric string
+	Cells                 []matrixCell // a kernel each
 }
 
 // matrixCell says which side is better, "a" or "b", or "=" for neither, "?" for
@@ -36,17 +36,17 @@ const mostColumns = 8
 // matrixOf is the matrix of all answers.
 func matrixOf(answers []verdict.Answer) matrix {
 	var m matrix
-	type place struct{ setup, metric string }
+	type place struct{ config, metric string }
 	var order []place
 	cells := map[place][]matrixCell{}
-	setups := map[string]bool{}
+	configs := map[string]bool{}
 	for i := range answers {
 		a := &answers[i]
 		s := say(a)
 		m.Kernels, m.Use = append(m.Kernels, a.Kernel.Want), append(m.Use, short(a, &s))
 		for n := range a.Cases {
 			c := &a.Cases[n]
-			setups[caseName(c)] = true
+			configs[caseName(c)] = true
 			if name := over(c.Comparison); m.Over == "" || m.Over == name {
 				m.Over = name
 			} else {
@@ -66,22 +66,22 @@ func matrixOf(answers []verdict.Answer) matrix {
 			}
 		}
 	}
-	left := map[string][]string{} // set-ups by metric
+	left := map[string][]string{} // configurations by metric
 	var same []string
 	for _, at := range order {
 		if !slices.ContainsFunc(cells[at], func(c matrixCell) bool { return c.Mark != "=" && c.Mark != "" }) {
 			if left[at.metric] == nil {
 				same = append(same, at.metric)
 			}
-			left[at.metric] = append(left[at.metric], at.setup)
+			left[at.metric] = append(left[at.metric], at.config)
 			continue
 		}
-		m.Columns = append(m.Columns, column{at.setup, at.metric, cells[at]})
+		m.Columns = append(m.Columns, column{at.config, at.metric, cells[at]})
 	}
 	for _, metric := range same {
 		where := strings.Join(left[metric], ", ")
 		if n := len(left[metric]); n > 1 && !slices.ContainsFunc(m.Columns, func(c column) bool { return c.Metric == metric }) {
-			where = fmt.Sprintf("in all %d set-ups", n)
+			where = fmt.Sprintf("in all %d configurations", n)
 		}
 		m.Left = append(m.Left, metric+" ("+where+")")
 	}
@@ -141,7 +141,7 @@ func (m *matrix) sides() (of, by string) {
 	return name(of), name(by)
 }
 
-// turned reports whether there are more set-ups than a row has room for, and fewer
+// turned reports whether there are more configurations than a row has room for, and fewer
 // kernels: then a kernel has a column.
 func (m *matrix) turned() bool {
 	return len(m.Columns) > max(mostColumns, len(m.Kernels))
@@ -155,7 +155,7 @@ func (m *matrix) table() grid {
 		g.Head = append(g.Head, m.Kernels...)
 		g.Rows = append(g.Rows, append([]string{"use", ""}, m.Use...))
 		for _, c := range m.Columns {
-			row := []string{c.Setup, c.Metric}
+			row := []string{c.Configuration, c.Metric}
 			for _, x := range c.Cells {
 				row = append(row, cell(x))
 			}
@@ -167,11 +167,11 @@ func (m *matrix) table() grid {
 	second := []string{"kernel", "use"}
 	last := ""
 	for _, c := range m.Columns {
-		name := c.Setup
+		name := c.Configuration
 		if name == last {
 			name = "" // once for all its metrics
 		}
-		last = c.Setup
+		last = c.Configuration
 		g.Head, second = append(g.Head, name), append(second, c.Metric)
 	}
 	g.Rows = append(g.Rows, second)

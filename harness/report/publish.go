@@ -43,12 +43,12 @@ const (
 )
 
 // Publish writes what an event costs the program over kernels: a page, its chart and
-// the figures. The comparisons are those of one set-up on two kernels or more, in
+// the figures. The comparisons are those of one configuration on two kernels or more, in
 // virtual time, all decided. Equal figures make equal bytes: there is no date in them.
 func Publish(comparisons []verdict.Comparison, write func(name string, text []byte) error) error {
 	trends := verdict.Trends(comparisons)
 	if len(trends) != 1 {
-		return fmt.Errorf("publish: %s that two kernels have figures of, want one", plural(len(trends), "set-up"))
+		return fmt.Errorf("publish: %s that two kernels have figures of, want one", plural(len(trends), "configuration"))
 	}
 	all := trends[0].Comparisons
 	m, _ := verdict.MetricNamed(publishedMetric)

@@ -108,14 +108,14 @@ func lost(t verdict.Total) string {
 // noise is how far a side is from itself.
 func noise(row *verdict.Row) string {
 	switch {
-	case math.IsNaN(row.Floor):
+	case math.IsNaN(row.Noise):
 		return "-"
 	case row.Metric.Absolute:
-		return "±" + value(row.Metric.Unit, row.Floor)
-	case row.Floor >= 1:
-		return fmt.Sprintf("up to %.0f times", math.Ceil(1+row.Floor))
+		return "±" + value(row.Metric.Unit, row.Noise)
+	case row.Noise >= 1:
+		return fmt.Sprintf("up to %.0f times", math.Ceil(1+row.Noise))
 	}
-	return fmt.Sprintf("±%.0f %%", math.Ceil(row.Floor*100))
+	return fmt.Sprintf("±%.0f %%", math.Ceil(row.Noise*100))
 }
 
 // answer is the verdict, and what would decide it, or why there is none.
@@ -171,8 +171,8 @@ func machineLine(c *verdict.Comparison) string {
 	return strings.Join(append(parts, plural(m.CPUs, "CPU"), fmt.Sprintf("%d MiB", m.MemoryBytes>>20)), ", ")
 }
 
-// setupLines say what was run, and with what.
-func setupLines(c *verdict.Comparison) []string {
+// configLines say what was run, and with what.
+func configLines(c *verdict.Comparison) []string {
 	a, b := &c.A.Cell, &c.B.Cell
 	title := "plan " + c.Plan
 	if c.Scenario != "" {
@@ -310,15 +310,15 @@ func kernelName(c *verdict.Comparison) string {
 	return c.Kernel.Want
 }
 
-// planName is the plan with the scenario, and the number of the set-up where one
+// planName is the plan with the scenario, and the number of the configuration where one
 // of either has several.
 func planName(c *verdict.Comparison) string {
 	name := c.Plan
 	if c.Scenario != "" {
 		name += " " + c.Scenario
 	}
-	if c.Setup > 0 {
-		name += fmt.Sprintf(" #%d", c.Setup)
+	if c.Configuration > 0 {
+		name += fmt.Sprintf(" #%d", c.Configuration)
 	}
 	return name
 }

@@ -106,7 +106,7 @@ func terminalReasons(b *strings.Builder, reasons []verdict.Reason) {
 func terminalSection(b *strings.Builder, c *verdict.Comparison) {
 	fmt.Fprintf(b, "\n%s\n  %s\n", kernelLine(c), machineLine(c))
 	if len(c.Rows) > 0 {
-		fmt.Fprintf(b, "  %s\n\n", strings.Join(setupLines(c), "\n  "))
+		fmt.Fprintf(b, "  %s\n\n", strings.Join(configLines(c), "\n  "))
 		terminalTable(b, c)
 		b.WriteString("\n")
 	}

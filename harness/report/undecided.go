@@ -9,10 +9,10 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// mostOpen is how many undecided set-ups get a sentence of their own.
+// mostOpen is how many undecided configurations get a sentence of their own.
 const mostOpen = 3
 
-// open says of which set-ups something is not decided.
+// open says of which configurations something is not decided.
 func open(a *verdict.Answer) []string {
 	var all, names []string
 	var took time.Duration
@@ -33,7 +33,7 @@ func open(a *verdict.Answer) []string {
 	if len(all) <= mostOpen {
 		return all
 	}
-	text := fmt.Sprintf("something is undecided in %d of %d set-ups (%s)", len(names), len(a.Cases), strings.Join(names, "; "))
+	text := fmt.Sprintf("something is undecided in %d of %d configurations (%s)", len(names), len(a.Cases), strings.Join(names, "; "))
 	if took > 0 {
 		text += fmt.Sprintf(", about %s more may decide", about(took))
 	}
@@ -56,8 +56,8 @@ func undecided(rows []*verdict.Row) string {
 		text += fmt.Sprintf(" (%s so far)", plural(last.Blocks, "block"))
 	case last.Metric.Absolute:
 		text += fmt.Sprintf(" (%s between them, known to %s)", value(last.Metric.Unit, last.Ratio), value(last.Metric.Unit, max(last.High-last.Ratio, last.Ratio-last.Low)))
-	case !math.IsNaN(last.Floor):
-		text += fmt.Sprintf(" (they differ by %s, a side from itself by up to %s)", percent(last.Ratio-1), percent(last.Floor))
+	case !math.IsNaN(last.Noise):
+		text += fmt.Sprintf(" (they differ by %s, a side from itself by up to %s)", percent(last.Ratio-1), percent(last.Noise))
 	}
 	if more := last.More - last.Blocks; more > 0 {
 		text += fmt.Sprintf(", %s may decide", plural(more, "more block"))

@@ -52,7 +52,7 @@ func (a *artist) draw(d *drawn, f *figure) {
 }
 
 func title(c *verdict.Comparison) string {
-	return fmt.Sprintf("%s, %s: %s and %s", kernelName(c), planName(c), c.A.Setup(), c.B.Setup())
+	return fmt.Sprintf("%s, %s: %s and %s", kernelName(c), planName(c), c.A.Configuration(), c.B.Configuration())
 }
 
 // sweeps are the rate sweeps with their knees.
@@ -155,14 +155,14 @@ func (a *artist) policies(comparisons []verdict.Comparison) []drawn {
 	for _, p := range verdict.PoliciesOf(comparisons) {
 		d := drawn{
 			Title: fmt.Sprintf("%s, plan %s: %s", p.Kernel.Release, p.Plan, loadText(&p.Cell, false)),
-			Table: grid{Head: []string{"", "set-up", "latency p50", p.Cost.Name, "consumer", "wake-ups, per event", "loss"}},
+			Table: grid{Head: []string{"", "configuration", "latency p50", p.Cost.Name, "consumer", "wake-ups, per event", "loss"}},
 		}
 		f := &figure{x: "latency p50", y: p.Cost.Name}
 		low, high, least, most := math.Inf(1), 0.0, math.Inf(1), 0.0
 		for i, point := range p.Points {
 			name := fmt.Sprint(i + 1)
 			d.Table.Rows = append(d.Table.Rows, []string{
-				name, point.Setup, value("ns", point.LatencyNS), value(p.Cost.Unit, point.Cost), value(p.Cost.Unit, point.Consumer),
+				name, point.Configuration, value("ns", point.LatencyNS), value(p.Cost.Unit, point.Cost), value(p.Cost.Unit, point.Consumer),
 				value("1", point.WakeupsPerEvent), value("share", point.Loss),
 			})
 			if !(point.LatencyNS > 0 && point.Cost > 0) {
@@ -170,7 +170,7 @@ func (a *artist) policies(comparisons []verdict.Comparison) []drawn {
 			}
 			low, high, least, most = min(low, point.LatencyNS), max(high, point.LatencyNS), min(least, point.Cost), max(most, point.Cost)
 			f.series = append(f.series, series{
-				name: name + " " + point.Setup, mark: name, number: transportInk(point.Transport), alone: true,
+				name: name + " " + point.Configuration, mark: name, number: transportInk(point.Transport), alone: true,
 				x: []float64{math.Log10(point.LatencyNS)}, y: []float64{math.Log10(point.Cost)},
 			})
 		}
@@ -264,7 +264,7 @@ func step(before, here float64) string {
 	return ""
 }
 
-// repeat is the command that measures a set-up again; of a sweep, whose rates are
+// repeat is the command that measures a configuration again; of a sweep, whose rates are
 // in no cell, the whole plan.
 func repeat(c *verdict.Comparison) string {
 	m := &c.Machine

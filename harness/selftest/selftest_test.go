@@ -8,14 +8,14 @@ import (
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestWhatIsNotInjectedIsNotFound: a measurer that sees no fault is told from one that
 // does, on any host. That every fault is found when it is injected, the command shows:
 // cmd/ringtwin/testdata/script/selftest.txtar.
 func TestWhatIsNotInjectedIsNotFound(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
 	if err != nil {
 		t.Fatal(err)

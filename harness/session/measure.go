@@ -36,10 +36,10 @@ func warmUps(trials []record.Trial) []record.Trial {
 // measure asks for trials of a block in one request, after those that only warm up: the
 // first of a machine pays for what the kernel and the harness do only once. It returns
 // how many of the trials were recorded.
-func (r *running) measure(ctx context.Context, conn Conn, warm, trials []record.Trial) (done int, err error) {
+func (r *running) measure(ctx context.Context, conn Conn, snapshot, trials []record.Trial) (done int, err error) {
 	var request Request
 	timeout := r.Timeout
-	for _, t := range warm {
+	for _, t := range snapshot {
 		request.Trials = append(request.Trials, Timed{Cell: t.Cell})
 		timeout += runTime(&t.Cell)
 	}
@@ -61,15 +61,15 @@ func (r *running) measure(ctx context.Context, conn Conn, warm, trials []record.
 			r.phase(r.progress(t))
 		}
 	}
-	warmed := 0
-	if len(warm) > 0 {
+	restored := 0
+	if len(snapshot) > 0 {
 		r.phase("warm-up")
 	} else {
 		begin()
 	}
 	err = conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
-		if warmed < len(warm) {
-			if warmed++; warmed == len(warm) {
+		if restored < len(snapshot) {
+			if restored++; restored == len(snapshot) {
 				begin()
 			}
 			return nil
@@ -89,7 +89,7 @@ func (r *running) measure(ctx context.Context, conn Conn, warm, trials []record.
 		return nil
 	})
 	if err == nil && done < len(trials) {
-		err = fmt.Errorf("%d answers, want %d", warmed+done, len(request.Trials))
+		err = fmt.Errorf("%d answers, want %d", restored+done, len(request.Trials))
 	}
 	if err != nil && done < len(trials) {
 		err = fmt.Errorf("trial %s: %w", trials[done].ID, err)

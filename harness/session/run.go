@@ -31,15 +31,15 @@ type Run struct {
 	Machine record.Machine
 	// Fresh starts the kernel anew: each block is measured in a boot of its
 	// own, so that blocks are independent, and a crash costs one block. Where only
-	// counts are kept, the set-ups of a round share one.
+	// counts are kept, the configurations of a round share one.
 	Fresh func(context.Context) (Conn, error)
-	// SameBoot says that Fresh starts nothing: set-ups warm up in the first block
+	// SameBoot says that Fresh starts nothing: configurations warm up in the first block
 	// alone.
 	SameBoot bool
 	// Timeout of one request, beyond the time that the plan itself asks for.
 	Timeout time.Duration
-	// Wants tells which set-ups are measured; nil: all.
-	Wants func(*plan.Setup) bool
+	// Wants tells which configurations are measured; nil: all.
+	Wants func(*plan.Configuration) bool
 	// CountsOnly leaves out what these machines' clock says.
 	CountsOnly bool
 	// Seeds is how many seeds share the plan's blocks, if more than one: each has
@@ -61,9 +61,9 @@ type Run struct {
 // measured after that.
 var ErrStore = errors.New("a trial was measured and could not be stored")
 
-// job is one set-up.
+// job is one configuration.
 type job struct {
-	plan.Setup
+	plan.Configuration
 	blocks int            // that were begun
 	trials []record.Trial // of them
 	failed bool           // a trial of the last block was not measured
@@ -79,7 +79,7 @@ type running struct {
 	ended   bool // nothing can be stored any more
 }
 
-// Do runs the plan: probe and comparison, then the blocks. Every trial that was
+// Do runs the plan: probe and check of the twins, then the blocks. Every trial that was
 // planned is recorded, whatever happens, unless recording fails. The error is
 // [ErrDiffer], or that of a connection, or both.
 func (r *Run) Do(ctx context.Context) (err error) {
@@ -100,17 +100,17 @@ func (r *Run) Do(ctx context.Context) (err error) {
 	return errors.Join(err, run.rounds(ctx, jobs))
 }
 
-// jobs are the set-ups that are measured.
+// jobs are the configurations that are measured.
 func (r *running) jobs() ([]*job, error) {
-	setups, err := r.Plan.Setups(r.Machine.CPUs)
+	configs, err := r.Plan.Configurations(r.Machine.CPUs)
 	if err != nil {
 		return nil, err
 	}
 	var jobs []*job
-	for _, setup := range setups {
-		if r.Wants == nil || r.Wants(&setup) {
-			jobs = append(jobs, &job{Setup: setup})
-			r.planned += max(r.Plan.Blocks, 1) * len(r.Plan.Block(r.Kernel.Want, &setup, 0))
+	for _, config := range configs {
+		if r.Wants == nil || r.Wants(&config) {
+			jobs = append(jobs, &job{Configuration: config})
+			r.planned += max(r.Plan.Blocks, 1) * len(r.Plan.Block(r.Kernel.Want, &config, 0))
 		}
 	}
 	return jobs, nil
@@ -159,7 +159,7 @@ const mostVirtual = 8
 
 // plan are the trials of the job's next block.
 func (r *running) plan(j *job) []record.Trial {
-	trials := r.Plan.Block(r.Kernel.Want, &j.Setup, j.blocks)
+	trials := r.Plan.Block(r.Kernel.Want, &j.Configuration, j.blocks)
 	if j.blocks >= max(r.Plan.Blocks, 1) {
 		r.planned += len(trials)
 	}
@@ -189,9 +189,9 @@ func (r *running) look(ctx context.Context, first *job) (err error) {
 	}
 	r.phase("probe")
 	attach, cell := bpf.Attach(r.Plan.Attach), compared(first.Cells[0])
-	var got *trial.Comparison
+	var got *trial.TwinCheck
 	answers := 0
-	err = r.conn.Do(ctx, Request{Probe: &attach, Compare: &cell}, 2*r.Timeout, func(body json.RawMessage) error {
+	err = r.conn.Do(ctx, Request{Probe: &attach, CheckTwins: &cell}, 2*r.Timeout, func(body json.RawMessage) error {
 		switch answers++; answers {
 		case 1:
 			r.phase("same programs under both twins")
@@ -208,7 +208,7 @@ func (r *running) look(ctx context.Context, first *job) (err error) {
 		return fmt.Errorf("probe, and compare twins: %d answers, want 2", answers)
 	}
 	if got != nil {
-		r.same, err = compare(*got)
+		r.same, err = checkTwins(*got)
 	}
 	return err
 }
@@ -250,21 +250,21 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 		}
 	}
 	defer func() {
-		if err == nil && r.CountsOnly && !failed(trials) { // the next set-up's counts do not depend on these
+		if err == nil && r.CountsOnly && !failed(trials) { // the next configuration's counts do not depend on these
 			r.conn = conn
 			return
 		}
 		err = errors.Join(err, conn.Close())
 	}()
-	var warm []record.Trial
+	var snapshot []record.Trial
 	// What is done once and not again takes time, and changes no count.
 	if !r.CountsOnly && (!r.SameBoot || trials[0].Trial.Block == 0) {
-		warm = warmUps(trials)
+		snapshot = warmUps(trials)
 	}
 	// A machine that crashes must not take with it what was measured before, nor be
 	// charged to it: it is asked for one trial at a time.
 	if j.Sweep == nil && (r.virtual() || r.SameBoot) {
-		return r.measure(ctx, conn, warm, trials)
+		return r.measure(ctx, conn, snapshot, trials)
 	}
 	sides := map[string]*plan.Bisection{}
 	for i := range trials {
@@ -275,13 +275,13 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 			}
 			t.Cell.RateHz = sides[t.Trial.Side].Next()
 			if r.virtual() { // each request is served by a machine of its own
-				warm = []record.Trial{*t}
+				snapshot = []record.Trial{*t}
 			}
 		}
-		if n, err := r.measure(ctx, conn, warm, trials[i:i+1]); err != nil {
+		if n, err := r.measure(ctx, conn, snapshot, trials[i:i+1]); err != nil {
 			return i + n, err
 		}
-		warm = nil
+		snapshot = nil
 		if j.Sweep != nil && t.Counts != nil {
 			sides[t.Trial.Side].Saw(t.Cell.RateHz, t.Counts.FailedTotal() > 0)
 		}

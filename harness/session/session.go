@@ -21,16 +21,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Request is one thing to do; exactly one field is set, but for Probe and Compare,
+// Request is one thing to do; exactly one field is set, but for Probe and CheckTwins,
 // which may be asked together.
 type Request struct {
 	// Probe asks what this kernel can do with this attach point.
 	Probe *bpf.Attach `json:"probe,omitempty"`
 	// Decide asks for experiments.
 	Decide *Decide `json:"decide,omitempty"`
-	// Compare attaches both twins at once to the same programs. After a probe it is
+	// CheckTwins attaches both twins at once to the same programs. After a probe it is
 	// answered if that says ok, and attaches as that says.
-	Compare *record.Cell `json:"compare,omitempty"`
+	CheckTwins *record.Cell `json:"check_twins,omitempty"`
 	// Trials measures these, one after the other. Each is answered as soon as it was.
 	Trials []Timed `json:"trials,omitempty"`
 }
@@ -76,10 +76,10 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 	}
 	if r.Probe != nil {
 		facts := probe(*r.Probe)
-		if err := send(facts); err != nil || r.Compare == nil || facts.Status != record.OK {
+		if err := send(facts); err != nil || r.CheckTwins == nil || facts.Status != record.OK {
 			return err
 		}
-		r.Compare.Attach = string(facts.Attach)
+		r.CheckTwins.Attach = string(facts.Attach)
 	}
 	if r.Decide != nil {
 		return facts.Run(ctx, r.Decide.IDs, r.Decide.Boot, func(result facts.Result) error { return send(result) })
@@ -90,8 +90,8 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 	}
 	defer runner.Close()
 	switch {
-	case r.Compare != nil:
-		comparison, err := runner.Compare(ctx, *r.Compare)
+	case r.CheckTwins != nil:
+		comparison, err := runner.CheckTwins(ctx, *r.CheckTwins)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/verdict"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // native answers requests on the kernel that the test runs on. With change, an
@@ -43,7 +43,7 @@ func (n native) Do(ctx context.Context, request any, _ time.Duration, take func(
 
 func (n native) Close() error { return nil }
 
-// small is the plan with one set-up, made short.
+// small is the plan with one configuration, made short.
 func small(t *testing.T) *plan.Plan {
 	t.Helper()
 	p, err := plan.Load(plan.Plain)
@@ -56,7 +56,7 @@ func small(t *testing.T) *plan.Plan {
 
 func run(t *testing.T, conn Conn, p *plan.Plan) ([]record.Trial, error) {
 	t.Helper()
-	need.Root(t)
+	testutils.Root(t)
 	var trials []record.Trial
 	cpus, err := trial.CPUs()
 	if err != nil {
@@ -110,10 +110,10 @@ func TestRunSeesWhatIsWrong(t *testing.T) {
 		}}
 	}
 	compared := native{func(request Request, body []byte) ([]byte, error) {
-		if request.Compare == nil || !bytes.Contains(body, []byte(`"truth"`)) { // the probe's answer comes first
+		if request.CheckTwins == nil || !bytes.Contains(body, []byte(`"truth"`)) { // the probe's answer comes first
 			return body, nil
 		}
-		var c trial.Comparison
+		var c trial.TwinCheck
 		if err := json.Unmarshal(body, &c); err != nil {
 			return nil, err
 		}
@@ -189,7 +189,7 @@ func (d *dying) Do(ctx context.Context, request any, timeout time.Duration, take
 // TestACrashCostsItsBlock: the rest of the block is recorded with the reason,
 // and the next block is measured on a fresh kernel.
 func TestACrashCostsItsBlock(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	p := small(t)
 	p.Blocks = 3
 	boots := 0
@@ -242,7 +242,7 @@ func TestNoBoot(t *testing.T) {
 }
 
 func TestHandleRefuses(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	none := func(any) error { return errors.New("answered") }
 	for _, request := range []string{"", "[]", "{}", `{"trials":3}`} {
 		if err := Handle(t.Context(), json.RawMessage(request), none); err == nil {
@@ -253,10 +253,10 @@ func TestHandleRefuses(t *testing.T) {
 
 func TestDiffer(t *testing.T) {
 	one := []trial.Normal{{Token: 1, Message: "Hey root!"}}
-	if err := Differ(trial.Comparison{Truth: one, Perf: one, Ringbuf: one}); err != nil {
+	if err := Differ(trial.TwinCheck{Truth: one, Perf: one, Ringbuf: one}); err != nil {
 		t.Error(err)
 	}
-	for name, c := range map[string]trial.Comparison{
+	for name, c := range map[string]trial.TwinCheck{
 		"nothing ran":   {},
 		"perf lost one": {Truth: one, Ringbuf: one},
 		"ring lost one": {Truth: one, Perf: one},
@@ -271,7 +271,7 @@ func TestDiffer(t *testing.T) {
 
 // TestWhatCannotBeStoredEndsTheRun: it is said, and nothing is measured in vain.
 func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	p := small(t)
 	p.Blocks = 3
 	errFull := errors.New("the disk is full")
@@ -300,9 +300,9 @@ func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
 }
 
 // TestGoesOnUntilDecided: a plan without a number of blocks ends when all that decides
-// is decided, or when its budget is spent, with one block of each set-up in any case.
+// is decided, or when its budget is spent, with one block of each configuration in any case.
 func TestGoesOnUntilDecided(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	answers := map[*Timed]int{}
 	halved := native{func(request Request, body []byte) ([]byte, error) {
 		if len(request.Trials) == 0 {
@@ -354,10 +354,10 @@ func TestGoesOnUntilDecided(t *testing.T) {
 	}
 }
 
-// TestParts: of a plan those set-ups are measured that are wanted, and where the clock
+// TestParts: of a plan those configurations are measured that are wanted, and where the clock
 // means nothing only counts are kept.
 func TestParts(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	p, err := plan.Parse([]byte("name: x\nworkload: storm\nevents: 20\nring_bytes_each: 65536\nblocks: 1\nscenarios: [{name: a, shows: delivery}, {name: b, shows: costs}]\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -367,7 +367,7 @@ func TestParts(t *testing.T) {
 		r := Run{
 			Plan: p, Fresh: func(context.Context) (Conn, error) { return native{}, nil }, Timeout: time.Minute,
 			Machine: record.Machine{Clock: clock, CPUs: 2}, CountsOnly: clock == record.Wall,
-			Wants: func(s *plan.Setup) bool { return s.Shows == shows },
+			Wants: func(s *plan.Configuration) bool { return s.Shows == shows },
 			Why:   func(err error) (record.Status, string) { return record.Lost, err.Error() },
 			Record: func(t *record.Trial) error {
 				seen[t.Machine.Clock+" "+t.Trial.Scenario]++

@@ -10,7 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/workload"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +36,7 @@ func (d *drained) rate() float64 { return float64(d.events) / d.took.Seconds() }
 // can do: events that it drains in a second, while a storm fills the ring, and of a
 // full ring that nobody fills any more.
 func BenchmarkConsumer(b *testing.B) {
-	need.Root(b)
+	testutils.Root(b)
 	for _, kind := range []bpf.Transport{bpf.Ringbuf, bpf.Perf} {
 		for _, full := range []bool{false, true} {
 			name := string(kind) + "/storm"

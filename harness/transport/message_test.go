@@ -7,13 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/workload"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestMessageChangesWhileRunning: the config map of a running program decides
 // what the next program start sends.
 func TestMessageChangesWhileRunning(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
 	if err != nil {
 		t.Fatal(err)

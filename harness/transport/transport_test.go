@@ -9,7 +9,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/workload"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 func TestFormulas(t *testing.T) {
@@ -58,7 +58,7 @@ func TestOpenRefuses(t *testing.T) {
 // TestCapacity fills the rings of this kernel without reading: exactly as many
 // events fit as the formula says, and the next is refused.
 func TestCapacity(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int
 
 // TestCloseEndsRead: a reader that waits is not left behind.
 func TestCloseEndsRead(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
 	if err != nil {
 		t.Fatal(err)

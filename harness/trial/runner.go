@@ -144,7 +144,7 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	}
 	defer func() { err = errors.Join(err, load.Close()) }()
 	out := &record.Trial{}
-	// Collect what set-up left behind, then not again before the trial is over.
+	// Collect what configuration left behind, then not again before the trial is over.
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	// With one processor alone, Go's scheduler takes it from a reader that waits in the

@@ -11,12 +11,12 @@ import (
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 func newRunner(t *testing.T) *Runner {
 	t.Helper()
-	need.Root(t)
+	testutils.Root(t)
 	r, err := NewRunner()
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestCompare(t *testing.T) {
 	r := newRunner(t)
 	c := cell(t, bpf.Perf)
 	c.Events = 30
-	got, err := r.Compare(t.Context(), c)
+	got, err := r.CheckTwins(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

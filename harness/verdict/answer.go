@@ -7,7 +7,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Answer is what all set-ups of a kernel come to.
+// Answer is what all configurations of a kernel come to.
 type Answer struct {
 	Kernel            record.Kernel
 	Measured, Planned int // trials
@@ -26,7 +26,7 @@ type Case struct {
 	Score         float64 // how much better, in weighed factors of two; infinite for a loss
 }
 
-// Open reports whether more blocks may decide what trials of one set-up, on machines
+// Open reports whether more blocks may decide what trials of one configuration, on machines
 // of one kind, have not.
 func Open(trials []record.Trial) bool {
 	for _, c := range Compare(trials) {
@@ -125,7 +125,7 @@ func (a *Answer) tellApart() {
 	}
 }
 
-// apart are the dimensions that tell set-ups apart, the plainest first.
+// apart are the dimensions that tell configurations apart, the plainest first.
 var apart = []string{"producers", "rate", "payload", "ring", "placement", "batch", "workload", "policy", "flush", "stall", "delay", "fault", "attach", "events"}
 
 func tellApart(cases []*Case) {
@@ -195,8 +195,8 @@ func (a *Answer) Transport() string {
 	return a.common(func(s *Side) string { return s.Cell.Transport })
 }
 
-// Setup is the transport with its policy that is better wherever one is, or empty.
-func (a *Answer) Setup() string { return a.common((*Side).Setup) }
+// Configuration is the transport with its policy that is better wherever one is, or empty.
+func (a *Answer) Configuration() string { return a.common((*Side).Configuration) }
 
 func (a *Answer) common(of func(*Side) string) string {
 	text := ""

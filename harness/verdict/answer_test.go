@@ -8,14 +8,14 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// pairOf are blocks of one set-up in which the latency of ringbuf is ratio times
+// pairOf are blocks of one configuration in which the latency of ringbuf is ratio times
 // that of perf, and perf loses so many of 400 events.
-func pairOf(kernel string, setup, blocks int, ratio float64, lost uint64) []record.Trial {
+func pairOf(kernel string, config, blocks int, ratio float64, lost uint64) []record.Trial {
 	var all []record.Trial
 	for block := range blocks {
 		a, b := trialOf("perf", block, int64(1000+block)), trialOf("ringbuf", block, int64(float64(1000+block)*ratio))
 		for _, t := range []*record.Trial{&a, &b} {
-			t.Kernel.Want, t.Kernel.Release, t.Trial.Setup, t.Trial.Side = kernel, kernel+".0", setup, "A"
+			t.Kernel.Want, t.Kernel.Release, t.Trial.Configuration, t.Trial.Side = kernel, kernel+".0", config, "A"
 			t.Counts.Failed, t.Counts.Misses = map[string]uint64{}, 0
 			t.Counts.Started = 400
 			t.Cost.ProducerNSPerEvent, t.Cost.ConsumerCPUNSPerEvent = 100, 100
@@ -27,13 +27,13 @@ func pairOf(kernel string, setup, blocks int, ratio float64, lost uint64) []reco
 	return all
 }
 
-// TestAnswers: what all set-ups of a kernel come to.
+// TestAnswers: what all configurations of a kernel come to.
 func TestAnswers(t *testing.T) {
 	const enough = 10
 	both := func(ratios ...float64) []record.Trial {
 		var all []record.Trial
-		for setup, ratio := range ratios {
-			all = append(all, pairOf("6.1", setup, enough, ratio, 0)...)
+		for config, ratio := range ratios {
+			all = append(all, pairOf("6.1", config, enough, ratio, 0)...)
 		}
 		return all
 	}
@@ -86,13 +86,13 @@ func TestWhatMattersIsWeighed(t *testing.T) {
 	}
 }
 
-// TestTellApart: set-ups of one scenario are called by what they differ in.
+// TestTellApart: configurations of one scenario are called by what they differ in.
 func TestTellApart(t *testing.T) {
 	var all []record.Trial
-	for setup, cell := range []record.Cell{{Producers: 1, Batch: 1, Events: 100}, {Producers: 2, Batch: 1, Events: 99}, {Producers: 2, Batch: 5, Events: 100}} {
+	for config, cell := range []record.Cell{{Producers: 1, Batch: 1, Events: 100}, {Producers: 2, Batch: 1, Events: 99}, {Producers: 2, Batch: 5, Events: 100}} {
 		for i, side := range []string{"perf", "ringbuf"} {
 			one := trialOf(side, 0, int64(100+i))
-			one.Trial.Setup, one.Trial.Scenario = setup, "contention"
+			one.Trial.Configuration, one.Trial.Scenario = config, "contention"
 			one.Cell.Producers, one.Cell.Batch, one.Cell.Events = cell.Producers, cell.Batch, cell.Events
 			all = append(all, one)
 		}

@@ -42,9 +42,9 @@ type Row struct {
 	// Holm for the metrics of its family; NaN where there is no interval. Interval
 	// and P hold whenever one stops measuring, and for whatever reason.
 	P float64
-	// Floor is how far from none the ratio of a side to itself is, or may be: its
+	// Noise is how far from none the ratio of a side to itself is, or may be: its
 	// first trials of a block against its last. NaN where it is not known.
-	Floor   float64
+	Noise   float64
 	Verdict Verdict
 	Winner  string // label of the side that is better
 	Why     string // there is no verdict
@@ -229,7 +229,7 @@ func pairsOf(m Metric, blocks []blockPair) []pair {
 // their trials that are independent.
 func compareValues(m Metric, blocks, independent []pair, virtual bool) Row {
 	row := Row{Metric: m}
-	row.Ratio, row.Low, row.High, row.P, row.Floor = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	row.Ratio, row.Low, row.High, row.P, row.Noise = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
 	aa := make([]pair, 0, 2*len(blocks))
 	as, bs := make([]float64, 0, 2*len(blocks)), make([]float64, 0, 2*len(blocks))
 	for _, block := range blocks {
@@ -263,9 +263,9 @@ func compareValues(m Metric, blocks, independent []pair, virtual bool) Row {
 	}
 	if effects := effectsOf(aa, m.effect()); len(effects) > 0 {
 		e := compareByChance(effects)
-		row.Floor = max(math.Abs(e.low), math.Abs(e.high))
+		row.Noise = max(math.Abs(e.low), math.Abs(e.high))
 		if !m.Absolute {
-			row.Floor = math.Expm1(row.Floor)
+			row.Noise = math.Expm1(row.Noise)
 		}
 	}
 	return row

@@ -57,10 +57,10 @@ func TestVerdictOfBlocks(t *testing.T) {
 	}
 	c := Compare(all)[0]
 	r := row(t, c, "latency p50")
-	if r.Verdict != BBetter || !r.Interval || r.P > 0.05 || r.Floor <= 0 || r.Floor > 0.02 || r.More != 0 || r.Answer() != "ringbuf better" {
+	if r.Verdict != BBetter || !r.Interval || r.P > 0.05 || r.Noise <= 0 || r.Noise > 0.02 || r.More != 0 || r.Answer() != "ringbuf better" {
 		t.Errorf("%+v", r)
 	}
-	if r := row(t, c, "memory of the rings"); r.Verdict != Equivalent || r.Floor != 0 {
+	if r := row(t, c, "memory of the rings"); r.Verdict != Equivalent || r.Noise != 0 {
 		t.Errorf("%+v", r)
 	}
 	few := Compare(all[:8])[0]

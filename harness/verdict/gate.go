@@ -153,7 +153,7 @@ func (r *GateResult) Where() string {
 	if c.Scenario != "" {
 		parts = append(parts, c.Scenario)
 	}
-	a, b := c.A.Setup(), c.B.Setup()
+	a, b := c.A.Configuration(), c.B.Configuration()
 	if a != b {
 		a += " against " + b
 	}

@@ -113,9 +113,9 @@ func TestGate(t *testing.T) {
 	}
 }
 
-func slice(t *testing.T, text string) Slice {
+func filter(t *testing.T, text string) Filter {
 	t.Helper()
-	s, err := ParseSlice(text)
+	s, err := ParseFilter(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,15 +123,15 @@ func slice(t *testing.T, text string) Slice {
 }
 
 func TestParseSlice(t *testing.T) {
-	if _, err := ParseSlice("transprot=perf"); err == nil || !strings.Contains(err.Error(), "nearest: transport") {
+	if _, err := ParseFilter("transprot=perf"); err == nil || !strings.Contains(err.Error(), "nearest: transport") {
 		t.Error(err)
 	}
-	if _, err := ParseSlice("transport"); err == nil {
+	if _, err := ParseFilter("transport"); err == nil {
 		t.Error("a key without a value")
 	}
 	in := Input{Trial: &record.Trial{Kernel: record.Kernel{Want: "stable", Release: "6.1.0-56"}, Cell: record.Cell{Policy: "batch=32"}}}
 	for text, want := range map[string]bool{"": true, "kernel=6.1": true, "kernel=stable": true, "kernel=6.12": false, "policy=batch=32,kernel=6.1": true, "policy=batch=3": false} {
-		if s := slice(t, text); s.has(in) != want {
+		if s := filter(t, text); s.has(in) != want {
 			t.Errorf("%q: %v", text, !want)
 		}
 	}
@@ -145,8 +145,8 @@ func inputs(file string, trials []record.Trial) []Input {
 	return all
 }
 
-// TestContrast: pairs on all that is equal but what the slices differ in.
-func TestContrast(t *testing.T) {
+// TestCompareSets: pairs on all that is equal but what the filters differ in.
+func TestCompareSets(t *testing.T) {
 	var all []record.Trial
 	for _, kernel := range []string{"6.1", "6.12"} {
 		for _, transport := range []string{"perf", "ringbuf"} {
@@ -158,14 +158,14 @@ func TestContrast(t *testing.T) {
 		}
 	}
 	in := inputs("f", all)
-	cut := func(text string) []Input { s := slice(t, text); return s.Of(in) }
+	cut := func(text string) []Input { s := filter(t, text); return s.Of(in) }
 	a, b := "kernel=6.1", "kernel=6.12"
-	c := Contrast(slice(t, a), slice(t, b), cut(a), cut(b))
+	c := CompareSets(filter(t, a), filter(t, b), cut(a), cut(b))
 	if len(c.Comparisons) != 4 || len(c.Refused)+len(c.Alone) != 0 || c.Comparisons[0].A.Label != "6.1" || len(c.Marked) != 1 {
 		t.Errorf("kernels: %d comparisons, %+v %+v %+v", len(c.Comparisons), c.Refused, c.Alone, c.Marked)
 	}
 	a, b = "transport=perf,kernel=6.1", "transport=ringbuf,kernel=6.1"
-	c = Contrast(slice(t, a), slice(t, b), cut(a), cut(b))
+	c = CompareSets(filter(t, a), filter(t, b), cut(a), cut(b))
 	if len(c.Comparisons) != 2 || c.Comparisons[0].B.Label != "ringbuf" || len(c.Marked) != 0 {
 		t.Errorf("transports: %+v", c)
 	}
@@ -173,18 +173,18 @@ func TestContrast(t *testing.T) {
 	kvm.Machine.Accel = "kvm"
 	tcg := kvm
 	tcg.Machine.Accel = "tcg"
-	c = Contrast(Slice{}, Slice{}, inputs("a", []record.Trial{kvm}), inputs("b", []record.Trial{tcg}))
+	c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{kvm}), inputs("b", []record.Trial{tcg}))
 	if len(c.Comparisons) != 0 || len(c.Refused) != 1 || !strings.Contains(c.Refused[0], "accel is kvm in A and tcg in B") {
 		t.Errorf("machines: %+v", c)
 	}
 	old, next := virtualTrial("perf", 0, 1), virtualTrial("perf", 0, 1)
 	next.Machine.Version = "8.0"
-	if c = Contrast(Slice{}, Slice{}, inputs("a", []record.Trial{old}), inputs("b", []record.Trial{next})); len(c.Comparisons) != 0 || len(c.Refused) != 1 {
+	if c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{old}), inputs("b", []record.Trial{next})); len(c.Comparisons) != 0 || len(c.Refused) != 1 {
 		t.Errorf("versions of the emulator: %+v", c)
 	}
 	bad := kvm
 	bad.Status = record.Panic
-	if c = Contrast(Slice{}, Slice{}, inputs("a", []record.Trial{kvm, bad}), inputs("b", []record.Trial{kvm})); len(c.Comparisons) != 1 || c.Unmeasured != [2]int{1, 0} {
+	if c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{kvm, bad}), inputs("b", []record.Trial{kvm})); len(c.Comparisons) != 1 || c.Unmeasured != [2]int{1, 0} {
 		t.Errorf("what was not measured: %+v", c)
 	}
 }

@@ -47,24 +47,24 @@ type Side struct {
 	trials []*record.Trial // that are ok
 }
 
-// Setup is the transport with its policy.
-func (s *Side) Setup() string { return setupLabel(&s.Cell) }
+// Configuration is the transport with its policy.
+func (s *Side) Configuration() string { return configLabel(&s.Cell) }
 
-func setupLabel(c *record.Cell) string {
+func configLabel(c *record.Cell) string {
 	if c.Policy == "" {
 		return c.Transport
 	}
 	return c.Transport + "/" + c.Policy
 }
 
-// Comparison is what is known of one set-up on one kernel.
+// Comparison is what is known of one configuration on one kernel.
 type Comparison struct {
-	Plan     string
-	Setup    int    // its number in the plan
-	Scenario string // the name that the plan gave it, or empty
-	Kernel   record.Kernel
-	Machine  record.Machine
-	A, B     Side
+	Plan          string
+	Configuration int    // its number in the plan
+	Scenario      string // the name that the plan gave it, or empty
+	Kernel        record.Kernel
+	Machine       record.Machine
+	A, B          Side
 
 	Planned  int // trials, those that left no record included
 	Statuses map[record.Status]int
@@ -104,15 +104,15 @@ type Reason struct {
 // Measured is the number of trials that are ok.
 func (c *Comparison) Measured() int { return c.Statuses[record.OK] }
 
-// half is what the sides of a set-up may differ in.
+// half is what the sides of a configuration may differ in.
 type half struct {
 	transport, policy        string
 	flushMS, ring, ringTotal int
 }
 
-// setup is what must be equal for trials to be compared: all but what belongs to
+// configuration is what must be equal for trials to be compared: all but what belongs to
 // a side, and which trial it is.
-type setup struct {
+type config struct {
 	want, sha256, plan, scenario string
 	backend, accel               string
 	clock, version               string
@@ -122,10 +122,10 @@ type setup struct {
 	a, b                         half
 }
 
-// setupOf leaves the halves empty.
-func setupOf(t *record.Trial) setup {
-	s := setup{
-		want: t.Kernel.Want, sha256: t.Kernel.SHA256, plan: t.Trial.Plan, scenario: t.Trial.Scenario, number: t.Trial.Setup,
+// configOf leaves the halves empty.
+func configOf(t *record.Trial) config {
+	s := config{
+		want: t.Kernel.Want, sha256: t.Kernel.SHA256, plan: t.Trial.Plan, scenario: t.Trial.Scenario, number: t.Trial.Configuration,
 		backend: t.Machine.Backend, accel: t.Machine.Accel, clock: t.Machine.Clock, version: t.Machine.Version,
 		cpus: t.Machine.CPUs, memoryBytes: t.Machine.MemoryBytes, cell: t.Cell,
 	}
@@ -148,34 +148,34 @@ func isB(t *record.Trial) bool {
 	return t.Trial.Side == "B"
 }
 
-// grouper finds the set-up that each trial belongs to.
+// grouper finds the configuration that each trial belongs to.
 type grouper struct {
-	attached map[setup]setup    // without the attach point, to with it
-	halves   map[runSetup]setup // with nothing but halves
-	whole    map[setup][]setup  // the halves of those of which both are known
+	attached map[config]config           // without the attach point, to with it
+	halves   map[runConfiguration]config // with nothing but halves
+	whole    map[config][]config         // the halves of those of which both are known
 }
 
-// runSetup is a set-up in one run: another run may have other sides by the same
+// runConfiguration is a configuration in one run: another run may have other sides by the same
 // number.
-type runSetup struct {
-	run   string
-	setup setup
+type runConfiguration struct {
+	run    string
+	config config
 }
 
-func bare(s setup) setup {
+func bare(s config) config {
 	s.cell.Attach = ""
 	return s
 }
 
 func newGrouper(trials []record.Trial) *grouper {
-	g := &grouper{attached: map[setup]setup{}, halves: map[runSetup]setup{}, whole: map[setup][]setup{}}
+	g := &grouper{attached: map[config]config{}, halves: map[runConfiguration]config{}, whole: map[config][]config{}}
 	for i := range trials {
 		t := &trials[i]
-		s := setupOf(t)
+		s := configOf(t)
 		if t.Status == record.OK {
 			g.attached[bare(s)] = s
 		}
-		at := runSetup{t.Trial.Run, bare(s)}
+		at := runConfiguration{t.Trial.Run, bare(s)}
 		h := g.halves[at]
 		c := half{t.Cell.Transport, t.Cell.Policy, t.Cell.FlushMS, t.Cell.RingBytes, t.Cell.RingBytesTotal}
 		if isB(t) {
@@ -187,15 +187,15 @@ func newGrouper(trials []record.Trial) *grouper {
 	}
 	for at, h := range g.halves {
 		if h.a != (half{}) && h.b != (half{}) {
-			g.whole[at.setup] = append(g.whole[at.setup], h)
+			g.whole[at.config] = append(g.whole[at.config], h)
 		}
 	}
 	return g
 }
 
-func (g *grouper) key(t *record.Trial) setup {
-	s := setupOf(t)
-	h := g.halves[runSetup{t.Trial.Run, bare(s)}]
+func (g *grouper) key(t *record.Trial) config {
+	s := configOf(t)
+	h := g.halves[runConfiguration{t.Trial.Run, bare(s)}]
 	for _, other := range g.whole[bare(s)] { // a run that has one side only
 		if h.a == (half{}) && h.b == other.b || h.b == (half{}) && h.a == other.a {
 			h = other
@@ -209,12 +209,12 @@ func (g *grouper) key(t *record.Trial) setup {
 	return s
 }
 
-// Compare groups trials by kernel, machine, plan and set-up, and compares side A of
+// Compare groups trials by kernel, machine, plan and configuration, and compares side A of
 // each with side B. Kernels and plans are in the order in which they come, and the
-// set-ups of either in that of the plan.
+// configurations of either in that of the plan.
 func Compare(trials []record.Trial) []Comparison {
-	var order []setup
-	groups := map[setup][]*record.Trial{}
+	var order []config
+	groups := map[config][]*record.Trial{}
 	grouper := newGrouper(trials)
 	for i := range trials {
 		key := grouper.key(&trials[i])
@@ -225,14 +225,14 @@ func Compare(trials []record.Trial) []Comparison {
 	}
 	inPlanOrder(order)
 	comparisons := make([]Comparison, len(order))
-	each(len(order), func(i int) { comparisons[i] = compareSetup(groups[order[i]]) })
+	each(len(order), func(i int) { comparisons[i] = compareConfiguration(groups[order[i]]) })
 	addMissing(comparisons, order, groups)
 	return comparisons
 }
 
-// inPlanOrder sorts the set-ups of each plan on each kernel: machines that run side by
+// inPlanOrder sorts the configurations of each plan on each kernel: machines that run side by
 // side measure them in turns.
-func inPlanOrder(order []setup) {
+func inPlanOrder(order []config) {
 	type job struct{ kernel, plan string }
 	first := map[job]int{}
 	for i, s := range order {
@@ -240,12 +240,12 @@ func inPlanOrder(order []setup) {
 			first[at] = i + 1
 		}
 	}
-	slices.SortStableFunc(order, func(a, b setup) int {
+	slices.SortStableFunc(order, func(a, b config) int {
 		return cmp.Or(cmp.Compare(first[job{a.want, a.plan}], first[job{b.want, b.plan}]), cmp.Compare(a.number, b.number))
 	})
 }
 
-func compareSetup(trials []*record.Trial) Comparison {
+func compareConfiguration(trials []*record.Trial) Comparison {
 	var a, b []*record.Trial
 	for _, t := range trials {
 		if isB(t) {
@@ -306,7 +306,7 @@ func (c *Comparison) compare(blocks []blockPair) {
 
 // add counts a trial.
 func (c *Comparison) add(t *record.Trial) {
-	c.Plan, c.Setup, c.Scenario, c.Machine = t.Trial.Plan, t.Trial.Setup, t.Trial.Scenario, t.Machine
+	c.Plan, c.Configuration, c.Scenario, c.Machine = t.Trial.Plan, t.Trial.Configuration, t.Trial.Scenario, t.Machine
 	if c.Kernel.Release == "" || t.Kernel.Release != "" {
 		c.Kernel = t.Kernel
 	}
@@ -326,19 +326,19 @@ func labels(a, b *record.Cell) (string, string) {
 	case a.Transport != b.Transport:
 		return a.Transport, b.Transport
 	case a.Policy != b.Policy:
-		return setupLabel(a), setupLabel(b)
+		return configLabel(a), configLabel(b)
 	case a.FlushMS != b.FlushMS:
-		return fmt.Sprintf("%s, flush %d ms", setupLabel(a), a.FlushMS), fmt.Sprintf("%s, flush %d ms", setupLabel(b), b.FlushMS)
+		return fmt.Sprintf("%s, flush %d ms", configLabel(a), a.FlushMS), fmt.Sprintf("%s, flush %d ms", configLabel(b), b.FlushMS)
 	case a.RingBytes != b.RingBytes:
-		return fmt.Sprintf("%s, rings of %d", setupLabel(a), a.RingBytes), fmt.Sprintf("%s, rings of %d", setupLabel(b), b.RingBytes)
+		return fmt.Sprintf("%s, rings of %d", configLabel(a), a.RingBytes), fmt.Sprintf("%s, rings of %d", configLabel(b), b.RingBytes)
 	}
 	return "A", "B"
 }
 
 // addMissing counts the trials that a plan wanted and that left no record: a run
-// that was killed has fewer. They are counted with the last set-up of the kernel
+// that was killed has fewer. They are counted with the last configuration of the kernel
 // that has any, since the records do not tell which they were of.
-func addMissing(comparisons []Comparison, order []setup, groups map[setup][]*record.Trial) {
+func addMissing(comparisons []Comparison, order []config, groups map[config][]*record.Trial) {
 	type job struct{ run, kernel, plan, clock string }
 	type count struct{ wanted, have, last int }
 	counts := map[job]*count{}

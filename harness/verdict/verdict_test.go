@@ -112,7 +112,7 @@ func TestMachinesApart(t *testing.T) {
 	ok := trialOf("ringbuf", 0, 1)
 	ok.Cell.Attach = "kprobe"
 	if c := Compare([]record.Trial{lost, ok}); len(c) != 1 {
-		t.Errorf("a trial that failed before the probe is a set-up of its own")
+		t.Errorf("a trial that failed before the probe is a configuration of its own")
 	}
 }
 

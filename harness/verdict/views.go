@@ -10,10 +10,10 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Trend is one set-up over several kernels, by version.
+// Trend is one configuration over several kernels, by version.
 type Trend struct{ Comparisons []*Comparison }
 
-// view is a set-up on a machine, whatever the kernel.
+// view is a configuration on a machine, whatever the kernel.
 type view struct {
 	plan, scenario, a, b string
 	number               int
@@ -29,10 +29,10 @@ func viewOf(c *Comparison) view {
 		cell.RateHz = 0
 	}
 	m := &c.Machine
-	return view{c.Plan, c.Scenario, c.A.Setup(), c.B.Setup(), c.Setup, m.Backend, m.Accel, m.Clock, m.Version, cell}
+	return view{c.Plan, c.Scenario, c.A.Configuration(), c.B.Configuration(), c.Configuration, m.Backend, m.Accel, m.Clock, m.Version, cell}
 }
 
-// Trends are the set-ups that two kernels or more have figures of.
+// Trends are the configurations that two kernels or more have figures of.
 func Trends(comparisons []Comparison) []Trend {
 	var order []view
 	groups := map[view][]*Comparison{}
@@ -88,7 +88,7 @@ type Policies struct {
 // Policy is what one transport with its policy takes: medians over its
 // comparisons, NaN where there is no figure.
 type Policy struct {
-	Setup, Transport          string
+	Configuration, Transport  string
 	LatencyNS, Cost, Consumer float64
 	WakeupsPerEvent, Loss     float64
 }
@@ -135,7 +135,7 @@ func policiesOf(comparisons []*Comparison) Policies {
 	var order []*Side
 	for _, c := range comparisons {
 		for i, side := range c.Sides() {
-			name := side.Setup()
+			name := side.Configuration()
 			if values[name] == nil {
 				values[name] = map[string][]float64{}
 				order = append(order, side)
@@ -150,9 +150,9 @@ func policiesOf(comparisons []*Comparison) Policies {
 		}
 	}
 	for _, side := range order {
-		of := values[side.Setup()]
+		of := values[side.Configuration()]
 		p.Points = append(p.Points, Policy{
-			Setup: side.Setup(), Transport: side.Cell.Transport, LatencyNS: median(of["latency_p50"]), Cost: median(of[slug]),
+			Configuration: side.Configuration(), Transport: side.Cell.Transport, LatencyNS: median(of["latency_p50"]), Cost: median(of[slug]),
 			Consumer: median(of[consumer]), WakeupsPerEvent: median(of["wakeups_per_event"]), Loss: median(of["loss"]),
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount returns the folder of a new bpffs, which is gone after the test.
+// Mount returns the directory of a new bpffs, which is gone after the test.
 func Mount(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// newCache makes a cache folder that holds the kernel of another one and what
-// is known of the archive, but neither saved machines nor package lists: a
+// newCache makes a cache directory that holds the kernel of another one and what
+// is known of the archive, but neither snapshots nor package lists: a
 // kernel that is not sound cannot be fetched again.
 func newCache(to, from string) error {
 	for _, part := range []string{"kernels", "refs", filepath.Join("apt", "index.json")} {
@@ -112,21 +112,21 @@ func flip(pattern string) func(*run) error {
 	}
 }
 
-// small mounts a file system of some MiB on one of the run's folders.
-func small(r *run, folder string, mib int) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+// small mounts a file system of some MiB on one of the run's directories.
+func small(r *run, dir string, mib int) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, fmt.Sprintf("size=%dm", mib)); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mib)); err != nil {
 		return fmt.Errorf("mount a small disk: %w", err)
 	}
-	r.mounts = append(r.mounts, folder)
+	r.mounts = append(r.mounts, dir)
 	return nil
 }
 
-// fill leaves no room on the disk of a folder.
-func fill(folder string) error {
-	file, err := os.Create(filepath.Join(folder, "somebody else's"))
+// fill leaves no room on the disk of a directory.
+func fill(dir string) error {
+	file, err := os.Create(filepath.Join(dir, "somebody else's"))
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
@@ -50,11 +50,11 @@ type campaign struct {
 	planned, ended, wrong, late int // runs
 }
 
-// TestFaults is the campaign. The same seed strikes with the same faults at the
+// TestFaults is the campaign. The same seed injects with the same faults at the
 // same times.
 func TestFaults(t *testing.T) {
-	need.Root(t)
-	need.QEMU(t)
+	testutils.Root(t)
+	testutils.QEMU(t)
 	if *flagKernel == "" {
 		*flagKernel = testkernels.Name(t, testkernels.Usual)
 	}
@@ -64,12 +64,12 @@ func TestFaults(t *testing.T) {
 	}
 	begun := time.Now()
 	c := newCampaign(t)
-	rows := make([]row, len(catalogue))
+	rows := make([]row, len(faults))
 	defer c.tell(begun)()
 	// All at once, as far as the jobs allow: while a run waits for a limit,
 	// another works.
 	t.Run("on "+*flagKernel, func(t *testing.T) {
-		for i, f := range catalogue {
+		for i, f := range faults {
 			if !only.MatchString(f.name) {
 				continue
 			}
@@ -98,7 +98,7 @@ func TestFaults(t *testing.T) {
 }
 
 // tell says now and then how far the campaign is. It does so on the standard
-// error, which go test passes on at once in the package's own folder only.
+// error, which go test passes on at once in the package's own directory only.
 func (c *campaign) tell(begun time.Time) (stop func()) {
 	tick := time.NewTicker(10 * time.Second)
 	done := make(chan struct{})
@@ -169,7 +169,7 @@ func newCampaign(t *testing.T) *campaign {
 }
 
 // makeTemplate makes the cache that all runs share or have a copy of: one
-// kernel, and its saved machine.
+// kernel, and its snapshot.
 func (c *campaign) makeTemplate(own string, bundle *kernel.Bundle) error {
 	dir := filepath.Dir(bundle.Image)
 	if err := copyTree(filepath.Join(c.template, "kernels", filepath.Base(dir)), dir); err != nil {
@@ -180,7 +180,7 @@ func (c *campaign) makeTemplate(own string, bundle *kernel.Bundle) error {
 			return err
 		}
 	}
-	first := schedule(catalogue[0], 0, 1)[0]
+	first := schedule(faults[0], 0, 1)[0]
 	c.patience = mostPatience
 	f := c.run(first)
 	if len(f.wrong) > 0 {
@@ -263,19 +263,19 @@ func (c *campaign) run(s *shot) (f *finding) {
 	if err != nil {
 		return &finding{wrong: []string{err.Error()}, limit: s.fault.limit}
 	}
-	f = r.judge(struck)
-	r.judgeLeft(f)
+	f = r.verify(struck)
+	r.verifyLeft(f)
 	return f
 }
 
-// shoot runs the tool and lets the fault strike. The first error is that of the
-// strike, the second says that there was no run.
+// shoot runs the tool and lets the fault inject. The first error is that of the
+// inject, the second says that there was no run.
 func (r *run) shoot(ctx context.Context, program string) (struck, err error) {
-	if err := r.makeFolders(); err != nil {
+	if err := r.makeDirs(); err != nil {
 		return nil, err
 	}
 	if r.stage == start {
-		if err := r.fault.strike(r); err != nil {
+		if err := r.fault.inject(r); err != nil {
 			return nil, err
 		}
 	}
@@ -292,7 +292,7 @@ func (r *run) shoot(ctx context.Context, program string) (struck, err error) {
 		err := r.awaitMoment()
 		r.begun = time.Now()
 		if err == nil {
-			err = r.fault.strike(r)
+			err = r.fault.inject(r)
 		}
 		r.struck = time.Now()
 		done <- err
@@ -304,9 +304,9 @@ func (r *run) shoot(ctx context.Context, program string) (struck, err error) {
 	return struck, nil
 }
 
-func (r *run) makeFolders() error {
-	for _, folder := range []string{r.out, r.temp, r.control} {
-		if err := os.Mkdir(folder, 0o755); err != nil {
+func (r *run) makeDirs() error {
+	for _, dir := range []string{r.out, r.temp, r.control} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
@@ -330,20 +330,20 @@ func (r *run) makeFolders() error {
 	return err
 }
 
-// clean takes the run's folders away; of one that went wrong they are kept.
+// clean takes the run's directories away; of one that went wrong they are kept.
 func (c *campaign) clean(r *run, f *finding) {
-	for _, folder := range r.mounts {
-		if f != nil && len(f.wrong) > 0 && folder == r.out {
+	for _, dir := range r.mounts {
+		if f != nil && len(f.wrong) > 0 && dir == r.out {
 			_ = copyTree(filepath.Join(r.dir, "kept"), r.out)
 		}
-		if err := syscall.Unmount(folder, 0); err != nil {
-			c.t.Errorf("unmount %s: %v", folder, err)
+		if err := syscall.Unmount(dir, 0); err != nil {
+			c.t.Errorf("unmount %s: %v", dir, err)
 		}
 	}
 	if *flagKeep != "" && f != nil && (len(f.wrong) > 0 || f.late) {
 		to := filepath.Join(*flagKeep, fmt.Sprintf("%s-%d", strings.ReplaceAll(r.fault.name, " ", "-"), r.n))
-		for _, folder := range []string{"out", "kept"} {
-			_ = copyTree(filepath.Join(to, folder), filepath.Join(r.dir, folder))
+		for _, dir := range []string{"out", "kept"} {
+			_ = copyTree(filepath.Join(to, dir), filepath.Join(r.dir, dir))
 		}
 		_ = os.WriteFile(filepath.Join(to, "said"), []byte(r.stderr()+r.stdout.String()+strings.Join(f.wrong, "\n")), 0o644)
 	}

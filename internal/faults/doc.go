@@ -3,6 +3,6 @@
 // measured before is lost, and that nothing is left behind.
 //
 // All of it is tests: they run the real program, with a guest that misbehaves
-// when it is told to (the build tag faults, see vmtest/guest/misbehave.go), on
+// when it is told to (the build tag faults, see vmtest/guest/faultagent.go), on
 // real kernels. The schedule is a function of the seed alone.
 package faults

@@ -97,7 +97,7 @@ const (
 	csAt     = eflagsAt + 4
 )
 
-// What a CPU does for ever: with interrupts off it does not wake from a halt,
+// What a CPU does forever: with interrupts off it does not wake from a halt,
 // which costs the host nothing. A process must not halt, so it runs in a circle.
 var (
 	haltForEver = []byte{0xf4, 0xeb, 0xfd} // 1: hlt; jmp 1b

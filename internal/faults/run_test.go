@@ -25,7 +25,7 @@ type run struct {
 	*shot
 	dir      string   // of all that is below
 	template string   // of its cache
-	mounts   []string // on its folders
+	mounts   []string // on its directories
 	cache    string
 	out      string
 	temp     string
@@ -37,7 +37,7 @@ type run struct {
 	lines    chan said
 	ended    chan struct{}
 
-	begun   time.Time // the strike
+	begun   time.Time // the inject
 	struck  time.Time
 	over    time.Time
 	named   time.Time // when the first record was there that is not ok
@@ -54,7 +54,7 @@ var (
 	errEarly = errors.New("the run was over before the time of the fault")
 )
 
-// start starts the tool on the run's folders.
+// start starts the tool on the run's directories.
 func (r *run) start(program, kernel string) error {
 	args := []string{
 		"vmtest", kernel, "--plan", "testdata/faults.yaml", "--blocks", fmt.Sprint(r.blocks), "--out", r.out,

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// stage is a part of the tool's run in which a fault strikes.
+// stage is a part of the tool's run in which a fault injects.
 type stage string
 
 // The stages. What a fault is called depends on them: a machine that is not
@@ -24,7 +24,7 @@ const (
 )
 
 // moments are how the tool says that a stage begins, and how long the stage
-// takes at least: a fault strikes at a random time in it.
+// takes at least: a fault injects at a random time in it.
 var moments = map[stage][]struct {
 	says string
 	nth  int // of the lines that say so
@@ -58,7 +58,7 @@ type shot struct {
 	fault *fault
 	n     int // of the fault's runs, from 0
 	stage stage
-	says  string // the fault strikes so long after the tool has said this
+	says  string // the fault injects so long after the tool has said this
 	nth   int
 	delay time.Duration
 	// blocks of four trials that are to be measured.
@@ -113,7 +113,7 @@ func pick(random *rand.Rand, from []weight) stage {
 // TestSchedule: a seed means the same faults at the same times, however many
 // runs there are, and another seed means others.
 func TestSchedule(t *testing.T) {
-	for _, f := range catalogue {
+	for _, f := range faults {
 		once, again, other := schedule(f, 1, 20), schedule(f, 1, 30), schedule(f, 2, 20)
 		if !reflect.DeepEqual(once, again[:20]) {
 			t.Errorf("%s: one seed, two schedules", f.name)

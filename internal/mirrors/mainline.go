@@ -77,8 +77,8 @@ func NewMainline(t testing.TB, key *Key) *Mainline {
 // Close ends the server. It may be called twice.
 func (m *Mainline) Close() { m.server.Close() }
 
-// Folder is where the packages of a version are.
-func (m *Mainline) Folder(version string) string {
+// Directory is where the packages of a version are.
+func (m *Mainline) VersionDir(version string) string {
 	return filepath.Join(m.Dir, "v"+version, "amd64")
 }
 
@@ -112,18 +112,18 @@ func (m *Mainline) AddIncomplete(t testing.TB, version string) {
 	m.write(t, version, map[string][]byte{modules: []byte("x")})
 }
 
-// AddEmpty adds a version that has a folder and nothing in it.
+// AddEmpty adds a version that has a directory and nothing in it.
 func (m *Mainline) AddEmpty(t testing.TB, version string) {
 	t.Helper()
-	check(t, os.MkdirAll(m.Folder(version), 0o755))
+	check(t, os.MkdirAll(m.VersionDir(version), 0o755))
 }
 
 func (m *Mainline) write(t testing.TB, version string, packages map[string][]byte) {
 	t.Helper()
-	check(t, os.MkdirAll(m.Folder(version), 0o755))
+	check(t, os.MkdirAll(m.VersionDir(version), 0o755))
 	var one, two strings.Builder
 	for name, data := range packages {
-		check(t, os.WriteFile(filepath.Join(m.Folder(version), name), data, 0o644))
+		check(t, os.WriteFile(filepath.Join(m.VersionDir(version), name), data, 0o644))
 		fmt.Fprintf(&one, "%x  %s\n", sha1.Sum(data), name)
 		fmt.Fprintf(&two, "%x  %s\n", sha256.Sum256(data), name)
 	}
@@ -133,6 +133,6 @@ func (m *Mainline) write(t testing.TB, version string, packages map[string][]byt
 // Sums writes and signs the checksums of a version.
 func (m *Mainline) Sums(t testing.TB, version string, text []byte) {
 	t.Helper()
-	check(t, os.WriteFile(filepath.Join(m.Folder(version), "CHECKSUMS"), text, 0o644))
-	check(t, os.WriteFile(filepath.Join(m.Folder(version), "CHECKSUMS.gpg"), m.key.Sign(t, text), 0o644))
+	check(t, os.WriteFile(filepath.Join(m.VersionDir(version), "CHECKSUMS"), text, 0o644))
+	check(t, os.WriteFile(filepath.Join(m.VersionDir(version), "CHECKSUMS.gpg"), m.key.Sign(t, text), 0o644))
 }

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
@@ -25,7 +25,7 @@ const (
 	// Oldest is the oldest that there is.
 	Oldest Role = "OLDEST"
 	// Usual is what a test takes for which any will do: the oldest long-term line from
-	// 6.1 on, so that most tests share its saved machine.
+	// 6.1 on, so that most tests share its snapshot.
 	Usual Role = "USUAL"
 	// LongTerm is the newest long-term line.
 	LongTerm Role = "LONGTERM"
@@ -63,7 +63,7 @@ func Name(t testing.TB, role Role) string {
 // All are the names of all roles.
 func All(t testing.TB) (map[Role]string, error) {
 	t.Helper()
-	need.Kernels(t)
+	testutils.Kernels(t)
 	return all()
 }
 
@@ -126,7 +126,7 @@ func nameOf(r kernel.Ref) string { return strings.TrimPrefix(r.Name, "apt:") }
 // Bundle fetches a kernel by name, with its modules or without.
 func Bundle(t testing.TB, name string, modules bool) *kernel.Bundle {
 	t.Helper()
-	need.Kernels(t)
+	testutils.Kernels(t)
 	dir, err := Cache()
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,12 @@
 // Package testutils is what tests of several packages share: waiting for events, and
-// kernels by the role that they have for a test.
+// requirements.
 //
 // A test waits for what happens and not for time. How fast or how busy the machine is
 // must not decide whether it passes: see [Limit].
+//
+// A test states what it requires. Where that is missing the test is skipped and says
+// so; in CI, where nothing may be missing, it fails. With -short all that requires
+// root, QEMU or a network is skipped, in CI too: it is asked for.
 package testutils
 
 import (

@@ -23,7 +23,7 @@ type Session struct {
 	n    int
 }
 
-// NewSession starts a shell in the folder, with the environment, as the argument of
+// NewSession starts a shell in the directory, with the environment, as the argument of
 // the command within, if there is one. The context ends it, and what it has started.
 func NewSession(ctx context.Context, dir string, env []string, within ...string) (*Session, error) {
 	out, in, err := os.Pipe()

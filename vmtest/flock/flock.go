@@ -17,7 +17,7 @@ import (
 // is made, and stays.
 func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+		return nil, fmt.Errorf("make cache directory: %w (set another with RINGTWIN_CACHE)", err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 func TestParseList(t *testing.T) {
@@ -119,7 +119,7 @@ func FuzzParseList(f *testing.F) {
 // it, where the program looks.
 func compile(t *testing.T) (program, lib string) {
 	t.Helper()
-	need.Compiler(t)
+	testutils.Compiler(t)
 	dir := t.TempDir()
 	lib = filepath.Join(dir, "lib")
 	if err := os.Mkdir(lib, 0o755); err != nil {

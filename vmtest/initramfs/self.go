@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 
 	"github.com/pierrec/lz4/v4"
-	"github.com/ringtwin/ringtwin/vmtest/lru"
-	"github.com/ringtwin/ringtwin/vmtest/whole"
+	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
+	"github.com/ringtwin/ringtwin/vmtest/cachedir"
 )
 
-// Self writes an archive whose /init is the running program to a folder, named
+// Self writes an archive whose /init is the running program to a directory, named
 // by its content, libraries included, and returns its path. Two processes may do so at once.
 func Self(dir string) (string, error) {
 	files, err := Base()
@@ -34,16 +34,16 @@ func keep(dir string, files []File) (string, error) {
 	}
 	path := filepath.Join(dir, hex.EncodeToString(sum.Sum(nil))+".cpio.lz4")
 	if holds(path, sum.Sum(nil)) {
-		_ = lru.Use(path) // a cache that is not ours to write is as good to read
+		_ = cachedir.Use(path) // a cache that is not ours to write is as good to read
 		return path, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+		return "", fmt.Errorf("make cache directory: %w (set another with RINGTWIN_CACHE)", err)
 	}
 	if err := WriteFile(path, files); err != nil {
 		return "", fmt.Errorf("write initramfs: %w", err)
 	}
-	return path, lru.Prune(dir, maxArchiveBytes)
+	return path, cachedir.Prune(dir, maxArchiveBytes)
 }
 
 // WriteFile writes an archive to a file, compressed with LZ4, which every kernel
@@ -52,7 +52,7 @@ func keep(dir string, files []File) (string, error) {
 // load. The format is that of
 // https://elixir.bootlin.com/linux/v6.12/source/lib/decompress_unlz4.c
 func WriteFile(path string, files []File) (err error) {
-	file, err := whole.Create(filepath.Dir(path))
+	file, err := atomicfile.Create(filepath.Dir(path))
 	if err != nil {
 		return err
 	}

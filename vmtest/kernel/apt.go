@@ -127,7 +127,7 @@ func aptError(stderr string, err error) error {
 func (a *apt) lock(ctx context.Context) (unlock func(), err error) {
 	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.dir(), dir), 0o755); err != nil {
-			return nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+			return nil, fmt.Errorf("make cache directory: %w (set another with RINGTWIN_CACHE)", err)
 		}
 	}
 	return flock.Lock(ctx, filepath.Join(a.dir(), "ringtwin.lock"), func() { a.phase("wait for another process that uses apt") })

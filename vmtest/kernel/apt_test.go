@@ -11,13 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 	"golang.org/x/sys/unix"
 )
 
 // TestWatchSpace: work that others leave no room for is ended.
 func TestWatchSpace(t *testing.T) {
-	need.Root(t)
+	testutils.Root(t)
 	dir := t.TempDir()
 	check(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"))
 	t.Cleanup(func() { check(t, syscall.Unmount(dir, 0)) })
@@ -43,7 +43,7 @@ func TestCheckSpace(t *testing.T) {
 	if err := checkSpace(t.TempDir(), 1<<62); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("got %v", err)
 	}
-	if err := checkSpace("/no/such/folder", 0); !errors.Is(err, os.ErrNotExist) {
+	if err := checkSpace("/no/such/directory", 0); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
+	"github.com/ringtwin/ringtwin/vmtest/cachedir"
 	"github.com/ringtwin/ringtwin/vmtest/flock"
-	"github.com/ringtwin/ringtwin/vmtest/lru"
-	"github.com/ringtwin/ringtwin/vmtest/whole"
 	"golang.org/x/sys/unix"
 )
 
-// Cache is a folder of bundles, by the SHA-256 of their image.
+// Cache is a directory of bundles, by the SHA-256 of their image.
 type Cache struct{ Dir string }
 
 // DefaultCacheBytes is what kernels may take, unless the user says otherwise.
@@ -72,7 +72,7 @@ func (c Cache) bySum(want string) (*Bundle, error) {
 	if sum != want {
 		return nil, fmt.Errorf("%w: %s has changed since it was stored", errNotCached, b.Image)
 	}
-	_ = lru.Use(dir) // a cache that is not ours to write is as good to read
+	_ = cachedir.Use(dir) // a cache that is not ours to write is as good to read
 	return b, nil
 }
 
@@ -107,7 +107,7 @@ func (c Cache) Has(ref Ref) (sha256 string, ok bool) {
 	return s.SHA256, err == nil
 }
 
-// make has a bundle's files put into a folder, and stores it.
+// make has a bundle's files put into a directory, and stores it.
 func (c Cache) make(ctx context.Context, ref Ref, fill func(dir string) (*Bundle, error)) (*Bundle, error) {
 	temp, remove, err := c.temp(ctx)
 	if err != nil {
@@ -129,10 +129,10 @@ func (c Cache) make(ctx context.Context, ref Ref, fill func(dir string) (*Bundle
 	if err := c.store(dir, ref, b); err != nil {
 		return nil, fmt.Errorf("store kernel: %w", err)
 	}
-	return b, lru.Prune(c.bundles(), DefaultCacheBytes)
+	return b, cachedir.Prune(c.bundles(), DefaultCacheBytes)
 }
 
-// store puts a bundle whose files lie in dir, a folder of [Cache.temp], in its
+// store puts a bundle whose files lie in dir, a directory of [Cache.temp], in its
 // place and gives it a name. Whoever is first with the same image wins, unless
 // that bundle is not sound, or has no modules and this one has.
 func (c Cache) store(dir string, ref Ref, b *Bundle) error {
@@ -149,7 +149,7 @@ func (c Cache) store(dir string, ref Ref, b *Bundle) error {
 		return err
 	}
 	if have, err := c.bySum(sum); err != nil || b.Modules != "" && have.Modules == "" {
-		// Moved away first: a folder cannot replace one that is not empty, and
+		// Moved away first: a directory cannot replace one that is not empty, and
 		// a machine that has the old image open keeps it.
 		if err := os.Rename(final, dir+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -175,7 +175,7 @@ const staleAfter = 24 * time.Hour
 // Prune removes kernels, those that were not used for longest first, until no
 // more than maxBytes are left, and with them downloads that nobody goes on with.
 func (c Cache) Prune(maxBytes int64) error {
-	err := lru.Prune(c.bundles(), maxBytes)
+	err := cachedir.Prune(c.bundles(), maxBytes)
 	entries, readErr := os.ReadDir(c.downloads())
 	if readErr != nil && !errors.Is(readErr, fs.ErrNotExist) {
 		err = errors.Join(err, readErr)
@@ -188,12 +188,12 @@ func (c Cache) Prune(maxBytes int64) error {
 	return err
 }
 
-// temp makes a folder in the cache, on the same file system as the bundles, and
+// temp makes a directory in the cache, on the same file system as the bundles, and
 // removes those that killed processes have left: each is locked by whoever made
 // it, and the kernel unlocks it when that dies.
 func (c Cache) temp(ctx context.Context) (path string, remove func(), err error) {
 	dir := filepath.Join(c.Dir, "tmp")
-	// Nobody sweeps between making a folder and locking it.
+	// Nobody sweeps between making a directory and locking it.
 	unlock, err := flock.Lock(ctx, filepath.Join(c.Dir, "locks", "tmp"), func() {})
 	if err != nil {
 		return "", nil, err
@@ -201,23 +201,23 @@ func (c Cache) temp(ctx context.Context) (path string, remove func(), err error)
 	defer unlock()
 	c.sweep()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+		return "", nil, fmt.Errorf("make cache directory: %w (set another with RINGTWIN_CACHE)", err)
 	}
 	temp, err := os.MkdirTemp(dir, "fetch-")
 	if err != nil {
-		return "", nil, fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+		return "", nil, fmt.Errorf("make cache directory: %w (set another with RINGTWIN_CACHE)", err)
 	}
 	file, err := os.Open(temp)
 	if err == nil {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if err != nil {
-		return "", nil, errors.Join(fmt.Errorf("lock cache folder: %w", err), os.RemoveAll(temp))
+		return "", nil, errors.Join(fmt.Errorf("lock cache directory: %w", err), os.RemoveAll(temp))
 	}
 	return temp, func() { _, _ = os.RemoveAll(temp), file.Close() }, nil
 }
 
-// sweep removes folders that nobody has locked.
+// sweep removes directories that nobody has locked.
 func (c Cache) sweep() {
 	left, _ := filepath.Glob(filepath.Join(c.Dir, "tmp", "fetch-*"))
 	for _, dir := range left {
@@ -262,5 +262,5 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return whole.Write(path, append(text, '\n'))
+	return atomicfile.Write(path, append(text, '\n'))
 }

@@ -43,7 +43,7 @@ func parseConfig(text []byte) Config {
 	return c
 }
 
-// RunningConfig is that of the running kernel, as it itself or the folders where
+// RunningConfig is that of the running kernel, as it itself or the directories where
 // distributions put it say. What nobody says stays empty.
 func RunningConfig(release string) Config {
 	if file, err := os.Open("/proc/config.gz"); err == nil {

@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/internal/mirrors"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // debian is an archive of this many kernels, and what finds them: some hours after its
 // lists were read. What other sources there are have nothing.
 func debian(t *testing.T) (*mirrors.Archive, Resolver) {
 	t.Helper()
-	need.Program(t, "apt-get")
+	testutils.Program(t, "apt-get")
 	archive := mirrors.NewDebian(t, mirrors.NewKey(t))
 	archive.Set(t, "bookworm", cloudKernel("6.1.0-56-cloud-amd64", "6.1.192-2")...)
 	archive.Set(t, "bookworm-security", cloudKernel("6.12.57+deb12-cloud-amd64", "6.12.57-1~deb12u1")...)

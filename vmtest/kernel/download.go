@@ -92,7 +92,7 @@ func (d *downloader) get(ctx context.Context, url string, offset int64) (*http.R
 // caller's to remove.
 func (d *downloader) file(ctx context.Context, url, sum string) (string, error) {
 	if err := os.MkdirAll(d.dir, 0o755); err != nil {
-		return "", fmt.Errorf("make cache folder: %w (set another with RINGTWIN_CACHE)", err)
+		return "", fmt.Errorf("make cache directory: %w (set another with RINGTWIN_CACHE)", err)
 	}
 	part := filepath.Join(d.dir, sum+".part")
 	fromStart := false

@@ -45,7 +45,7 @@ func fromImage(source, path, config string) (*Bundle, error) {
 // images are where a build of the kernel leaves them.
 var images = []string{"arch/x86/boot/bzImage", "arch/arm64/boot/Image"}
 
-// fromTree takes what was built in a tree of the kernel, or in its O= folder.
+// fromTree takes what was built in a tree of the kernel, or in its O= directory.
 func fromTree(dir string) (*Bundle, error) {
 	for _, image := range images {
 		path := filepath.Join(dir, image)

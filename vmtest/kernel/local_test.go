@@ -45,7 +45,7 @@ func TestFromFile(t *testing.T) {
 func TestFromTree(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := (Resolver{}).Find(t.Context(), dir); !errors.Is(err, ErrNotNamed) {
-		t.Errorf("a folder without a kernel: %v", err)
+		t.Errorf("a directory without a kernel: %v", err)
 	}
 	write(t, filepath.Join(dir, "arch/x86/boot/bzImage"), image("6.5.0"))
 	write(t, filepath.Join(dir, "include/config/kernel.release"), []byte("6.5.0-dirty\n"))

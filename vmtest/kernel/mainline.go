@@ -13,7 +13,7 @@ import (
 )
 
 // mainline has the builds of Ubuntu's kernel team of what kernel.org releases:
-// a folder for each version, in it one for each architecture, in that the
+// a directory for each version, in it one for each architecture, in that the
 // packages, their checksums, and a signature of the checksums.
 //
 // https://wiki.ubuntu.com/Kernel/MainlineBuilds
@@ -25,9 +25,9 @@ type mainline struct {
 
 func (m *mainline) where() string { return "Ubuntu mainline builds" }
 
-// mainlineFolder matches the links of the index to released versions; release
+// mainlineDir matches the links of the index to released versions; release
 // candidates are not among them.
-var mainlineFolder = regexp.MustCompile(`href="v(\d{1,4}\.\d{1,4}(?:\.\d{1,5})?)/"`)
+var mainlineDir = regexp.MustCompile(`href="v(\d{1,4}\.\d{1,4}(?:\.\d{1,5})?)/"`)
 
 // list reads the index. Which of these were built in full, pin tells.
 func (m *mainline) list(ctx context.Context, arch string, _ time.Duration) ([]Ref, error) {
@@ -41,7 +41,7 @@ func (m *mainline) list(ctx context.Context, arch string, _ time.Duration) ([]Re
 
 func mainlineVersions(index []byte, arch string) []Ref {
 	var refs []Ref
-	for _, match := range mainlineFolder.FindAllSubmatch(index, -1) {
+	for _, match := range mainlineDir.FindAllSubmatch(index, -1) {
 		kernel, _ := parseVersion(string(match[1]))
 		refs = append(refs, Ref{
 			Source: sourceMainline, Kernel: kernel, Flavour: "generic", Arch: arch,
@@ -53,10 +53,10 @@ func mainlineVersions(index []byte, arch string) []Ref {
 
 // pin names the package with the image.
 func (m *mainline) pin(ctx context.Context, ref Ref) (Ref, error) {
-	folder := ref.Package
-	sums, err := m.checksums(ctx, folder)
+	dir := ref.Package
+	sums, err := m.checksums(ctx, dir)
 	if errors.Is(err, errGone) {
-		return ref, fmt.Errorf("%s has no checksums, or no signature of them: %w", folder, errIncomplete)
+		return ref, fmt.Errorf("%s has no checksums, or no signature of them: %w", dir, errIncomplete)
 	}
 	if err != nil {
 		return ref, err
@@ -66,16 +66,16 @@ func (m *mainline) pin(ctx context.Context, ref Ref) (Ref, error) {
 		image = sums.find("linux-image-") // before 4.18 nobody called it unsigned
 	}
 	if image == "" || modules == "" {
-		return ref, fmt.Errorf("%s lacks the image or the modules: %w", folder, errIncomplete)
+		return ref, fmt.Errorf("%s lacks the image or the modules: %w", dir, errIncomplete)
 	}
-	ref.Package = path.Join(folder, image)
+	ref.Package = path.Join(dir, image)
 	return ref, nil
 }
 
-// checksums returns those of a folder, once their signature is verified.
-func (m *mainline) checksums(ctx context.Context, folder string) (checksums, error) {
-	base := m.places.mainline() + "/" + folder + "/"
-	m.get.phase("read checksums of " + folder)
+// checksums returns those of a directory, once their signature is verified.
+func (m *mainline) checksums(ctx context.Context, dir string) (checksums, error) {
+	base := m.places.mainline() + "/" + dir + "/"
+	m.get.phase("read checksums of " + dir)
 	text, err := m.get.text(ctx, base+"CHECKSUMS")
 	if err != nil {
 		return nil, err
@@ -96,9 +96,9 @@ func (m *mainline) checksums(ctx context.Context, folder string) (checksums, err
 
 // fetch downloads and unpacks the packages.
 func (m *mainline) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error) {
-	folder, image := path.Split(ref.Package)
-	folder = strings.TrimSuffix(folder, "/")
-	sums, err := m.checksums(ctx, folder)
+	version, image := path.Split(ref.Package)
+	version = strings.TrimSuffix(version, "/")
+	sums, err := m.checksums(ctx, version)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (m *mainline) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, err
 		}
 	}()
 	for _, name := range names {
-		deb, err := m.get.file(ctx, m.places.mainline()+"/"+folder+"/"+name, sums[name])
+		deb, err := m.get.file(ctx, m.places.mainline()+"/"+version+"/"+name, sums[name])
 		if err != nil {
 			return nil, err
 		}

@@ -44,7 +44,7 @@ func TestMainline(t *testing.T) {
 		if b.Release != "6.5.13-060513-generic" || b.Config.HZ != 1000 || b.Source != "mainline" || b.Modules != "" {
 			t.Errorf("bundle %+v", b)
 		}
-		check(t, os.RemoveAll(m.Folder("6.5.13")))
+		check(t, os.RemoveAll(m.VersionDir("6.5.13")))
 	}
 	if left, _ := filepath.Glob(filepath.Join(r.Cache.Dir, "downloads", "*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
@@ -110,24 +110,24 @@ func TestMainlineRefuses(t *testing.T) {
 		want error
 	}{
 		"checksums changed": {func(t *testing.T, m *mirrors.Mainline, _ string) {
-			write(t, filepath.Join(m.Folder("6.5.13"), "CHECKSUMS"), []byte("changed"))
+			write(t, filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS"), []byte("changed"))
 		}, errSignature},
 		"signature of another key": {func(t *testing.T, m *mirrors.Mainline, _ string) {
-			text, err := os.ReadFile(filepath.Join(m.Folder("6.5.13"), "CHECKSUMS"))
+			text, err := os.ReadFile(filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS"))
 			check(t, err)
-			write(t, filepath.Join(m.Folder("6.5.13"), "CHECKSUMS.gpg"), mirrors.NewKey(t).Sign(t, text))
+			write(t, filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS.gpg"), mirrors.NewKey(t).Sign(t, text))
 		}, errSignature},
 		"signature is garbage": {func(t *testing.T, m *mirrors.Mainline, _ string) {
-			write(t, filepath.Join(m.Folder("6.5.13"), "CHECKSUMS.gpg"), []byte("garbage"))
+			write(t, filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS.gpg"), []byte("garbage"))
 		}, errSignature},
 		"no signature": {func(t *testing.T, m *mirrors.Mainline, _ string) {
-			check(t, os.Remove(filepath.Join(m.Folder("6.5.13"), "CHECKSUMS.gpg")))
+			check(t, os.Remove(filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS.gpg")))
 		}, errIncomplete},
 		"package changed": {func(t *testing.T, m *mirrors.Mainline, image string) {
-			write(t, filepath.Join(m.Folder("6.5.13"), image), []byte("changed"))
+			write(t, filepath.Join(m.VersionDir("6.5.13"), image), []byte("changed"))
 		}, errChanged},
 		"package gone": {func(t *testing.T, m *mirrors.Mainline, image string) {
-			check(t, os.Remove(filepath.Join(m.Folder("6.5.13"), image)))
+			check(t, os.Remove(filepath.Join(m.VersionDir("6.5.13"), image)))
 		}, errGone},
 	} {
 		t.Run(name, func(t *testing.T) {

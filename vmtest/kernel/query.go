@@ -99,7 +99,7 @@ func localQuery(q query) (query, error) {
 		q.source, q.pattern = sourceTree, q.text
 		return q, nil
 	case err == nil:
-		return q, fmt.Errorf("%w: %s is neither a file nor a folder", ErrNotNamed, q.text)
+		return q, fmt.Errorf("%w: %s is neither a file nor a directory", ErrNotNamed, q.text)
 	case strings.ContainsRune(q.text, filepath.Separator):
 		return q, fmt.Errorf("%w: %w", ErrNotNamed, err)
 	}

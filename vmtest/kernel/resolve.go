@@ -27,7 +27,7 @@ type Resolver struct {
 	Places Places
 }
 
-// Ref is one kernel that exists, and is not fetched yet: the same one for ever.
+// Ref is one kernel that exists, and is not fetched yet: the same one forever.
 type Ref struct {
 	Name     string  `json:"name"`               // as the user knows it: 6.1, mainline:6.5+generic, the path of an image
 	Source   string  `json:"source"`             // apt, mainline, oci, file, tree, host
@@ -57,7 +57,7 @@ type source interface {
 	// pin names a kernel exactly. The error is errIncomplete where the source
 	// has no such kernel after all.
 	pin(ctx context.Context, ref Ref) (Ref, error)
-	// fetch puts the files of a pinned kernel into an empty folder.
+	// fetch puts the files of a pinned kernel into an empty directory.
 	fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error)
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // What has to be free on the disk of the cache, in bytes. apt, when it cannot
-// write a package list, can wait for ever: so it is not started without room,
+// write a package list, can wait forever: so it is not started without room,
 // and ended when others take it.
 const (
 	listsBytes   = 200 << 20 // to read package lists: 90 MB, and what apt makes of them
@@ -20,20 +20,20 @@ const (
 )
 
 // checkSpace is an error that wraps ENOSPC unless that much is free.
-func checkSpace(folder string, need uint64) error {
+func checkSpace(dir string, need uint64) error {
 	var fs unix.Statfs_t
-	if err := unix.Statfs(folder, &fs); err != nil {
-		return &os.PathError{Op: "statfs", Path: folder, Err: err}
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
 	if free := fs.Bavail * uint64(fs.Bsize); free < need {
-		return fmt.Errorf("%s: %w: %d MiB are free, %d are needed (set another folder with RINGTWIN_CACHE)",
-			folder, unix.ENOSPC, free>>20, need>>20)
+		return fmt.Errorf("%s: %w: %d MiB are free, %d are needed (set another directory with RINGTWIN_CACHE)",
+			dir, unix.ENOSPC, free>>20, need>>20)
 	}
 	return nil
 }
 
-// watchSpace cancels the context when the disk of the folder is full.
-func watchSpace(ctx context.Context, folder string) (_ context.Context, stop func()) {
+// watchSpace cancels the context when the disk of the directory is full.
+func watchSpace(ctx context.Context, dir string) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		ticker := time.NewTicker(200 * time.Millisecond)
@@ -43,7 +43,7 @@ func watchSpace(ctx context.Context, folder string) (_ context.Context, stop fun
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				if err := checkSpace(folder, minFreeBytes); errors.Is(err, unix.ENOSPC) {
+				if err := checkSpace(dir, minFreeBytes); errors.Is(err, unix.ENOSPC) {
 					cancel(err)
 				}
 			}

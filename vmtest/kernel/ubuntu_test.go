@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/internal/mirrors"
-	"github.com/ringtwin/ringtwin/internal/need"
+	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestUbuntuArchive: apt on a machine whose mirror is Ubuntu's, with real
 // packages and signatures.
 func TestUbuntuArchive(t *testing.T) {
 	t.Parallel() // apt waits a lot
-	need.Program(t, "apt-get")
+	testutils.Program(t, "apt-get")
 	const release = "6.5.0-45-generic"
 	archive := mirrors.NewUbuntu(t, mirrors.NewKey(t))
 	archive.Set(t, "jammy-updates",

@@ -93,7 +93,7 @@ func (c Config) options() []option {
 }
 
 // console is where the first serial port ends: the log of what comes there. What
-// the host has to say is said by a keyboard that is plugged in then (ask.go); in
+// the host has to say is said by a keyboard that is plugged in then (liveness.go); in
 // virtual time, when a recording QEMU refuses that, it is the standard input.
 //
 // It is not a socket with a log file of QEMU's. That is full after some hundred

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/console"
@@ -28,10 +27,10 @@ import (
 // TestMain is the init of the machines that these tests start, too.
 func TestMain(m *testing.M) {
 	if guest.IsInit() {
-		guest.Main(misbehave)
+		guest.Main(faultAgent)
 	}
 	if len(os.Args) == 2 && os.Args[1] == "guest" { // of virtme-ng
-		if err := guest.Serve(misbehave); err != nil {
+		if err := guest.Serve(faultAgent); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		return
@@ -50,8 +49,8 @@ func test(m *testing.M) int {
 	return m.Run()
 }
 
-// misbehave does in the guest what a test asks for.
-func misbehave(_ context.Context, request json.RawMessage, send func(any) error) error {
+// faultAgent does in the guest what a test asks for.
+func faultAgent(_ context.Context, request json.RawMessage, send func(any) error) error {
 	var what string
 	if err := json.Unmarshal(request, &what); err != nil {
 		return err
@@ -98,7 +97,7 @@ func TestLongRequest(t *testing.T) {
 	if _, err := m.monitor.execute("stop", nil); err != nil {
 		t.Fatal(err)
 	}
-	m.cfg.Limits.Ask = time.Second // it has no answer
+	m.cfg.Limits.Liveness = time.Second // it has no answer
 	_, err := do(t, m, strings.Repeat("x", 1<<20), time.Second)
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Outcome != Hang {
@@ -167,9 +166,9 @@ func TestConsoleIsExact(t *testing.T) {
 }
 
 // saved is a machine that waits for requests, the same for all tests.
-func saved(t *testing.T) *Warm {
+func saved(t *testing.T) *Snapshot {
 	t.Helper()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	save.once.Do(func() {
 		bundle := testkernels.Bundle(t, testkernels.Name(t, testkernels.Usual), false)
 		archive, err := initramfs.Self(save.dir)
@@ -177,26 +176,26 @@ func saved(t *testing.T) *Warm {
 			t.Fatal(err)
 		}
 		cfg := Config{Kernel: bundle.Image, Initramfs: archive, Console: filepath.Join(save.dir, "boot.log")}.Defaults()
-		if save.warm, err = SaveWarm(t.Context(), save.dir, cfg, "test"); err != nil {
+		if save.snapshot, err = SaveSnapshot(t.Context(), save.dir, cfg, "test"); err != nil {
 			t.Fatal(err)
 		}
 	})
-	if save.warm == nil {
+	if save.snapshot == nil {
 		t.Fatal("no machine could be saved")
 	}
-	return save.warm
+	return save.snapshot
 }
 
-// save is the saved machine, in a directory that TestMain removes.
+// save is the snapshot, in a directory that TestMain removes.
 var save struct {
-	once sync.Once
-	dir  string
-	warm *Warm
+	once     sync.Once
+	dir      string
+	snapshot *Snapshot
 }
 
-func fresh(t *testing.T, warm *Warm) *Machine {
+func fresh(t *testing.T, snapshot *Snapshot) *Machine {
 	t.Helper()
-	m, err := warm.Start(filepath.Join(t.TempDir(), "console.log"))
+	m, err := snapshot.Start(filepath.Join(t.TempDir(), "console.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +219,7 @@ func do(t *testing.T, m *Machine, what string, timeout time.Duration) (answers [
 // TestFaults: each way in which a guest can fail has its name, whatever state
 // the machine is in then, and QEMU is gone afterwards.
 func TestFaults(t *testing.T) {
-	warm := saved(t)
+	snapshot := saved(t)
 	for what, test := range map[string]struct {
 		want Outcome
 		says string
@@ -238,7 +237,7 @@ func TestFaults(t *testing.T) {
 			if _, err := m.monitor.execute("stop", nil); err != nil {
 				t.Fatal(err)
 			}
-			m.cfg.Limits.Ask = time.Second // it has no answer
+			m.cfg.Limits.Liveness = time.Second // it has no answer
 		}},
 		"huge": {want: Lost, says: "QEMU ended", before: func(t *testing.T, m *Machine) {
 			if err := m.cmd.Process.Kill(); err != nil {
@@ -248,7 +247,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			m := fresh(t, warm)
+			m := fresh(t, snapshot)
 			if test.before != nil {
 				test.before(t, m)
 			}

@@ -47,8 +47,8 @@ type Choice struct {
 // ChooseAccel chooses KVM where a machine really got ready under it, else TCG.
 // A device that can be opened proves nothing: inside another virtual machine
 // KVM may start and never run a kernel. The machine of cfg is booted once, and
-// [Choice.Keep] keeps the result in the folder.
-func ChooseAccel(ctx context.Context, cfg Config, version, folder string) Choice {
+// [Choice.Keep] keeps the result in the directory.
+func ChooseAccel(ctx context.Context, cfg Config, version, dir string) Choice {
 	no := func(err error) Choice { return Choice{Accel: TCG, Reason: err.Error()} }
 	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
@@ -60,7 +60,7 @@ func ChooseAccel(ctx context.Context, cfg Config, version, folder string) Choice
 		return no(err)
 	}
 	host := strings.TrimSpace(string(bootID)) + " " + version
-	choice := Choice{Accel: TCG, path: filepath.Join(folder, "kvm.json")}
+	choice := Choice{Accel: TCG, path: filepath.Join(dir, "kvm.json")}
 	result, known := readProbe(choice.path, host)
 	if !known {
 		result = probeResult{Host: host}
@@ -91,7 +91,7 @@ func (c Choice) Keep() {
 
 // MayUseKVM reports whether [ChooseAccel] can still come out at KVM, without
 // booting anything: to know how many cores a machine will keep busy.
-func MayUseKVM(version, folder string) bool {
+func MayUseKVM(version, dir string) bool {
 	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
 		return false
@@ -101,7 +101,7 @@ func MayUseKVM(version, folder string) bool {
 	if err != nil {
 		return false
 	}
-	result, known := readProbe(filepath.Join(folder, "kvm.json"), strings.TrimSpace(string(bootID))+" "+version)
+	result, known := readProbe(filepath.Join(dir, "kvm.json"), strings.TrimSpace(string(bootID))+" "+version)
 	return !known || result.Works
 }
 

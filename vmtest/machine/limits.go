@@ -13,13 +13,13 @@ import (
 // They are for a host that is busy, so none of them is what a phase takes: see
 // docs/architecture.md.
 type Limits struct {
-	Boot    time.Duration // from the start of QEMU until ready
-	Restore time.Duration // until a machine that is made of a saved one is ready
-	Request time.Duration // until a request is answered
-	Ask     time.Duration // until a kernel that was silent answers a sysrq
-	Stop    time.Duration // until the guest has switched itself off
-	Monitor time.Duration // until QEMU has done what its monitor was told
-	End     time.Duration // from when QEMU closes its files until it has ended
+	Boot     time.Duration // from the start of QEMU until ready
+	Restore  time.Duration // until a machine that is made of a saved one is ready
+	Request  time.Duration // until a request is answered
+	Liveness time.Duration // until a kernel that was silent answers a sysrq
+	Stop     time.Duration // until the guest has switched itself off
+	Monitor  time.Duration // until QEMU has done what its monitor was told
+	End      time.Duration // from when QEMU closes its files until it has ended
 }
 
 // LimitsOf returns the limits under an accelerator: emulation takes about ten
@@ -27,7 +27,7 @@ type Limits struct {
 // them.
 func LimitsOf(accel Accel) Limits {
 	l := limitsOf(accel)
-	for _, limit := range []*time.Duration{&l.Boot, &l.Restore, &l.Request, &l.Ask, &l.Stop, &l.Monitor, &l.End} {
+	for _, limit := range []*time.Duration{&l.Boot, &l.Restore, &l.Request, &l.Liveness, &l.Stop, &l.Monitor, &l.End} {
 		*limit = patience.Of(*limit)
 	}
 	return l
@@ -37,12 +37,12 @@ func limitsOf(accel Accel) Limits {
 	if accel == KVM {
 		return Limits{
 			Boot: 20 * time.Second, Restore: 5 * time.Second, Request: 20 * time.Second,
-			Ask: 2 * time.Second, Stop: 3 * time.Second, Monitor: 10 * time.Second, End: time.Second,
+			Liveness: 2 * time.Second, Stop: 3 * time.Second, Monitor: 10 * time.Second, End: time.Second,
 		}
 	}
 	return Limits{
 		Boot: 60 * time.Second, Restore: 20 * time.Second, Request: 60 * time.Second,
-		Ask: 5 * time.Second, Stop: 10 * time.Second, Monitor: 30 * time.Second, End: time.Second,
+		Liveness: 5 * time.Second, Stop: 10 * time.Second, Monitor: 30 * time.Second, End: time.Second,
 	}
 }
 

@@ -25,8 +25,8 @@ type Machine struct {
 	stderr bytes.Buffer  // likewise
 	log    logReader
 	repeat string // the command that repeats the machine
-	// warm: it is made of a saved one.
-	warm bool
+	// snapshot says that it was restored from one.
+	snapshot bool
 	// logStart is where the console of this machine begins in its file.
 	logStart int64
 
@@ -38,8 +38,8 @@ type Machine struct {
 	files virtualFiles
 
 	// Of a machine that virtme-ng makes.
-	ports *ports
-	leash *leash
+	ports  *ports
+	reaper *reaper
 }
 
 // ends are the host's ends of what is connected to a machine.
@@ -65,7 +65,7 @@ func (m *Machine) AwaitReady(ctx context.Context) (guest.Ready, error) {
 	}
 	var ready guest.Ready
 	deadline := time.Now().Add(m.cfg.Limits.Boot)
-	if m.warm {
+	if m.snapshot {
 		deadline = time.Now().Add(m.cfg.Limits.Restore)
 		// It said ready before it was saved. What is written while the state
 		// is still being read would end in a serial port that is then replaced.
@@ -82,7 +82,7 @@ func (m *Machine) AwaitReady(ctx context.Context) (guest.Ready, error) {
 func (m *Machine) takeReady(ctx context.Context, deadline time.Time) (ready guest.Ready, err error) {
 	frame, err := m.next(ctx, time.After(time.Until(deadline)))
 	if errors.Is(err, errTimeout) {
-		err = m.interrogate(err)
+		err = m.probeLiveness(err)
 	}
 	if err != nil {
 		return ready, m.failure(BootFailed, fmt.Errorf("boot: %w", err))
@@ -100,14 +100,14 @@ func (m *Machine) takeReady(ctx context.Context, deadline time.Time) (ready gues
 // it is done. An error that the guest reports is a [GuestError]; the machine
 // can still be asked then. After any other error it cannot.
 func (m *Machine) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
-	return m.ask(ctx, wire.Request, request, timeout, take)
+	return m.request(ctx, wire.Request, request, timeout, take)
 }
 
 // Exec runs a program that the initramfs holds, as the command says, and hands
 // each piece of what it does to take; the last has its exit code. Errors are as
 // those of Do.
 func (m *Machine) Exec(ctx context.Context, c guest.Command, timeout time.Duration, take func(guest.Output) error) error {
-	return m.ask(ctx, wire.Exec, c, timeout, func(body json.RawMessage) error {
+	return m.request(ctx, wire.Exec, c, timeout, func(body json.RawMessage) error {
 		var o guest.Output
 		if err := json.Unmarshal(body, &o); err != nil {
 			return fmt.Errorf("read output: %w", err)
@@ -116,7 +116,7 @@ func (m *Machine) Exec(ctx context.Context, c guest.Command, timeout time.Durati
 	})
 }
 
-func (m *Machine) ask(ctx context.Context, kind wire.Kind, request any, timeout time.Duration, take func(json.RawMessage) error) error {
+func (m *Machine) request(ctx context.Context, kind wire.Kind, request any, timeout time.Duration, take func(json.RawMessage) error) error {
 	deadline := time.After(timeout)
 	if !m.cfg.Virtual { // it was given when the machine was started
 		switch err := m.say(ctx, kind, request, deadline); {
@@ -172,7 +172,7 @@ func (m *Machine) say(ctx context.Context, kind wire.Kind, body any, deadline <-
 
 // silent is the failure of a machine that did not do in time what it should.
 func (m *Machine) silent(err error) error {
-	err = m.interrogate(err)
+	err = m.probeLiveness(err)
 	if errors.Is(err, errDead) {
 		return m.failure(Hang, err)
 	}

@@ -9,14 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // notAKernel is a machine whose image is text, which QEMU refuses.
 func notAKernel(t *testing.T) Config {
 	t.Helper()
-	need.QEMU(t)
+	testutils.QEMU(t)
 	dir := t.TempDir()
 	for name, content := range map[string]string{"image": "this is text\n", "initramfs": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
@@ -54,10 +53,10 @@ func TestNotAKernel(t *testing.T) {
 	}
 }
 
-// TestDeadline: without a kernel QEMU waits for ever; the deadline ends it.
+// TestDeadline: without a kernel QEMU waits forever; the deadline ends it.
 func TestDeadline(t *testing.T) {
 	cfg := waiting(t)
-	cfg.Limits.Boot, cfg.Limits.Ask = time.Millisecond, time.Second
+	cfg.Limits.Boot, cfg.Limits.Liveness = time.Millisecond, time.Second
 	m := started(t, cfg)
 	_, err := m.AwaitReady(t.Context())
 	var f *Failure

@@ -71,7 +71,7 @@ func monitor(t *testing.T, timeout time.Duration, answers map[string][]answer) *
 // TestLimitsArePerCommand: what is left of a deadline that a command had is no
 // later command's limit.
 func TestLimitsArePerCommand(t *testing.T) {
-	const timeout, restore, ask = 30 * time.Second, 20 * time.Second, 5 * time.Second
+	const timeout, restore, liveness = 30 * time.Second, 20 * time.Second, 5 * time.Second
 	paused, running := `{"return": {"status": "inmigrate"}}`, `{"return": {"status": "running"}}`
 	later := []answer{{timeout - time.Second, empty}}
 	for name, test := range map[string]struct {
@@ -83,10 +83,10 @@ func TestLimitsArePerCommand(t *testing.T) {
 			func(q *qmp) error { return q.awaitRunning(t.Context(), time.Now().Add(restore)) },
 		},
 		"a kernel that is asked": {
-			map[string][]answer{"chardev-send-break": {{ask - time.Second, empty}}},
+			map[string][]answer{"chardev-send-break": {{liveness - time.Second, empty}}},
 			func(q *qmp) error {
 				m := &Machine{ends: ends{monitor: q, keyboard: discard{}}}
-				return m.typeSysrq('w', time.Now().Add(ask))
+				return m.typeSysrq('w', time.Now().Add(liveness))
 			},
 		},
 	} {
@@ -121,7 +121,7 @@ func TestLimits(t *testing.T) {
 		"execute":     {30 * time.Second, func(q *qmp) error { _, err := q.execute("stop", nil); return err }},
 		"restore":     {20 * time.Second, func(q *qmp) error { return q.awaitRunning(t.Context(), time.Now().Add(20*time.Second)) }},
 		"late":        {30 * time.Second, func(q *qmp) error { return q.awaitRunning(t.Context(), time.Now().Add(time.Hour)) }},
-		"ask":         {5 * time.Second, func(q *qmp) error { _, err := q.plugKeyboard(time.Now().Add(5*time.Second), "log"); return err }},
+		"liveness":    {5 * time.Second, func(q *qmp) error { _, err := q.plugKeyboard(time.Now().Add(5*time.Second), "log"); return err }},
 		"save, begun": {30 * time.Second, func(q *qmp) error { return q.save(os.Stderr) }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,7 +30,7 @@ func start(cfg Config, state *os.File) (*Machine, error) {
 		return nil, fmt.Errorf("read console: %w", err)
 	}
 	m := &Machine{
-		cfg: cfg, repeat: cfg.Command(), warm: state != nil,
+		cfg: cfg, repeat: cfg.Command(), snapshot: state != nil,
 		frames: make(chan received, 16), connected: make(chan struct{}), ended: make(chan struct{}),
 		log:      logReader{path: cfg.Console, offset: logBytes, line: logLines},
 		logStart: logBytes,
@@ -49,7 +49,7 @@ func start(cfg Config, state *os.File) (*Machine, error) {
 // Descriptors that QEMU gets beside the standard ones.
 const (
 	monitorFD = 3
-	stateFD   = 4 // of a saved machine
+	stateFD   = 4 // of a snapshot
 )
 
 // In virtual time there are these instead of a state.
@@ -141,7 +141,7 @@ func (m *Machine) startLocked(connect func() error) error {
 		close(m.frames)
 		m.waited = m.cmd.Wait()
 		if m.ports != nil {
-			_, _ = m.ports.Close(), m.leash.Close()
+			_, _ = m.ports.Close(), m.reaper.Close()
 		}
 		_ = m.files.Close()
 		close(m.ended)

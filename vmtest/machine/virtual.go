@@ -150,7 +150,7 @@ func inMemory(name string, from io.Reader) (*os.File, error) {
 // runVirtual starts a machine, which does not run yet. It returns when a booted
 // one has stopped itself, and when one that is made of a saved one runs.
 func (m *Machine) runVirtual(ctx context.Context) (ready guest.Ready, err error) {
-	if m.warm {
+	if m.snapshot {
 		if err := m.monitor.awaitStatus(ctx, time.Now().Add(m.cfg.Limits.Restore), "paused"); err != nil {
 			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w", err))
 		}
@@ -158,7 +158,7 @@ func (m *Machine) runVirtual(ctx context.Context) (ready guest.Ready, err error)
 	if _, err := m.monitor.execute("cont", nil); err != nil {
 		return ready, m.failure(BootFailed, fmt.Errorf("start: %w", err))
 	}
-	if m.warm {
+	if m.snapshot {
 		return ready, nil // it said so before it was saved
 	}
 	deadline := time.Now().Add(m.cfg.Limits.Boot)
@@ -215,16 +215,16 @@ func copySparse(to io.WriterAt, from io.ReaderAt) error {
 // StartVirtual makes a fresh machine in virtual time that serves one request: the
 // next call of [Machine.Do] takes the answers, and what it is given as a request
 // is not sent.
-func (w *Warm) StartVirtual(console string, request any) (*Machine, error) {
+func (w *Snapshot) StartVirtual(console string, request any) (*Machine, error) {
 	return w.startVirtual(console, wire.Request, request)
 }
 
 // StartVirtualExec makes one that runs a program, for [Machine.Exec].
-func (w *Warm) StartVirtualExec(console string, c guest.Command) (*Machine, error) {
+func (w *Snapshot) StartVirtualExec(console string, c guest.Command) (*Machine, error) {
 	return w.startVirtual(console, wire.Exec, c)
 }
 
-func (w *Warm) startVirtual(console string, kind wire.Kind, request any) (*Machine, error) {
+func (w *Snapshot) startVirtual(console string, kind wire.Kind, request any) (*Machine, error) {
 	var frame bytes.Buffer
 	if err := wire.NewWriter(&frame).Write(kind, request); err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/ringtwin/ringtwin/internal/need"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -125,7 +124,7 @@ func madeByVNG(t *testing.T, b *kernel.Bundle) *Machine {
 // same names as for one of our own; nothing of it is left. It boots for half a minute:
 // how it ends and panics is among what cmd/ringtwin's scripts see.
 func TestVNG(t *testing.T) {
-	need.Program(t, "vng")
+	testutils.Program(t, "vng")
 	t.Setenv("TMPDIR", t.TempDir())
 	m := madeByVNG(t, testkernels.Bundle(t, testkernels.Name(t, testkernels.Usual)+"+generic", true))
 	if answers, err := do(t, m, "huge", testutils.Limit); err != nil || len(answers) != 1 || len(answers[0]) != 1<<20 {

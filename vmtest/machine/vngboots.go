@@ -65,7 +65,7 @@ func readOptions(path string) (map[string]string, error) {
 	return options, nil
 }
 
-// hasModules looks in the nearest folder above the image that has lib/modules,
+// hasModules looks in the nearest directory above the image that has lib/modules,
 // as find_kernel_and_mods of virtme-ng does.
 func hasModules(image, release string) bool {
 	for dir := filepath.Dir(image); ; dir = filepath.Dir(dir) {

@@ -30,7 +30,7 @@ type ports struct {
 
 func listen(dir string) (_ *ports, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make folder for the machine: %w", err)
+		return nil, fmt.Errorf("make directory for the machine: %w", err)
 	}
 	p := &ports{dir: dir, listeners: map[string]*net.UnixListener{}}
 	for _, name := range []string{controlPort, monitorPort} {
@@ -67,7 +67,7 @@ func (p *ports) stop() {
 	}
 }
 
-// Close removes the folder. It may be gone already.
+// Close removes the directory. It may be gone already.
 func (p *ports) Close() error {
 	p.stop()
 	return os.RemoveAll(p.dir)
@@ -76,23 +76,23 @@ func (p *ports) Close() error {
 // startVNG starts virtme-ng, which starts QEMU.
 func (m *Machine) startVNG() (err error) {
 	dir := filepath.Join(os.TempDir(), "ringtwin-vng-"+rand.Text())
-	if m.leash, err = newLeash(dir); err != nil {
+	if m.reaper, err = newReaper(dir); err != nil {
 		return err
 	}
 	if m.ports, err = listen(dir); err != nil {
-		return errors.Join(err, m.leash.Close())
+		return errors.Join(err, m.reaper.Close())
 	}
 	cfg := m.cfg
 	cfg.portDir = m.ports.dir
 	args := cfg.Args()
 	m.cmd = exec.Command(args[0], args[1:]...)
-	// Not the user's configuration, and not the working folder, which the guest
+	// Not the user's configuration, and not the working directory, which the guest
 	// may not have.
 	m.cmd.Env = append(os.Environ(), "HOME="+m.ports.dir, "TMPDIR="+m.ports.dir)
 	m.cmd.Dir = "/"
 	m.cmd.Stdout = &m.stderr
 	if err := m.startLocked(m.connectVNG); err != nil {
-		return errors.Join(fmt.Errorf("start virtme-ng: %w", err), m.ports.Close(), m.leash.Close())
+		return errors.Join(fmt.Errorf("start virtme-ng: %w", err), m.ports.Close(), m.reaper.Close())
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (m *Machine) startVNG() (err error) {
 // connectVNG returns when QEMU has connected, or virtme-ng has ended without.
 func (m *Machine) connectVNG() error {
 	pid := m.cmd.Process.Pid
-	if err := m.leash.hold(pid); err != nil {
+	if err := m.reaper.hold(pid); err != nil {
 		return err
 	}
 	go func() {

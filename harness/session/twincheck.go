@@ -1,0 +1,63 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/trial"
+)
+
+// checkPrograms is how many programs the check of the twins starts.
+const checkPrograms = 30
+
+// ErrDiffer is returned when the twins, attached to the same programs, did not
+// deliver the same events, or not those that the programs must cause.
+var ErrDiffer = errors.New("the twins do not agree")
+
+// compared is the load that both twins are attached to at once.
+func compared(cell record.Cell) record.Cell {
+	return record.Cell{Workload: string(bpf.Execve), Events: checkPrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, bpf.EventBytes)}
+}
+
+// compare makes of it a line in the ledger of every trial of this kernel: if the
+// twins do not agree about the same programs, no comparison of theirs means anything.
+func checkTwins(got trial.TwinCheck) (record.Invariant, error) {
+	err := Differ(got)
+	line := record.Invariant{
+		Invariant: "both twins deliver the same programs, all of them",
+		Holds:     err == nil, Detail: fmt.Sprintf("%d programs", len(got.Truth)),
+	}
+	if err != nil {
+		line.Detail += ", and they differ"
+	}
+	return line, err
+}
+
+// settle adds what was found before the trials, and decides on the status.
+func settle(t *record.Trial, line record.Invariant) {
+	t.Ledger = append(t.Ledger, line)
+	if open := broken(t.Ledger); open != "" {
+		t.Status, t.Reason = record.Invalid, "ledger: "+open
+	}
+}
+
+// Differ returns [ErrDiffer] with the differences where either twin did not
+// deliver exactly the truth.
+func Differ(c trial.TwinCheck) error {
+	var errs []error
+	for _, side := range []struct {
+		name   string
+		events []trial.Normal
+	}{{"perf", c.Perf}, {"ringbuf", c.Ringbuf}} {
+		if diff := cmp.Diff(c.Truth, side.events); diff != "" {
+			errs = append(errs, fmt.Errorf("%w: %s against the programs that ran (-want +got):\n%s", ErrDiffer, side.name, diff))
+		}
+	}
+	if len(c.Truth) == 0 {
+		errs = append(errs, fmt.Errorf("%w: no program ran", ErrDiffer))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,209 @@
+package verdict
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// Input is a trial and the file that it is from.
+type Input struct {
+	File  string
+	Trial *record.Trial
+}
+
+// dimension is a key that trials can be chosen by.
+type dimension struct {
+	name string
+	of   func(Input) string
+	// is reports whether the trial has the value; nil: it is equal.
+	is func(in Input, value string) bool
+	// free lets the key differ: what trials must have in common is without it,
+	// and without what follows from it.
+	free func(*variant)
+}
+
+// variant is all that one side's trials have in common.
+type variant struct {
+	kernel         record.Kernel
+	machine        record.Machine
+	cell           record.Cell
+	plan, scenario string
+}
+
+func variantOf(t *record.Trial) variant {
+	v := variant{kernel: t.Kernel, machine: t.Machine, cell: t.Cell, plan: t.Trial.Plan, scenario: t.Trial.Scenario}
+	v.machine.Command, v.machine.Warm = "", false
+	if t.Machine.Clock != record.Virtual {
+		v.machine.Version = "" // it decides how many instructions an emulator executes
+	}
+	if t.Trial.Step > 0 {
+		v.cell.RateHz = 0
+	}
+	return v
+}
+
+// freeSide frees all that a transport decides.
+func freeSide(v *variant) {
+	v.cell.Transport, v.cell.Policy, v.cell.FlushMS, v.cell.RingBytes, v.cell.RingBytesTotal = "", "", 0, 0, 0
+}
+
+func dimensions() []dimension {
+	number := func(n int) string { return strconv.Itoa(n) }
+	return []dimension{
+		{name: "transport", of: func(in Input) string { return in.Trial.Cell.Transport }, free: freeSide},
+		{name: "policy", of: func(in Input) string { return in.Trial.Cell.Policy }, free: func(v *variant) { v.cell.Policy, v.cell.FlushMS = "", 0 }},
+		{name: "flush", of: func(in Input) string { return number(in.Trial.Cell.FlushMS) }, free: func(v *variant) { v.cell.FlushMS = 0 }},
+		{name: "side", of: func(in Input) string { return in.Trial.Trial.Side }, free: freeSide},
+		{name: "kernel", of: func(in Input) string { return in.Trial.Kernel.Want }, free: func(v *variant) { v.kernel = record.Kernel{} }, is: isKernel},
+		{name: "release", of: func(in Input) string { return in.Trial.Kernel.Release }, free: func(v *variant) { v.kernel = record.Kernel{} }, is: isKernel},
+		{name: "plan", of: func(in Input) string { return in.Trial.Trial.Plan }, free: func(v *variant) { v.plan = "" }},
+		{name: "scenario", of: func(in Input) string { return in.Trial.Trial.Scenario }, free: func(v *variant) { v.scenario = "" }},
+		{name: "setup", of: func(in Input) string { return number(in.Trial.Trial.Configuration) }, free: func(v *variant) { v.scenario, v.cell = "", record.Cell{} }},
+		{name: "workload", of: func(in Input) string { return in.Trial.Cell.Workload }, free: func(v *variant) { v.cell.Workload, v.cell.Batch, v.cell.Events, v.scenario = "", 0, 0, "" }},
+		{name: "attach", of: func(in Input) string { return in.Trial.Cell.Attach }, free: func(v *variant) { v.cell.Attach = "" }},
+		{name: "events", of: func(in Input) string { return number(in.Trial.Cell.Events) }, free: func(v *variant) { v.cell.Events, v.scenario = 0, "" }},
+		{name: "payload", of: func(in Input) string { return number(in.Trial.Cell.PayloadBytes) }, free: func(v *variant) { v.cell.PayloadBytes, v.scenario = 0, "" }},
+		{name: "producers", of: func(in Input) string { return number(in.Trial.Cell.Producers) }, free: func(v *variant) { v.cell.Producers, v.cell.Events, v.scenario = 0, 0, "" }},
+		{name: "placement", of: func(in Input) string { return in.Trial.Cell.Placement }, free: func(v *variant) { v.cell.Placement, v.scenario = "", "" }},
+		{name: "batch", of: func(in Input) string { return number(in.Trial.Cell.Batch) }, free: func(v *variant) { v.cell.Batch, v.cell.Events, v.scenario = 0, 0, "" }},
+		{name: "rate", of: func(in Input) string { return strconv.FormatFloat(in.Trial.Cell.RateHz, 'g', -1, 64) }, free: func(v *variant) { v.cell.RateHz, v.scenario = 0, "" }},
+		{name: "ring", of: func(in Input) string { return number(in.Trial.Cell.RingBytes) }, free: func(v *variant) {
+			v.cell.RingBytes, v.cell.RingBytesTotal, v.cell.Equal, v.scenario = 0, 0, "", ""
+		}},
+		{name: "equal", of: func(in Input) string { return in.Trial.Cell.Equal }, free: func(v *variant) {
+			v.cell.RingBytes, v.cell.RingBytesTotal, v.cell.Equal, v.scenario = 0, 0, "", ""
+		}},
+		{name: "stall", of: func(in Input) string { return number(in.Trial.Cell.ReaderStallMS) }, free: func(v *variant) { v.cell.ReaderStallMS, v.scenario = 0, "" }},
+		{name: "delay", of: func(in Input) string { return number(in.Trial.Cell.ReaderDelayNS) }, free: func(v *variant) { v.cell.ReaderDelayNS, v.scenario = 0, "" }},
+		{name: "fault", of: func(in Input) string { return in.Trial.Cell.Fault }, free: func(v *variant) { v.cell.Fault = "" }},
+		{name: "file", of: func(in Input) string { return in.File }, free: func(*variant) {}},
+		{name: "run", of: func(in Input) string { return in.Trial.Trial.Run }, free: func(*variant) {}},
+		// What a machine is decides whether anything can be compared: it may choose
+		// trials, and never differ.
+		{name: "accel", of: func(in Input) string { return in.Trial.Machine.Accel }, free: func(*variant) {}},
+		{name: "clock", of: func(in Input) string { return in.Trial.Machine.Clock }, free: func(*variant) {}},
+		{name: "backend", of: func(in Input) string { return in.Trial.Machine.Backend }, free: func(*variant) {}},
+		{name: "cpus", of: func(in Input) string { return number(in.Trial.Machine.CPUs) }, free: func(v *variant) { v.machine.CPUs = 0; freeSide(v) }},
+		{name: "version", of: func(in Input) string { return in.Trial.Machine.Version }, free: func(*variant) {}},
+	}
+}
+
+// isKernel: a version names its releases too.
+func isKernel(in Input, value string) bool {
+	k := &in.Trial.Kernel
+	return k.Want == value || k.Release == value || strings.HasPrefix(k.Release, value+".")
+}
+
+// Filter chooses trials: those that have all of these values.
+type Filter struct {
+	Text string // as the user wrote it
+	keys []chosen
+}
+
+type chosen struct {
+	dimension dimension
+	value     string
+}
+
+// ParseSlice reads "transport=perf,kernel=6.1". A key that there is not is refused
+// with the nearest one. Empty text chooses all.
+func ParseFilter(text string) (Filter, error) {
+	s := Filter{Text: text}
+	if strings.TrimSpace(text) == "" {
+		return s, nil
+	}
+	all := dimensions()
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].name
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		// A policy has an equals sign of its own, which Cut leaves in the value.
+		at := slices.Index(names, key)
+		if at < 0 {
+			return s, fmt.Errorf("%q: no key %q, want one of %s (nearest: %s)", text, key, strings.Join(names, ", "), nearest(key, names))
+		}
+		if !ok || value == "" {
+			return s, fmt.Errorf("%q: want %s=VALUE", text, key)
+		}
+		s.keys = append(s.keys, chosen{all[at], value})
+	}
+	return s, nil
+}
+
+// nearest of the words to one that is not among them.
+func nearest(got string, words []string) string {
+	return slices.MinFunc(words, func(a, b string) int {
+		return levenshtein.ComputeDistance(got, a) - levenshtein.ComputeDistance(got, b)
+	})
+}
+
+func (s *Filter) has(in Input) bool {
+	for _, c := range s.keys {
+		if c.dimension.is != nil && !c.dimension.is(in, c.value) || c.dimension.is == nil && c.dimension.of(in) != c.value {
+			return false
+		}
+	}
+	return true
+}
+
+// Of returns the trials that it chooses.
+func (s *Filter) Of(all []Input) []Input {
+	var some []Input
+	for _, in := range all {
+		if s.has(in) {
+			some = append(some, in)
+		}
+	}
+	return some
+}
+
+// ErrEmpty is a filter that no trial is in.
+var ErrEmpty = errors.New("no trial")
+
+// differing are the keys in which the filters differ, and those of which all trials
+// of the one have one value and all of the other another: two files of two
+// kernels are a comparison of kernels.
+func differing(a, b Filter, as, bs []Input) []dimension {
+	var all []dimension
+	for _, d := range dimensions() {
+		named := func(s Filter) string {
+			for _, c := range s.keys {
+				if c.dimension.name == d.name {
+					return c.value
+				}
+			}
+			return ""
+		}
+		if named(a) != named(b) {
+			all = append(all, d)
+			continue
+		}
+		va, oka := onlyValue(d, as)
+		vb, okb := onlyValue(d, bs)
+		if oka && okb && va != vb && !slices.Contains([]string{"setup", "cpus"}, d.name) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+func onlyValue(d dimension, in []Input) (string, bool) {
+	if len(in) == 0 {
+		return "", false
+	}
+	first := d.of(in[0])
+	for _, i := range in[1:] {
+		if d.of(i) != first {
+			return "", false
+		}
+	}
+	return first, true
+}

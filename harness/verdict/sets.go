@@ -1,0 +1,281 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// SetComparison are the comparisons of two sets, and what could not be compared.
+type SetComparison struct {
+	A, B string // labels of the sets
+	// Differ are the keys in which the sides differ, with both values where all
+	// trials of a side have the same.
+	Differ      []string
+	Comparisons []Comparison
+	// Refused says, a line each, which trials have an opposite on a machine that
+	// must not be compared with theirs.
+	Refused []string
+	// Alone are configurations that only one side has.
+	Alone []string
+	// Unmeasured counts the trials of A and of B that are not ok: they enter no
+	// comparison.
+	Unmeasured [2]int
+	// Marked are warnings about what was compared all the same.
+	Marked []string
+}
+
+// Contrast compares the trials of one set with those of another. Two trials are
+// compared when all is equal but what the filters differ in. Blocks are paired by
+// boot where both sides were measured in the same, and else by their number.
+//
+// Machines are refused that differ in what decides about figures: accelerator,
+// clock, backend, CPU model; in virtual time the backend's version too, since
+// another QEMU executes another number of instructions.
+func CompareSets(a, b Filter, as, bs []Input) SetComparison {
+	c := SetComparison{A: a.Text, B: b.Text}
+	as, c.Unmeasured[0] = measured(as)
+	bs, c.Unmeasured[1] = measured(bs)
+	free := differing(a, b, as, bs)
+	for _, d := range free {
+		if slices.Contains([]string{"run", "file", "side"}, d.name) {
+			continue // that goes without saying
+		}
+		va, oka := onlyValue(d, as)
+		vb, okb := onlyValue(d, bs)
+		if oka && okb {
+			c.Differ = append(c.Differ, fmt.Sprintf("%s: %s, %s", d.name, va, vb))
+		} else {
+			c.Differ = append(c.Differ, d.name)
+		}
+	}
+	groups := [2]*variants{groupVariants(as, free), groupVariants(bs, free)}
+	var matches [][2]*group
+	used := map[variant]bool{}
+	for _, key := range groups[0].order {
+		others := groups[1].by[key]
+		for _, one := range groups[0].by[key] {
+			together := slices.DeleteFunc(slices.Clone(others), func(other *group) bool { return !sameConfiguration(one, other) })
+			if len(together) == 0 {
+				together = others // what they differ in makes them configurations of their own
+			}
+			for _, other := range together {
+				matches = append(matches, [2]*group{one, other})
+			}
+		}
+		used[key] = len(others) > 0
+	}
+	c.Comparisons = make([]Comparison, len(matches))
+	each(len(matches), func(i int) {
+		c.Comparisons[i] = contrastGroups(matches[i][0], matches[i][1], c.names(free, matches[i]))
+	})
+	c.refuse(groups, used)
+	c.mark(matches)
+	return c
+}
+
+// measured leaves out trials that are not ok, and counts them.
+func measured(all []Input) (ok []Input, others int) {
+	ok = make([]Input, 0, len(all))
+	for _, in := range all {
+		if in.Trial.Status == record.OK {
+			ok = append(ok, in)
+		}
+	}
+	return ok, len(all) - len(ok)
+}
+
+// group is the trials of one side that have all in common.
+type group struct {
+	variant variant
+	trials  []*record.Trial
+	runs    map[string]map[int]bool // configurations by run
+}
+
+// variants are groups by what they have in common with those of the other side.
+type variants struct {
+	order []variant
+	by    map[variant][]*group
+}
+
+func groupVariants(in []Input, free []dimension) *variants {
+	all := &variants{by: map[variant][]*group{}}
+	exact := map[variant]*group{}
+	for _, i := range in {
+		t := i.Trial
+		own := variantOf(t)
+		g := exact[own]
+		if g == nil {
+			g = &group{variant: own, runs: map[string]map[int]bool{}}
+			exact[own] = g
+			key := own
+			for _, d := range free {
+				d.free(&key)
+			}
+			if all.by[key] == nil {
+				all.order = append(all.order, key)
+			}
+			all.by[key] = append(all.by[key], g)
+		}
+		g.trials = append(g.trials, t)
+		if g.runs[t.Trial.Run] == nil {
+			g.runs[t.Trial.Run] = map[int]bool{}
+		}
+		g.runs[t.Trial.Run][t.Trial.Configuration] = true
+	}
+	return all
+}
+
+// sameConfiguration: within a run, the plan says what belongs together.
+func sameConfiguration(a, b *group) bool {
+	shared := false
+	for run, configs := range a.runs {
+		others, ok := b.runs[run]
+		if !ok {
+			continue
+		}
+		shared = true
+		for n := range configs {
+			if others[n] {
+				return true
+			}
+		}
+	}
+	return !shared
+}
+
+// sameRun reports whether both were measured in the same boots.
+func sameRun(a, b *group) bool {
+	if a.variant.kernel != b.variant.kernel {
+		return false
+	}
+	for run := range a.runs {
+		if b.runs[run] == nil {
+			return false
+		}
+	}
+	return len(a.runs) == len(b.runs)
+}
+
+func contrastGroups(a, b *group, names [2]string) Comparison {
+	blocks := numberedBlocks
+	if sameRun(a, b) {
+		blocks = sameBlocks
+	}
+	c := contrast(a.trials, b.trials, blocks, names)
+	c.Kernel, c.Machine = a.trials[0].Kernel, a.trials[0].Machine
+	c.B.Kernel = b.trials[0].Kernel
+	return c
+}
+
+// names are what the sides are called: by what they differ in.
+func (c *SetComparison) names(free []dimension, match [2]*group) [2]string {
+	var names [2]string
+	for i, g := range match {
+		var parts []string
+		in := Input{Trial: g.trials[0]}
+		for _, d := range free {
+			switch d.name {
+			case "file", "run", "release", "side", "flush", "ring":
+				continue
+			}
+			parts = append(parts, d.of(in))
+		}
+		names[i] = strings.Join(parts, " ")
+	}
+	if names[0] == "" || names[0] == names[1] {
+		return [2]string{"A", "B"}
+	}
+	return names
+}
+
+// refuse tells apart what has no opposite at all, and what has one on a machine
+// of another kind.
+func (c *SetComparison) refuse(groups [2]*variants, used map[variant]bool) {
+	bare := func(v variant) variant {
+		v.machine = record.Machine{}
+		return v
+	}
+	elsewhere := map[variant]variant{}
+	for _, key := range groups[1].order {
+		if !used[key] {
+			elsewhere[bare(key)] = key
+		}
+	}
+	lines := map[string]int{}
+	var order []string
+	for _, key := range groups[0].order {
+		if used[key] {
+			continue
+		}
+		other, ok := elsewhere[bare(key)]
+		if !ok {
+			c.Alone = append(c.Alone, "A: "+key.String())
+			continue
+		}
+		delete(elsewhere, bare(key))
+		line := "machines that must not be compared: " + strings.Join(machineDifferences(&key.machine, &other.machine), ", ")
+		if lines[line]++; lines[line] == 1 {
+			order = append(order, line)
+		}
+	}
+	for _, key := range groups[1].order {
+		if !used[key] && elsewhere[bare(key)] == key {
+			c.Alone = append(c.Alone, "B: "+key.String())
+		}
+	}
+	for _, line := range order {
+		c.Refused = append(c.Refused, fmt.Sprintf("%s (%d configurations)", line, lines[line]))
+	}
+}
+
+// String names a variant for a person.
+func (v *variant) String() string {
+	parts := []string{v.kernel.Want, v.plan, v.scenario, v.cell.Transport, v.cell.Policy, v.cell.Workload}
+	if v.cell.PayloadBytes > 0 {
+		parts = append(parts, fmt.Sprintf("%d bytes", v.cell.PayloadBytes))
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+}
+
+// machineDifferences says in what machines differ.
+func machineDifferences(a, b *record.Machine) []string {
+	var all []string
+	differ := func(what string, a, b any) {
+		if a != b {
+			all = append(all, fmt.Sprintf("%s is %v in A and %v in B", what, a, b))
+		}
+	}
+	differ("accel", a.Accel, b.Accel)
+	differ("clock", a.Clock, b.Clock)
+	differ("backend", a.Backend, b.Backend)
+	differ("CPU model", a.CPUModel, b.CPUModel)
+	if a.Clock == b.Clock { // it decides in virtual time
+		differ("version", a.Version, b.Version)
+	}
+	differ("number of CPUs", a.CPUs, b.CPUs)
+	differ("memory", a.MemoryBytes, b.MemoryBytes)
+	return all
+}
+
+// mark warns of figures that mean little: emulated times of different runs.
+func (c *SetComparison) mark(matches [][2]*group) {
+	emulated, unpaired := 0, 0
+	for _, m := range matches {
+		if sameRun(m[0], m[1]) {
+			continue
+		}
+		unpaired++
+		if machine := m[0].variant.machine; !machine.Publishable() && machine.Clock != record.Virtual {
+			emulated++
+		}
+	}
+	if unpaired > 0 {
+		c.Marked = append(c.Marked, fmt.Sprintf("%d of %d comparisons are of different boots, paired by the number of the block: a machine that drifts is not averaged out", unpaired, len(matches)))
+	}
+	if emulated > 0 {
+		c.Marked = append(c.Marked, fmt.Sprintf("%d of %d comparisons are of emulated wall-clock times of different runs: counts can be trusted, times cannot", emulated, len(matches)))
+	}
+}

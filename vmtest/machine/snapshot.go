@@ -1,0 +1,265 @@
+package machine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
+	"github.com/ringtwin/ringtwin/vmtest/cachedir"
+	"github.com/ringtwin/ringtwin/vmtest/flock"
+	"github.com/ringtwin/ringtwin/vmtest/guest"
+)
+
+// Snapshot is a machine that was booted to ready and saved, and of which any number
+// of fresh machines can be made. It may be used from several goroutines.
+type Snapshot struct {
+	Ready   guest.Ready
+	Console []byte // what the kernel wrote until then
+
+	cfg   Config
+	state *os.File // unlinked names and replaced files do not change it
+}
+
+// warmInfo is kept beside the state, and written last: without it there is no save.
+type snapshotInfo struct {
+	Key    string      `json:"key"`
+	SHA256 string      `json:"sha256"` // of the state
+	Size   int64       `json:"size"`
+	Ready  guest.Ready `json:"ready"`
+}
+
+// snapshotKey names all that a snapshot depends on: the very bytes of kernel
+// and initramfs, QEMU, the host's CPU where the guest sees it, and every
+// argument of the machine. The console's path is none.
+func snapshotKey(cfg Config, version string) (string, error) {
+	hash := sha256.New()
+	for _, path := range []string{cfg.Kernel, cfg.Initramfs} {
+		sum, err := sumFile(path)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(hash, sum)
+	}
+	fmt.Fprintln(hash, version)
+	if cfg.Accel == KVM {
+		cpu, err := os.ReadFile("/proc/cpuinfo")
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(hash, hostCPU(cpu))
+	}
+	cfg.Kernel, cfg.Initramfs, cfg.Console = "", "", ""
+	fmt.Fprintln(hash, strings.Join(cfg.Args(), "\x00"))
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// hostCPU is what of /proc/cpuinfo a guest of KVM sees.
+func hostCPU(cpuinfo []byte) string {
+	var lines []string
+	first, _, _ := strings.Cut(string(cpuinfo), "\n\n")
+	for line := range strings.Lines(first) {
+		for _, key := range []string{"model name", "stepping", "microcode", "flags"} {
+			if strings.HasPrefix(line, key) {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func sumFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	return sum(file)
+}
+
+func sum(r io.Reader) (string, error) {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, r); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// Names of the files of a save.
+const (
+	stateFile   = "state"
+	consoleFile = "console.log"
+	infoFile    = "snapshot.json"
+)
+
+// LoadSnapshot returns the snapshot of the configuration from a directory of saves. The
+// state is read in full: one that is truncated, changed, or of another machine
+// is an error, and never used.
+func LoadSnapshot(saves string, cfg Config, version string) (*Snapshot, error) {
+	key, err := snapshotKey(cfg, version)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(saves, key)
+	text, err := os.ReadFile(filepath.Join(dir, infoFile))
+	if err != nil {
+		return nil, err
+	}
+	var info snapshotInfo
+	if err := json.Unmarshal(text, &info); err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	if info.Key != key {
+		return nil, errors.New("read snapshot: it is another's")
+	}
+	log, err := os.ReadFile(filepath.Join(dir, consoleFile))
+	if err != nil {
+		return nil, err
+	}
+	state, err := os.Open(filepath.Join(dir, stateFile))
+	if err != nil {
+		return nil, err
+	}
+	if got, err := sum(state); err != nil || got != info.SHA256 {
+		return nil, errors.Join(errors.New("read snapshot: it has changed since it was saved"), err, state.Close())
+	}
+	_ = cachedir.Use(dir) // in vain where the cache is not ours to write
+	return &Snapshot{Ready: info.Ready, Console: log, cfg: cfg, state: state}, nil
+}
+
+// SaveSnapshot boots the machine of the configuration to ready, saves it in the
+// directory and returns it. Where others do so at once, one saves and all have the same.
+func SaveSnapshot(ctx context.Context, dir string, cfg Config, version string) (*Snapshot, error) {
+	key, err := snapshotKey(cfg, version)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	unlock, err := flock.Lock(ctx, filepath.Join(filepath.Dir(dir), "locks", "snapshot-"+key), nil)
+	if err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	defer unlock()
+	if snapshot, err := LoadSnapshot(dir, cfg, version); err == nil {
+		return snapshot, nil
+	}
+	// Without a name, so that nothing is left of it if this process is killed.
+	state, err := atomicfile.Create(dir)
+	if err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	defer state.Close()
+	info, log, err := bootAndSave(ctx, cfg, state.File)
+	if err != nil {
+		return nil, err
+	}
+	info.Key = key
+	if err := store(filepath.Join(dir, key), state, log, info); err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	if err := cachedir.Prune(dir, maxSnapshotBytes); err != nil {
+		return nil, err
+	}
+	return LoadSnapshot(dir, cfg, version)
+}
+
+// maxSnapshotBytes is what snapshots may take together: some fifty of them.
+const maxSnapshotBytes = 6 << 30
+
+// bootAndSave boots a machine to ready and writes its state to the file. It
+// returns what is known of the state, and the console until then.
+func bootAndSave(ctx context.Context, cfg Config, state *os.File) (info snapshotInfo, log []byte, err error) {
+	m, err := Start(cfg)
+	if err != nil {
+		return info, nil, err
+	}
+	defer m.Kill()
+	if info.Ready, err = m.AwaitReady(ctx); err != nil {
+		return info, nil, err
+	}
+	save := m.monitor.save
+	if cfg.Virtual {
+		save = m.saveVirtual
+	}
+	if err := save(state); err != nil {
+		return info, nil, fmt.Errorf("save machine: %w", err)
+	}
+	m.Kill()
+	if info.SHA256, err = sum(io.NewSectionReader(state, 0, math.MaxInt64)); err != nil {
+		return info, nil, fmt.Errorf("save machine: %w", err)
+	}
+	log, err = lastBytes(cfg.Console, min(m.log.size()-m.logStart, chunkBytes))
+	if err != nil {
+		return info, nil, fmt.Errorf("save machine: %w", err)
+	}
+	return info, log, nil
+}
+
+// store puts a snapshot into its directory, in the place of what is there.
+func store(dir string, state *atomicfile.File, log []byte, info snapshotInfo) error {
+	text, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(dir), ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := errors.Join(
+		state.Link(filepath.Join(temp, stateFile)),
+		os.WriteFile(filepath.Join(temp, consoleFile), log, 0o644),
+		os.WriteFile(filepath.Join(temp, infoFile), append(text, '\n'), 0o644),
+	); err != nil {
+		return err
+	}
+	return replaceDir(dir, temp)
+}
+
+// replaceDir puts temp in the place of dir, which may be there and in use:
+// whoever has its files open keeps them.
+func replaceDir(dir, temp string) error {
+	if err := os.Rename(dir, temp+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	err := os.Rename(temp, dir)
+	if errors.Is(err, os.ErrExist) {
+		err = nil // another process was first, with the same machine
+	}
+	return errors.Join(err, os.RemoveAll(temp+".old"))
+}
+
+// Close frees the state. Machines that were made of it run on.
+func (w *Snapshot) Close() error { return w.state.Close() }
+
+// Start makes a fresh machine. Its console goes to a file that other machines
+// of this kernel may have written to; if it is empty it begins with what the
+// kernel wrote until ready. [Machine.AwaitReady] says whether it really runs.
+func (w *Snapshot) Start(console string) (*Machine, error) {
+	size, err := appendFile(console, nil)
+	if err == nil && size == 0 {
+		_, err = appendFile(console, w.Console)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write console: %w", err)
+	}
+	// An open file of its own: the offset is shared by descriptors of one.
+	state, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", w.state.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("reopen snapshot: %w", err)
+	}
+	defer state.Close()
+	cfg := w.cfg
+	cfg.Console = console
+	return start(cfg, state)
+}
