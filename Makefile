@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # make vmtest KERNEL=6.1   boot a kernel and compare the transports
 # make results             what an event costs on every kernel: docs/results
 # make test                all tests; boots kernels

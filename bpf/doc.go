@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package bpf holds the twins: BPF programs on execve that differ in the event
 // transport alone. It loads one twin, attaches it, and reads what it counted.
 //

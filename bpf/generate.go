@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package bpf
 
 // make generate installs the pinned compiler first. CI compares what it makes

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Runs every fuzz test of the module, one after the other: go test takes one at a
 # time.
 #

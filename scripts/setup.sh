@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Installs what is missing on Debian and Ubuntu, and says what to install
 # elsewhere. What is there already costs nothing: no network, no root.
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package mapdump prints BPF maps as "bpftool map dump" does: keys and values by
 // their BTF types alone, as JSON in bpftool's own layouts.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Command ringtwin compares the perf buffer with the BPF ring buffer on real
 // kernels. As PID 1 of a throwaway machine it is the guest.
 package main

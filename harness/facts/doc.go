@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package facts decides statements about the two transports, and about how long
 // programs, maps and links live, by experiments on the running kernel.
 //

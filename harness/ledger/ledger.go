@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package ledger checks that the counts of a trial can be true: the invariants
 // that both transports promise. A breach is a bug, of the harness or of the
 // kernel, and never noise.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package plan says what is to be measured: it reads a plan, refuses what cannot
 // be, and expands it into the trials of one kernel, in order.
 //

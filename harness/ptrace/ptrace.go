@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package ptrace runs a program and shows every system call that it makes, in
 // all of its threads, with the memory that their arguments point to.
 //

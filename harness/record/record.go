@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package record is the result format ringtwin/trial/v1: one JSON object a line.
 //
 // It defines what is stored and reads and writes it; it computes nothing. An

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package report shows what package verdict found: on a terminal, as Markdown,
 // as a page with charts, as Go benchmark text for benchstat, as JUnit XML. It computes nothing, and its
 // output depends on its input alone.

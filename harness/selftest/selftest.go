@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package selftest proves the measurer: it injects known faults into trials and
 // says what the ledger and the figures made of them.
 //

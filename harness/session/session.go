@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package session is the talk between who wants measurements and the kernel
 // under test: requests and answers as plain values, the handler that serves
 // them, and the run that asks for a whole plan.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package trace finds out what a tracer of events asks of the kernel until it
 // waits for the first one: bpf(2) with decoded attributes, keys and values, perf
 // events, mappings and epoll, in order.

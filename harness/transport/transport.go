@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package transport gives the perf buffer and the BPF ring buffer one reader
 // interface over cilium/ebpf, with the sizes and formulas that belong to each.
 //

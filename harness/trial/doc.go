@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package trial measures: it attaches a twin, lets the workload run, drains the
 // transport and counts what arrived against what the workload really did.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package verdict compares the trials of two sides, such as the two transports:
 // for each metric the median of either, and their ratio paired by block.
 //

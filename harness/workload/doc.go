@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package workload causes the events that a trial counts, and keeps the list of
 // what it really did: the ground truth.
 //

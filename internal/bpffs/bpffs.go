@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package bpffs mounts a file system for pinned BPF objects that is a test's own.
 package bpffs
 

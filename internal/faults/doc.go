@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package faults breaks what ringtwin depends on, at random times, and checks
 // that each fault is called by its name, in time, that nothing which was
 // measured before is lost, and that nothing is left behind.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package golden compares what a test got with a file. With the flag -update the
 // file is written anew.
 package golden

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package mirrors serves kernels on loopback in the layouts of the archives on
 // the Internet, for tests: a real HTTP server, a real registry, real signatures.
 package mirrors

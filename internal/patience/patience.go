@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package patience lengthens time limits, for hosts that are slower, or busier, than
 // any that they were made for.
 package patience

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package progress shows what is being done for each of several things, such as
 // kernels, while it is being done.
 //

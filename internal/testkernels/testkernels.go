@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package testkernels finds kernels for tests by the role that they have there. Which
 // versions an archive has changes every few weeks: a test that names one is red as soon
 // as it is gone, though nothing is wrong.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package testutils is what tests of several packages share: waiting for events, and
 // requirements.
 //

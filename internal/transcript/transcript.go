@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package transcript runs the commands of a document and compares what they print
 // with what the document says they do.
 //

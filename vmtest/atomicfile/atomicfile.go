@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package atomicfile makes files that are there in full or not at all. Of one that
 // is not finished nothing is left behind, even if the process is killed: until
 // then it has no name.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package cachedir keeps a cache directory below a size: what was not used for longest
 // goes first.
 package cachedir

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package console reads what a kernel wrote on its console. Its functions are
 // pure: bytes in, findings out.
 package console

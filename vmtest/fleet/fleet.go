@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package fleet runs the work on many kernels at once, as far as the machine
 // goes: downloads one after the other in a lane of their own, machines side by
 // side as memory and cores allow. One task's failure is no other's.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package flock keeps processes out of each other's way in a cache.
 package flock
 

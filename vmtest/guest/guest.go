@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package guest is the other side of a throwaway machine: PID 1. It mounts what
 // a kernel offers, says ready on the control port, answers requests and powers
 // the machine off on every path. Where virtme-ng's init is PID 1, it answers

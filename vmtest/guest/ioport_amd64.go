@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package guest
 
 // outw writes to an I/O port; inb reads from one. The thread needs iopl(2).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package initramfs writes the archive that a kernel unpacks as its root.
 package initramfs
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package kernel turns what a user calls a kernel into a bundle: an image that
 // is ready to boot, with its configuration and where it came from.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package machine runs one throwaway virtual machine with QEMU: it makes the
 // command line, or has virtme-ng make it, waits for the guest, carries requests
 // to it, and says what happened when it does not answer.

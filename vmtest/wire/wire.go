@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package wire frames the bytes that travel between host and guest over a
 // serial port, where a kernel or a firmware may write too.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Command movedarchive runs a command, as make test, with an archive of Debian's that has
 // moved on: its newest kernel is gone, and the next version is there. What a test knows of
 // today's archive fails then.
