@@ -10,13 +10,13 @@ import (
 	"iter"
 	"unsafe"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"golang.org/x/sys/unix"
 )
 
 // Sizes shared with event.h.
 const (
-	// EventBytes is the size of an event without its payload tail.
-	EventBytes = 64
 	// CommandBytes is the size of Event.Command, NUL included.
 	CommandBytes = 16
 	// MessageBytes is the size of Event.Message; a text that fills it has no NUL.
@@ -56,14 +56,6 @@ type StormEvent struct {
 	Zero     uint64
 }
 
-// LeastBytes is the smallest event of a workload.
-func LeastBytes(w Workload) int {
-	if w == Storm {
-		return 8
-	}
-	return EventBytes
-}
-
 // Counters is struct counters of event.h: what one CPU's program counted.
 type Counters struct {
 	Triggers  uint64
@@ -100,26 +92,26 @@ var (
 //
 // It returns [ErrShortSample] or [ErrTorn]; e is then whatever arrived.
 func Decode(raw []byte, e *Event) error {
-	if len(raw) < EventBytes {
+	if len(raw) < vocab.EventBytes {
 		return ErrShortSample
 	}
 	// Copied, not aliased: raw belongs to the reader, and a perf sample starts
 	// 4 bytes after an 8-byte boundary.
-	copy((*[EventBytes]byte)(unsafe.Pointer(e))[:], raw)
-	if len(raw) < EventBytes+int(e.PayloadBytes) {
+	copy((*[vocab.EventBytes]byte)(unsafe.Pointer(e))[:], raw)
+	if len(raw) < vocab.EventBytes+int(e.PayloadBytes) {
 		return ErrShortSample
 	}
 	if e.Checksum != e.sum() {
 		return ErrTorn
 	}
-	return e.checkPayload(raw[EventBytes : EventBytes+int(e.PayloadBytes)])
+	return e.checkPayload(raw[vocab.EventBytes : vocab.EventBytes+int(e.PayloadBytes)])
 }
 
 // DecodeStorm checks the sample raw, of an event of n bytes, and copies what it
 // holds into e, as [Decode] does. Padding behind it is ignored. It does not
 // allocate.
 func DecodeStorm(raw []byte, n int, e *Event) error {
-	if len(raw) < n || n < LeastBytes(Storm) {
+	if len(raw) < n || n < vocab.Storm.LeastBytes() {
 		return ErrShortSample
 	}
 	var s StormEvent
@@ -155,7 +147,7 @@ func DecodeStorm(raw []byte, n int, e *Event) error {
 func (e *Event) sum() uint32 {
 	header := *e
 	header.Checksum = 0
-	words := (*[EventBytes / 8]uint64)(unsafe.Pointer(&header))
+	words := (*[vocab.EventBytes / 8]uint64)(unsafe.Pointer(&header))
 	h := uint64(0x72696e677477696e)
 	for _, word := range words {
 		h = (h ^ word ^ h>>29) * 0xff51afd7ed558ccd

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // sample makes the bytes that a twin would send.
@@ -15,7 +17,7 @@ func sample(token uint64, payload int) []byte {
 	copy(e.Command[:], "bash")
 	copy(e.Message[:], "Hi user 501!")
 	e.Checksum = e.sum()
-	raw := append([]byte(nil), (*[EventBytes]byte)(unsafe.Pointer(&e))[:]...)
+	raw := append([]byte(nil), (*[vocab.EventBytes]byte)(unsafe.Pointer(&e))[:]...)
 	for i := range payload {
 		word := token ^ 0x9e3779b97f4a7c15*uint64(i/8+1)
 		raw = append(raw, byte(word>>(i%8*8)))
@@ -72,7 +74,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("short"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var e Event
-		if err := Decode(raw, &e); err == nil && len(raw) < EventBytes+int(e.PayloadBytes) {
+		if err := Decode(raw, &e); err == nil && len(raw) < vocab.EventBytes+int(e.PayloadBytes) {
 			t.Errorf("accepted %d bytes with a payload of %d", len(raw), e.PayloadBytes)
 		}
 	})

@@ -7,18 +7,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 )
 
-var loaders = map[Transport]func() (*ebpf.CollectionSpec, error){
-	Perf:          loadTwinPerf,
-	Ringbuf:       loadTwinRingbuf,
-	RingbufOutput: loadTwinRingbufOutput,
+var loaders = map[vocab.Transport]func() (*ebpf.CollectionSpec, error){
+	vocab.Perf:          loadTwinPerf,
+	vocab.Ringbuf:       loadTwinRingbuf,
+	vocab.RingbufOutput: loadTwinRingbufOutput,
 }
 
-func load(t *testing.T, transport Transport) *ebpf.CollectionSpec {
+func load(t *testing.T, transport vocab.Transport) *ebpf.CollectionSpec {
 	t.Helper()
 	cs, err := loaders[transport]()
 	if err != nil {
@@ -29,7 +31,7 @@ func load(t *testing.T, transport Transport) *ebpf.CollectionSpec {
 
 // TestLayout holds the Go structs against the BTF that clang wrote.
 func TestLayout(t *testing.T) {
-	for _, transport := range Transports() {
+	for _, transport := range vocab.Transports() {
 		cs := load(t, transport)
 		for name, goType := range map[string]reflect.Type{
 			"event":       reflect.TypeFor[Event](),
@@ -84,14 +86,14 @@ func compareFields(t *testing.T, c *btf.Struct, goType reflect.Type) {
 // call: everything but the transport's own helpers, and the scratch space of those
 // that copy, must be the same.
 func TestTwinsDifferInTheOutputCallAlone(t *testing.T) {
-	own := map[Transport][]string{
+	own := map[vocab.Transport][]string{
 		// Who copies looks its scratch space up, and for that its CPU.
-		Perf:          {"FnPerfEventOutput", "FnMapLookupElem", "FnGetSmpProcessorId"},
-		Ringbuf:       {"FnRingbufReserve", "FnRingbufSubmit", "FnRingbufQuery"},
-		RingbufOutput: {"FnRingbufOutput", "FnRingbufQuery", "FnMapLookupElem", "FnGetSmpProcessorId"},
+		vocab.Perf:          {"FnPerfEventOutput", "FnMapLookupElem", "FnGetSmpProcessorId"},
+		vocab.Ringbuf:       {"FnRingbufReserve", "FnRingbufSubmit", "FnRingbufQuery"},
+		vocab.RingbufOutput: {"FnRingbufOutput", "FnRingbufQuery", "FnMapLookupElem", "FnGetSmpProcessorId"},
 	}
 	var shared map[string]map[string]int
-	for _, transport := range Transports() {
+	for _, transport := range vocab.Transports() {
 		all := calls(t, transport)
 		for name, counts := range all {
 			if strings.HasPrefix(name, "empty_") {
@@ -116,7 +118,7 @@ func TestTwinsDifferInTheOutputCallAlone(t *testing.T) {
 }
 
 // calls counts the helper calls of every program.
-func calls(t *testing.T, transport Transport) map[string]map[string]int {
+func calls(t *testing.T, transport vocab.Transport) map[string]map[string]int {
 	t.Helper()
 	all := map[string]map[string]int{}
 	for name, program := range load(t, transport).Programs {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
@@ -62,11 +64,11 @@ func ioctlKprobe(function string, program *ebpf.Program) (io.Closer, error) {
 // can still be in it, tens of milliseconds: with one that stays, and does nothing, a
 // program is attached and detached without that.
 // perf_trace_event_unreg() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/trace_event_perf.c
-func (a Attach) Keep(w Workload) (io.Closer, error) {
-	if a != AttachTracepoint && a != AttachTracepointIoctl {
+func Keep(a vocab.Attach, w vocab.Workload) (io.Closer, error) {
+	if a != vocab.AttachTracepoint && a != vocab.AttachTracepointIoctl {
 		return io.NopCloser(nil), nil
 	}
-	id, err := TracepointID(tracepointGroup, "sys_enter_"+w.syscall())
+	id, err := TracepointID(tracepointGroup, "sys_enter_"+w.Syscall())
 	if err != nil {
 		return nil, err
 	}

@@ -10,40 +10,23 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
-// Transport is how events leave the kernel.
-type Transport string
-
-const (
-	// Perf is the perf buffer: bpf_perf_event_output into one ring per CPU.
-	Perf Transport = "perf"
-	// Ringbuf is the BPF ring buffer: reserve and submit in one shared ring.
-	Ringbuf Transport = "ringbuf"
-	// RingbufOutput is the same ring, written by bpf_ringbuf_output: the event is
-	// put together elsewhere and copied, as for the perf buffer.
-	RingbufOutput Transport = "ringbuf-output"
-)
-
-// IsRingbuf reports whether the transport is a BPF ring buffer, however written to.
-func (t Transport) IsRingbuf() bool { return t == Ringbuf || t == RingbufOutput }
-
-// Transports lists all of them, in the order in which they are reported.
-func Transports() []Transport { return []Transport{Perf, Ringbuf, RingbufOutput} }
-
 // Options of [Load].
 type Options struct {
-	Transport Transport
-	// Attach must name a point; resolve [AttachAuto] first.
-	Attach Attach
+	Transport vocab.Transport
+	// Attach must name a point; resolve [vocab.AttachAuto] first.
+	Attach vocab.Attach
 	// RingBytes is the size of the BPF ring buffer: a power of two and a
 	// multiple of the page size. 0 means 256 KiB. The perf buffer's size is
 	// given to its reader instead.
 	RingBytes int
-	// Workload is what causes events. Default [Execve].
-	Workload Workload
+	// Workload is what causes events. Default [vocab.Execve].
+	Workload vocab.Workload
 	// EventBytes is what the program hands over for one event. Default and least
 	// 64 for an execve; of a storm 8 at least.
 	EventBytes int
@@ -84,24 +67,24 @@ type Twin struct {
 
 // objects are the twins' object files, each parsed once: that takes longer than the
 // kernel takes to load one.
-var objects = map[Transport]func() (*ebpf.CollectionSpec, error){
-	Perf:          sync.OnceValues(loadTwinPerf),
-	Ringbuf:       sync.OnceValues(loadTwinRingbuf),
-	RingbufOutput: sync.OnceValues(loadTwinRingbufOutput),
+var objects = map[vocab.Transport]func() (*ebpf.CollectionSpec, error){
+	vocab.Perf:          sync.OnceValues(loadTwinPerf),
+	vocab.Ringbuf:       sync.OnceValues(loadTwinRingbuf),
+	vocab.RingbufOutput: sync.OnceValues(loadTwinRingbufOutput),
 }
 
 // spec returns the collection of one transport with the one program.
-func spec(transport Transport, attach Attach, workload Workload) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
+func spec(transport vocab.Transport, attach vocab.Attach, workload vocab.Workload) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
 	parse := objects[transport]
 	if parse == nil {
-		return nil, nil, fmt.Errorf("transport %q: want one of %v", transport, Transports())
+		return nil, nil, fmt.Errorf("transport %q: want one of %v", transport, vocab.Transports())
 	}
 	cs, err := parse()
 	if err != nil {
 		return nil, nil, err
 	}
 	cs = cs.Copy()
-	name, err := attach.program(workload)
+	name, err := programName(attach, workload)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,9 +92,9 @@ func spec(transport Transport, attach Attach, workload Workload) (*ebpf.Collecti
 }
 
 // only leaves one program in the collection.
-func only(cs *ebpf.CollectionSpec, name string, attach Attach, workload Workload) *ebpf.ProgramSpec {
+func only(cs *ebpf.CollectionSpec, name string, attach vocab.Attach, workload vocab.Workload) *ebpf.ProgramSpec {
 	program := cs.Programs[name]
-	if attach == AttachFentry {
+	if attach == vocab.AttachFentry {
 		program.AttachTo = function(workload)
 	}
 	cs.Programs = map[string]*ebpf.ProgramSpec{name: program}
@@ -123,10 +106,10 @@ func only(cs *ebpf.CollectionSpec, name string, attach Attach, workload Workload
 // The error is a [*ebpf.VerifierError] where the verifier refused the program,
 // and wraps [ErrUnsupported] where the kernel lacks what the twin needs.
 func Load(opts Options) (*Twin, error) {
-	opts.Workload = cmp.Or(opts.Workload, Execve)
-	opts.EventBytes = cmp.Or(opts.EventBytes, EventBytes)
+	opts.Workload = cmp.Or(opts.Workload, vocab.Execve)
+	opts.EventBytes = cmp.Or(opts.EventBytes, vocab.EventBytes)
 	opts.Batch = cmp.Or(opts.Batch, 1)
-	if least := LeastBytes(opts.Workload); opts.EventBytes < least {
+	if least := opts.Workload.LeastBytes(); opts.EventBytes < least {
 		return nil, fmt.Errorf("event of %d bytes: want at least %d", opts.EventBytes, least)
 	}
 	cs, program, err := spec(opts.Transport, opts.Attach, opts.Workload)
@@ -140,9 +123,9 @@ func Load(opts Options) (*Twin, error) {
 	}
 	if scratch := cs.Maps["scratch"]; scratch != nil {
 		scratch.MaxEntries = uint32(cpus)
-		scratch.ValueSize = uint32(max(opts.EventBytes, EventBytes)+7) &^ 7
+		scratch.ValueSize = uint32(max(opts.EventBytes, vocab.EventBytes)+7) &^ 7
 	}
-	if opts.Transport.IsRingbuf() && opts.RingBytes != 0 {
+	if opts.Transport.Is(vocab.BPFRings) && opts.RingBytes != 0 {
 		cs.Maps["events"].MaxEntries = uint32(opts.RingBytes)
 	}
 	var errs []error
@@ -183,16 +166,16 @@ func newCollection(cs *ebpf.CollectionSpec) (*ebpf.Collection, error) {
 
 // LoadEmpty loads a program for a storm's system call that does nothing: the
 // control of what a twin costs. It has neither events nor counters.
-func LoadEmpty(attach Attach) (*Twin, error) { return LoadEmptyFor(attach, Storm) }
+func LoadEmpty(attach vocab.Attach) (*Twin, error) { return LoadEmptyFor(attach, vocab.Storm) }
 
 // LoadEmptyFor loads it for the system call of a workload.
-func LoadEmptyFor(attach Attach, workload Workload) (*Twin, error) {
-	cs, err := objects[Perf]()
+func LoadEmptyFor(attach vocab.Attach, workload vocab.Workload) (*Twin, error) {
+	cs, err := objects[vocab.Perf]()
 	if err != nil {
 		return nil, err
 	}
 	cs = cs.Copy()
-	suffix, err := attach.suffix()
+	suffix, err := programSuffix(attach)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +206,7 @@ func (t *Twin) Close() error {
 
 // Attach makes the program run on every call of the workload from now on.
 func (t *Twin) Attach() error {
-	attached, err := t.opts.Attach.link(t.program, t.opts.Workload)
+	attached, err := attach(t.opts.Attach, t.program, t.opts.Workload)
 	if err != nil {
 		return fmt.Errorf("attach %s twin by %s: %w", t.opts.Transport, t.opts.Attach, err)
 	}

@@ -9,13 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
 // TestLoad has this kernel's verifier look at both twins with every kind of tail.
 func TestLoad(t *testing.T) {
 	testutils.Root(t)
-	attach, err := ResolveAttach(AttachAuto)
+	attach, err := ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,13 +26,13 @@ func TestLoad(t *testing.T) {
 		all = append(all, Options{EventBytes: n})
 	}
 	for _, n := range []int{8, 9, 16, 24, 31, 40, 64, 32 << 10} {
-		all = append(all, Options{Workload: Storm, EventBytes: n, Batch: 3})
+		all = append(all, Options{Workload: vocab.Storm, EventBytes: n, Batch: 3})
 	}
 	for wakeup := WakeupAdaptive; wakeup <= WakeupNever; wakeup++ {
-		all = append(all, Options{Workload: Storm, Batch: 3000, Wakeup: wakeup, WakeupBytes: 4096})
+		all = append(all, Options{Workload: vocab.Storm, Batch: 3000, Wakeup: wakeup, WakeupBytes: 4096})
 	}
 	for _, opts := range all {
-		for _, transport := range Transports() {
+		for _, transport := range vocab.Transports() {
 			opts.Transport, opts.Attach = transport, attach
 			twin, err := Load(opts)
 			if err != nil {
@@ -53,10 +55,10 @@ func TestLoad(t *testing.T) {
 
 func TestLoadRefusesNonsense(t *testing.T) {
 	for name, opts := range map[string]Options{
-		"transport": {Transport: "pigeon", Attach: AttachTracepoint},
-		"attach":    {Transport: Perf, Attach: "hook"},
-		"short":     {Transport: Perf, Attach: AttachTracepoint, EventBytes: 63},
-		"auto":      {Transport: Perf, Attach: AttachAuto},
+		"transport": {Transport: "pigeon", Attach: vocab.AttachTracepoint},
+		"attach":    {Transport: vocab.Perf, Attach: "hook"},
+		"short":     {Transport: vocab.Perf, Attach: vocab.AttachTracepoint, EventBytes: 63},
+		"auto":      {Transport: vocab.Perf, Attach: vocab.AttachAuto},
 	} {
 		if _, err := Load(opts); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -75,11 +77,11 @@ func TestResolveAttachGivesEveryReason(t *testing.T) {
 // TestCounters attaches natively and counts this process's own execve as foreign.
 func TestCounters(t *testing.T) {
 	testutils.Root(t)
-	attach, err := ResolveAttach(AttachAuto)
+	attach, err := ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		t.Fatal(err)
 	}
-	twin, err := Load(Options{Transport: Ringbuf, Attach: attach})
+	twin, err := Load(Options{Transport: vocab.Ringbuf, Attach: attach})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
@@ -228,7 +230,7 @@ func (d *doctorCmd) size() finding {
 // native says whether this very kernel can be traced.
 func (d *doctorCmd) native() finding {
 	f := finding{Part: "native BPF"}
-	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		f.Found = firstLine(err)
 		if os.Geteuid() != 0 {

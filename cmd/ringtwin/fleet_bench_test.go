@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/internal/testutils"
@@ -71,7 +72,7 @@ func BenchmarkFirstRecord(b *testing.B) {
 		b.Fatal(err)
 	}
 	cell := configs[0].Cells[1]
-	cell.Attach = string(bpf.AttachTracepoint)
+	cell.Attach = vocab.AttachTracepoint
 	var took []time.Duration
 	for b.Loop() {
 		begun := time.Now()

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/trial"
@@ -52,13 +54,13 @@ func (h *traceCmd) Run(e *env) (err error) {
 			return usageError{err}
 		}
 	}
-	attach := bpf.Attach(h.Attach)
-	if attach == bpf.AttachAuto {
+	attach := vocab.Attach(h.Attach)
+	if attach == vocab.AttachAuto {
 		if attach, err = bpf.ResolveAttach(attach); err != nil {
 			return explainPermission(err)
 		}
 	}
-	kind := bpf.Transport(h.Transport)
+	kind := vocab.Transport(h.Transport)
 	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: helloRingBytes, AllExecs: true})
 	if err != nil {
 		return explainPermission(err)

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/google/go-cmp/cmp"
-	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -46,7 +45,7 @@ func balance(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s: ledger of %d lines", t.ID, len(t.Ledger))
 		}
 		// Or whether any is lost depends on how soon the reader is let run.
-		if c := &t.Cell; !lossy && c.Placement != plan.BackToBack && transport.Capacity(bpf.Transport(c.Transport), c.RingBytes, c.PayloadBytes) < c.Events {
+		if c := &t.Cell; !lossy && c.Placement != vocab.BackToBack && c.Transport.Capacity(c.RingBytes, c.PayloadBytes) < c.Events {
 			ts.Fatalf("%s: a ring of %d bytes does not hold all %d events of %d", t.ID, c.RingBytes, c.Events, c.PayloadBytes)
 		}
 		if lost := t.Counts.SeqGaps+t.Counts.Misses > 0; lost != lossy {
@@ -72,7 +71,7 @@ func agree(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		sums := map[string]counts{}
 		for _, t := range trials {
-			c := sums[t.Cell.Transport]
+			c := sums[string(t.Cell.Transport)]
 			c.trials++
 			if t.Counts != nil {
 				c.started += t.Counts.Started
@@ -80,7 +79,7 @@ func agree(ts *testscript.TestScript, neg bool, args []string) {
 				c.delivered += t.Counts.Delivered
 				c.missing += t.Counts.MissingTokens
 			}
-			sums[t.Cell.Transport] = c
+			sums[string(t.Cell.Transport)] = c
 		}
 		return sums
 	}

@@ -12,8 +12,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/alecthomas/kong"
-	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/plan"
 )
 
@@ -47,11 +48,7 @@ type cli struct {
 
 // attaches are all the ways to attach, for an enum.
 func attaches() string {
-	names := []string{string(bpf.AttachAuto)}
-	for _, a := range bpf.Attaches() {
-		names = append(names, string(a))
-	}
-	return strings.Join(names, ",")
+	return strings.ReplaceAll(vocab.Join(append([]vocab.Attach{vocab.AttachAuto}, vocab.Attaches()...)), ", ", ",")
 }
 
 // env is what every command gets.

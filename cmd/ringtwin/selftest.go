@@ -11,6 +11,8 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -140,12 +142,12 @@ func (s *selftestCmd) onHost(e *env, show *progress.Table, report func(string, s
 	if os.Geteuid() != 0 {
 		return errors.New("selftest on this kernel needs root: run it with sudo, or with --where machine")
 	}
-	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		return err
 	}
 	measure := func(ctx context.Context, cells []record.Cell) ([]*record.Trial, error) {
-		return measureCells(ctx, nativeConn{}, cells, 0, requestTimeout(), func(text string) { show.Phase(hostKernel, cells[0].Transport+", "+text) })
+		return measureCells(ctx, nativeConn{}, cells, 0, requestTimeout(), func(text string) { show.Phase(hostKernel, string(cells[0].Transport)+", "+text) })
 	}
 	return selftest.Run(e.ctx, selftest.Options{Measure: measure, Attach: attach}, func(r selftest.Result) {
 		report("this kernel, by the host's clock", r)

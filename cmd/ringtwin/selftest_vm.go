@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/selftest"
 	"github.com/ringtwin/ringtwin/harness/session"
@@ -49,7 +50,7 @@ func (s *selftestCmd) inMachine(e *env, show *progress.Table, report func(string
 	}
 	defer func() { err = errors.Join(err, k.snapshot.Close()) }()
 
-	transports := bpf.Transports()
+	transports := vocab.Transports()
 	found := make([][]selftest.Result, len(transports))
 	var tasks []fleet.Task
 	for i, kind := range transports {
@@ -75,7 +76,7 @@ func (s *selftestCmd) inMachine(e *env, show *progress.Table, report func(string
 }
 
 // inject injects all faults into one transport, whose machines have a log of their own.
-func (k *kernelJob) inject(ctx context.Context, kind bpf.Transport, report func(selftest.Result)) error {
+func (k *kernelJob) inject(ctx context.Context, kind vocab.Transport, report func(selftest.Result)) error {
 	own := *k
 	own.cfg.Console = filepath.Join(filepath.Dir(k.cfg.Console), string(kind)+".log")
 	conn, err := own.freshVirtual(ctx)
@@ -90,15 +91,15 @@ func (k *kernelJob) inject(ctx context.Context, kind bpf.Transport, report func(
 		return measureCells(ctx, conn, cells, 1, k.cfg.Limits.Request, func(text string) { k.show.Phase(string(kind), text) })
 	}
 	err = selftest.Run(ctx, selftest.Options{
-		Measure: measure, Attach: attach, Transports: []bpf.Transport{kind}, Virtual: true,
+		Measure: measure, Attach: attach, Transports: []vocab.Transport{kind}, Virtual: true,
 	}, report)
 	k.show.Forget(string(kind))
 	return errors.Join(err, conn.Close())
 }
 
 // resolveThere asks a kernel how programs are attached to it.
-func resolveThere(ctx context.Context, conn session.Conn, timeout time.Duration) (bpf.Attach, error) {
-	attach := bpf.AttachAuto
+func resolveThere(ctx context.Context, conn session.Conn, timeout time.Duration) (vocab.Attach, error) {
+	attach := vocab.AttachAuto
 	var facts session.Facts
 	err := conn.Do(ctx, session.Request{Probe: &attach}, timeout, func(body json.RawMessage) error {
 		return json.Unmarshal(body, &facts)
@@ -116,7 +117,7 @@ func measureCells(
 ) (trials []*record.Trial, err error) {
 	next := func() {
 		if n := len(trials); n < len(cells) {
-			phase(fmt.Sprintf("trial %d of %d, %s", n+1, len(cells), cmp.Or(cells[n].Fault, selftest.None)))
+			phase(fmt.Sprintf("trial %d of %d, %s", n+1, len(cells), cmp.Or(cells[n].Fault, vocab.Fault(selftest.None))))
 		}
 	}
 	next()

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trace"
@@ -168,12 +170,12 @@ func (s *syscallsCmd) take(ctx context.Context) (*trace.Trace, error) {
 		return taken, err
 	}
 	// What the tracer would try first is no part of it.
-	attach, err := bpf.ResolveAttach(bpf.Attach(s.Attach))
+	attach, err := bpf.ResolveAttach(vocab.Attach(s.Attach))
 	if err != nil {
 		return nil, err
 	}
 	taken.Attach = string(attach)
-	for _, kind := range []bpf.Transport{bpf.Perf, bpf.Ringbuf} {
+	for _, kind := range []vocab.Transport{vocab.Perf, vocab.Ringbuf} {
 		calls, err := watchHello(ctx, kind, attach, pin)
 		if err != nil {
 			return nil, err
@@ -186,17 +188,17 @@ func (s *syscallsCmd) take(ctx context.Context) (*trace.Trace, error) {
 // takeAttachments watches it once for each way to attach, and measures what that
 // costs. One that the kernel does not have is no error, unless it has none.
 func (s *syscallsCmd) takeAttachments(ctx context.Context, pin string) (all []trace.Attachment, err error) {
-	if _, err := bpf.ResolveAttach(bpf.AttachAuto); err != nil {
+	if _, err := bpf.ResolveAttach(vocab.AttachAuto); err != nil {
 		return nil, err
 	}
-	for _, attach := range bpf.Attaches() {
+	for _, attach := range vocab.Attaches() {
 		a := trace.Attachment{Attach: string(attach)}
 		if _, err := bpf.ResolveAttach(attach); err != nil {
 			a.Unsupported = firstLine(err)
 			all = append(all, a)
 			continue
 		}
-		calls, err := watchHello(ctx, bpf.Ringbuf, attach, pin)
+		calls, err := watchHello(ctx, vocab.Ringbuf, attach, pin)
 		if err != nil {
 			return nil, err
 		}
@@ -238,7 +240,7 @@ func reservePin() (path string, release func(), err error) {
 }
 
 // watchHello returns the calls of this program's own hello.
-func watchHello(ctx context.Context, kind bpf.Transport, attach bpf.Attach, pin string) ([]trace.Call, error) {
+func watchHello(ctx context.Context, kind vocab.Transport, attach vocab.Attach, pin string) ([]trace.Call, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)

@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
@@ -34,7 +35,7 @@ func snapshotConfig(t testing.TB, want string) machine.Config {
 
 // probeOnce asks a machine the simplest question.
 func probeOnce(ctx context.Context, m *machine.Machine) error {
-	attach := bpf.AttachAuto
+	attach := vocab.AttachAuto
 	return m.Do(ctx, session.Request{Probe: &attach}, testutils.Limit, func(json.RawMessage) error { return nil })
 }
 

@@ -10,10 +10,11 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
 // rule is one invariant: both sides must be equal.
@@ -24,9 +25,9 @@ type rule struct {
 }
 
 // What a rule may be for.
-func perf(cell *record.Cell) bool    { return bpf.Transport(cell.Transport) == bpf.Perf }
-func ringbuf(cell *record.Cell) bool { return bpf.Transport(cell.Transport).IsRingbuf() }
-func execve(cell *record.Cell) bool  { return cell.Workload == string(bpf.Execve) }
+func reportsLoss(cell *record.Cell) bool  { return cell.Transport.Spec().Family.ReportsLoss }
+func hasPositions(cell *record.Cell) bool { return cell.Transport.Spec().Family.HasPositions }
+func execve(cell *record.Cell) bool       { return cell.Workload == vocab.Execve }
 
 // The terms of the rules.
 type term = func(*record.Counts, *record.Cell) uint64
@@ -38,7 +39,9 @@ func failed(errno string) term {
 }
 
 // rules are in the order in which an event meets them on its way.
-var rules = []rule{
+var rules = slices.Concat(rulesOfTheRings, onlyFull(), rulesOfTheReader)
+
+var rulesOfTheRings = []rule{
 	{
 		name:  "started = triggers - foreign + misses",
 		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.Started + c.Foreign },
@@ -66,39 +69,45 @@ var rules = []rule{
 	},
 	{
 		name:  "consumer position = producer position",
-		only:  ringbuf,
+		only:  hasPositions,
 		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.ConsumerBytes },
 		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.ProducerBytes },
 	},
 	{
 		name: "producer position = (submitted + discarded) x footprint",
-		only: ringbuf,
+		only: hasPositions,
 		left: func(c *record.Counts, _ *record.Cell) uint64 { return c.ProducerBytes },
 		right: func(c *record.Counts, cell *record.Cell) uint64 {
-			footprint := transport.FootprintBytes(bpf.Ringbuf, cell.PayloadBytes)
+			footprint := cell.Transport.FootprintBytes(cell.PayloadBytes)
 			return (c.Submitted + c.Discarded) * uint64(footprint)
 		},
 	},
 	{
 		name:  "failed[ENOSPC] = lost reported + lost tail",
-		only:  perf,
+		only:  reportsLoss,
 		left:  failed("ENOSPC"),
 		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.LostReported + c.LostTail },
 	},
-	{
-		// ENOENT, EOPNOTSUPP, EBUSY and E2BIG would be losses that no reader
-		// is ever told of, and that a sound configuration cannot cause.
-		name:  "failed = failed[ENOSPC]",
-		only:  perf,
-		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() },
-		right: failed("ENOSPC"),
-	},
-	{
-		name:  "failed = failed[EAGAIN]",
-		only:  ringbuf,
-		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() },
-		right: failed("EAGAIN"),
-	},
+}
+
+// onlyFull are the rules that an output fails only if the ring is full. ENOENT,
+// EOPNOTSUPP, EBUSY and E2BIG would be losses that no reader hears of, and that a sound
+// configuration cannot cause.
+func onlyFull() []rule {
+	var all []rule
+	for _, family := range vocab.Families() {
+		errno := family.FullErrno
+		all = append(all, rule{
+			name:  fmt.Sprintf("failed = failed[%s]", errno),
+			only:  func(cell *record.Cell) bool { return cell.Transport.Is(family) },
+			left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() },
+			right: failed(errno),
+		})
+	}
+	return all
+}
+
+var rulesOfTheReader = []rule{
 	{
 		name:  "sequence gaps = failed + discarded",
 		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.SeqGaps },

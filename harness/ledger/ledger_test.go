@@ -5,24 +5,24 @@ package ledger
 import (
 	"testing"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
 // sound is a trial of 100 programs of which 10 events were refused.
-func sound(kind bpf.Transport) (record.Cell, record.Counts) {
-	cell := record.Cell{Transport: string(kind), PayloadBytes: bpf.EventBytes, Batch: 1, Workload: string(bpf.Execve)}
+func sound(kind vocab.Transport) (record.Cell, record.Counts) {
+	cell := record.Cell{Transport: kind, PayloadBytes: vocab.EventBytes, Batch: 1, Workload: vocab.Execve}
 	c := record.Counts{
 		Started: 100, Triggers: 105, Foreign: 5, Attempts: 100, Submitted: 90, Delivered: 90,
 		SeqGaps: 10, MissingTokens: 10,
 	}
-	if kind == bpf.Perf {
+	if kind == vocab.Perf {
 		c.Failed = map[string]uint64{"ENOSPC": 10}
 		c.LostReported, c.LostTail = 4, 6
 	} else {
 		c.Failed = map[string]uint64{"EAGAIN": 10}
-		c.ProducerBytes = uint64(90 * transport.FootprintBytes(kind, bpf.EventBytes))
+		c.ProducerBytes = uint64(90 * kind.FootprintBytes(vocab.EventBytes))
 		c.ConsumerBytes = c.ProducerBytes
 	}
 	return cell, c
@@ -39,7 +39,7 @@ func open(cell record.Cell, c record.Counts) []string {
 }
 
 func TestSoundLedgerBalances(t *testing.T) {
-	for _, kind := range bpf.Transports() {
+	for _, kind := range vocab.Transports() {
 		if names := open(sound(kind)); names != nil {
 			t.Errorf("%s: %v do not hold", kind, names)
 		}
@@ -69,7 +69,7 @@ func TestEveryFaultIsSeen(t *testing.T) {
 		"token lost without a reason": func(c *record.Counts) { c.MissingTokens++ },
 		"gap without a reason":        func(c *record.Counts) { c.SeqGaps++ },
 	} {
-		for _, kind := range bpf.Transports() {
+		for _, kind := range vocab.Transports() {
 			t.Run(name+"/"+string(kind), func(t *testing.T) {
 				cell, c := sound(kind)
 				fault(&c)
@@ -82,17 +82,17 @@ func TestEveryFaultIsSeen(t *testing.T) {
 }
 
 func TestFaultsOfOneTransport(t *testing.T) {
-	cell, c := sound(bpf.Perf)
+	cell, c := sound(vocab.Perf)
 	c.LostTail--
 	if open(cell, c) == nil {
 		t.Error("perf: a lost event that the kernel never reports goes unseen")
 	}
-	cell, c = sound(bpf.Ringbuf)
+	cell, c = sound(vocab.Ringbuf)
 	c.ConsumerBytes -= 8
 	if open(cell, c) == nil {
 		t.Error("ringbuf: the consumer is behind, unseen")
 	}
-	cell, c = sound(bpf.Ringbuf)
+	cell, c = sound(vocab.Ringbuf)
 	c.ConsumerBytes += 72
 	c.ProducerBytes += 72
 	if open(cell, c) == nil {
@@ -103,7 +103,7 @@ func TestFaultsOfOneTransport(t *testing.T) {
 // TestGlobalInversionsAreLegal: two CPUs may draw their times in one order and
 // reserve in the other.
 func TestGlobalInversionsAreLegal(t *testing.T) {
-	cell, c := sound(bpf.Ringbuf)
+	cell, c := sound(vocab.Ringbuf)
 	c.InversionsGlobal = 7
 	if names := open(cell, c); names != nil {
 		t.Errorf("%v do not hold", names)

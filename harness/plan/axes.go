@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
 // Axes are what configurations differ in. A list stands for one configuration with each of its
@@ -19,8 +19,8 @@ import (
 type Axes struct {
 	// Pairs are what is compared: A with B, each a transport, or a transport and
 	// its policy: [perf/every, ringbuf/adaptive].
-	Pairs    list[Pair]   `yaml:"pairs,omitempty"`
-	Workload list[string] `yaml:"workload,omitempty"` // execve, storm
+	Pairs    list[Pair]           `yaml:"pairs,omitempty"`
+	Workload list[vocab.Workload] `yaml:"workload,omitempty"` // execve, storm
 	// Events is how many a trial tries to send, of all producers together: it is
 	// rounded down to what they can share.
 	Events list[int] `yaml:"events,omitempty"`
@@ -36,7 +36,7 @@ type Axes struct {
 	RingBytesEach  list[int] `yaml:"ring_bytes_each,omitempty"`
 	Producers      list[int] `yaml:"producers,omitempty"`
 	// Placement of the producers: apart, hot, same, back-to-back.
-	Placement list[string] `yaml:"placement,omitempty"`
+	Placement list[vocab.Placement] `yaml:"placement,omitempty"`
 	// FlushMS is after how long the reader looks although nobody woke it; 0: never.
 	FlushMS list[int] `yaml:"flush_ms,omitempty"`
 	// ReaderStallMS is how long the reader sleeps before it first reads, -1 for until
@@ -45,7 +45,7 @@ type Axes struct {
 	ReaderStallMS list[int] `yaml:"reader_stall_ms,omitempty"`
 	ReaderDelayNS list[int] `yaml:"reader_delay_ns,omitempty"`
 	// Fault is injected into both sides, as selftest does: drop=N, work=N, ...
-	Fault list[string] `yaml:"fault,omitempty"`
+	Fault list[vocab.Fault] `yaml:"fault,omitempty"`
 	// Sweep looks for the highest rate without loss, instead of rate_hz.
 	Sweep *Sweep `yaml:"sweep,omitempty"`
 	// Shows is what the configurations are there for, which decides in what machines they
@@ -113,8 +113,8 @@ func (p *Pair) UnmarshalYAML(unmarshal func(any) error) error {
 
 // Side is a transport with its policy.
 type Side struct {
-	Transport bpf.Transport
-	Policy    transport.Policy
+	Transport vocab.Transport
+	Policy    vocab.Policy
 }
 
 // UnmarshalYAML reads TRANSPORT or TRANSPORT/POLICY.
@@ -131,17 +131,17 @@ func (s *Side) UnmarshalYAML(unmarshal func(any) error) error {
 // ParseSide reads TRANSPORT or TRANSPORT/POLICY.
 func ParseSide(text string) (Side, error) {
 	name, policy, hasPolicy := strings.Cut(text, "/")
-	kind := bpf.Transport(name)
-	if err := OneOf("transport", name, names(bpf.Transports())); err != nil {
+	kind := vocab.Transport(name)
+	if err := OneOf("transport", kind, vocab.Transports()); err != nil {
 		return Side{}, err
 	}
 	if !hasPolicy {
-		policy = transport.DefaultPolicy(kind)
+		policy = string(kind.DefaultPolicy())
 	}
-	parsed, err := transport.ParsePolicy(kind, policy)
+	parsed, err := kind.ParsePolicy(policy)
 	if err != nil {
-		kind, _, _ := strings.Cut(policy, "=")
-		return Side{}, fmt.Errorf("%w%s", err, didYouMean(kind, transport.Policies(bpf.Transport(name))))
+		word, _, _ := strings.Cut(policy, "=")
+		return Side{}, fmt.Errorf("%w%s", err, didYouMean(word, kind.Policies()))
 	}
 	return Side{kind, parsed}, nil
 }
@@ -150,15 +150,7 @@ func ParseSide(text string) (Side, error) {
 func (s Side) MarshalYAML() (any, error) { return s.String(), nil }
 
 // String is the side as one writes it.
-func (s Side) String() string { return string(s.Transport) + "/" + s.Policy.String() }
-
-func names[T ~string](values []T) []string {
-	var all []string
-	for _, v := range values {
-		all = append(all, string(v))
-	}
-	return all
-}
+func (s Side) String() string { return string(s.Transport) + "/" + string(s.Policy) }
 
 // over fills in what the scenario leaves out.
 func (a Axes) over(base Axes) Axes {
@@ -194,30 +186,22 @@ func inherit[T any](l *list[T], base list[T]) {
 func defaults() Axes {
 	return Axes{
 		Pairs: list[Pair]{{
-			{bpf.Perf, transport.Policy{Kind: transport.Every}},
-			{bpf.Ringbuf, transport.Policy{Kind: transport.Adaptive}},
+			{vocab.Perf, vocab.Perf.DefaultPolicy()},
+			{vocab.Ringbuf, vocab.Ringbuf.DefaultPolicy()},
 		}},
-		Workload:      list[string]{string(bpf.Execve)},
+		Workload:      list[vocab.Workload]{vocab.Execve},
 		Batch:         list[int]{1},
 		RateHz:        list[float64]{0},
-		PayloadBytes:  list[int]{bpf.EventBytes},
+		PayloadBytes:  list[int]{vocab.EventBytes},
 		Producers:     list[int]{1},
-		Placement:     list[string]{Apart},
+		Placement:     list[vocab.Placement]{vocab.Apart},
 		FlushMS:       list[int]{0},
 		ReaderStallMS: list[int]{0},
 		ReaderDelayNS: list[int]{0},
-		Fault:         list[string]{""},
+		Fault:         list[vocab.Fault]{""},
 		Shows:         ShowsAll,
 	}
 }
-
-// Placements of the producers.
-const (
-	Apart      = "apart"        // not on the reader's CPU, where there is another
-	Hot        = "hot"          // all on one CPU, apart
-	Same       = "same"         // on the reader's CPU
-	BackToBack = "back-to-back" // the reader itself triggers, once it has read a batch
-)
 
 // Limits of a plan. The size of a perf record is a u16, struct perf_event_header
 // in https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h
@@ -259,22 +243,14 @@ func (a *Axes) check() []refusal {
 			}
 		}
 	}
-	words := func(key string, values, valid []string) {
-		if values != nil && len(values) == 0 {
-			refuse(key, errors.New("an empty list: nothing would be measured"))
-		}
-		for _, v := range values {
-			refuse(key, OneOf("", v, valid))
-		}
-	}
-	words("workload", a.Workload, []string{string(bpf.Execve), string(bpf.Storm)})
+	words(refuse, "workload", a.Workload, vocab.Workloads())
 	if a.Shows != "" {
 		refuse("shows", OneOf("", a.Shows, []string{ShowsAll, record.ShowsDelivery, record.ShowsCosts}))
 	}
-	words("placement", a.Placement, []string{Apart, Hot, Same, BackToBack})
+	words(refuse, "placement", a.Placement, vocab.Placements())
 	within("events", a.Events, 1, maxEvents)
 	within("batch", a.Batch, 1, maxBatch)
-	within("payload_bytes", a.PayloadBytes, bpf.LeastBytes(bpf.Storm), maxPayloadBytes)
+	within("payload_bytes", a.PayloadBytes, vocab.StormEventBytes, maxPayloadBytes)
 	within("producers", a.Producers, 1, maxProducers)
 	within("flush_ms", a.FlushMS, 0, maxMS)
 	within("reader_stall_ms", a.ReaderStallMS, record.UntilOver, maxMS)
@@ -293,17 +269,26 @@ func (a *Axes) check() []refusal {
 	for key, sizes := range map[string]list[int]{"ring_bytes_total": a.RingBytesTotal, "ring_bytes_each": a.RingBytesEach} {
 		within(key, sizes, 0, maxRingBytes)
 		for _, size := range sizes {
-			if transport.CheckRingBytes(size) != nil {
+			if vocab.CheckRingBytes(size, vocab.PageBytes) != nil {
 				refuse(key, fmt.Errorf("%d, want a power of two from 4096 to %d", size, maxRingBytes))
 			}
 		}
 	}
 	for _, fault := range a.Fault {
-		_, err := transport.ParseFault(fault)
+		_, err := vocab.ParseFault(string(fault))
 		refuse("fault", err)
 	}
 	if s := a.Sweep; s != nil && !(s.FromHz > 0 && s.FromHz < s.ToHz && s.ToHz <= 1e9 && s.Steps >= 3 && s.Steps <= 30) {
 		refuse("sweep", fmt.Errorf("from %g to %g Hz in %d steps, want rates above 0, the first below the second, and 3 to 30 steps", s.FromHz, s.ToHz, s.Steps))
 	}
 	return all
+}
+
+func words[T ~string](refuse func(string, error), key string, values, valid []T) {
+	if values != nil && len(values) == 0 {
+		refuse(key, errors.New("an empty list: nothing would be measured"))
+	}
+	for _, v := range values {
+		refuse(key, OneOf("", v, valid))
+	}
 }

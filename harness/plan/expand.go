@@ -7,9 +7,9 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
 // Configuration is one pair of cells to compare.
@@ -61,20 +61,20 @@ func (s *Scenario) points() []point {
 		rates = list[float64]{0}
 	}
 	points := []point{{sweep: s.Sweep, shows: s.Shows}}
-	points = times(points, s.Workload, func(p *point, v string) { p.cell.Workload = v })
+	points = times(points, s.Workload, func(p *point, v vocab.Workload) { p.cell.Workload = v })
 	points = times(points, s.PayloadBytes, func(p *point, v int) { p.cell.PayloadBytes = v })
 	points = times(points, s.Events, func(p *point, v int) { p.cell.Events = v })
 	points = times(points, s.Batch, func(p *point, v int) { p.cell.Batch = v })
 	points = times(points, rates, func(p *point, v float64) { p.cell.RateHz = v })
 	points = times(points, s.Producers, func(p *point, v int) { p.cell.Producers = v })
-	points = times(points, s.Placement, func(p *point, v string) { p.cell.Placement = v })
+	points = times(points, s.Placement, func(p *point, v vocab.Placement) { p.cell.Placement = v })
 	points = times(points, s.FlushMS, func(p *point, v int) { p.cell.FlushMS = v })
 	points = times(points, s.ReaderStallMS, func(p *point, v int) { p.cell.ReaderStallMS = v })
 	points = times(points, s.ReaderDelayNS, func(p *point, v int) { p.cell.ReaderDelayNS = v })
-	points = times(points, s.Fault, func(p *point, v string) { p.cell.Fault = v })
+	points = times(points, s.Fault, func(p *point, v vocab.Fault) { p.cell.Fault = v })
 	var sized []point
-	sized = append(sized, times(points, s.RingBytesTotal, func(p *point, v int) { p.cell.Equal, p.bytes = EqualTotal, v })...)
-	sized = append(sized, times(points, s.RingBytesEach, func(p *point, v int) { p.cell.Equal, p.bytes = EqualEach, v })...)
+	sized = append(sized, times(points, s.RingBytesTotal, func(p *point, v int) { p.cell.Equal, p.bytes = vocab.EqualTotal, v })...)
+	sized = append(sized, times(points, s.RingBytesEach, func(p *point, v int) { p.cell.Equal, p.bytes = vocab.EqualEach, v })...)
 	return times(sized, s.Pairs, func(p *point, v Pair) { p.pair = v })
 }
 
@@ -89,12 +89,6 @@ func times[T any](points []point, values []T, set func(*point, T)) []point {
 	}
 	return all
 }
-
-// What both transports have the same of.
-const (
-	EqualTotal = "total" // bytes of all rings together
-	EqualEach  = "each"  // bytes of each ring
-)
 
 // Configurations are all of the plan on a machine of cpus CPUs, in order. It is an error
 // if a cell could not be: the formula that forbids it is in it.
@@ -136,46 +130,46 @@ func plural(n int, what string) string {
 // would wedge the perf buffer: a later event then needs room for itself and a
 // 24-byte PERF_RECORD_LOST, which a ring that small never has, so every output
 // fails forever.
-func (at *point) cellOf(side Side, attach string, cpus int) (record.Cell, error) {
+func (at *point) cellOf(side Side, attach vocab.Attach, cpus int) (record.Cell, error) {
 	kind, cell := side.Transport, at.cell
-	rings := transport.Rings(kind, cpus)
+	rings := kind.Rings(cpus)
 	each := at.bytes
-	if cell.Equal == EqualTotal {
+	if cell.Equal == vocab.EqualTotal {
 		each = floorPowerOfTwo(at.bytes / rings)
 	}
-	cell.Transport, cell.Policy, cell.Attach = string(kind), side.Policy.String(), attach
+	cell.Transport, cell.Policy, cell.Attach = kind, side.Policy, attach
 	cell.RingBytes, cell.RingBytesTotal = each, each*rings
 	share := cell.Batch * cell.Producers
 	cell.Events -= cell.Events % share
 	n := cell.PayloadBytes
-	footprint := transport.FootprintBytes(kind, n)
-	least := bpf.LeastBytes(bpf.Workload(cell.Workload))
-	switch need := footprint + transport.LostRecordBytes; {
+	footprint := kind.FootprintBytes(n)
+	least := cell.Workload.LeastBytes()
+	switch need := footprint + kind.Spec().Family.LossBytes; {
 	case cell.Events == 0:
 		return cell, fmt.Errorf("%d events are not one batch for each producer: %d x %d = %d", at.cell.Events, cell.Batch, cell.Producers, share)
 	case n < least:
 		return cell, fmt.Errorf("events of %d bytes, one of %s has %d at least", n, cell.Workload, least)
-	case cell.Workload != string(bpf.Storm) && cell.Batch > 1:
+	case cell.Workload != vocab.Storm && cell.Batch > 1:
 		return cell, fmt.Errorf("batch of %d: an %s is one event", cell.Batch, cell.Workload)
-	case cell.Workload != string(bpf.Storm) && cell.Placement == BackToBack:
-		return cell, fmt.Errorf("%s: only a storm has a trigger that the reader can pull", BackToBack)
-	case transport.CheckRingBytes(each) != nil:
-		return cell, transport.CheckRingBytes(each)
-	case transport.Capacity(kind, each, n) < 1:
+	case cell.Workload != vocab.Storm && cell.Placement == vocab.BackToBack:
+		return cell, fmt.Errorf("%s: only a storm has a trigger that the reader can pull", vocab.BackToBack)
+	case vocab.CheckRingBytes(each, vocab.PageBytes) != nil:
+		return cell, vocab.CheckRingBytes(each, vocab.PageBytes)
+	case kind.Capacity(each, n) < 1:
 		return cell, fmt.Errorf("an event of %d bytes takes %d in a ring of %d: %d-1 < %d", n, footprint, each, each, footprint)
-	case kind == bpf.Perf && need > each-1:
+	case kind.Spec().Family.LossBytes > 0 && need > each-1:
 		return cell, fmt.Errorf("after one loss an event of %d bytes needs %d in a ring of %d, and is refused forever: %d > %d-1", n, need, each, need, each)
-	case cell.Placement == BackToBack && transport.Capacity(kind, each, n) < cell.Batch:
-		return cell, fmt.Errorf("%s: a batch of %d does not fit: a ring of %d bytes holds %d events of %d", BackToBack, cell.Batch, each, transport.Capacity(kind, each, n), n)
-	case cell.Placement == BackToBack && cell.ReaderStallMS == record.UntilOver:
-		return cell, fmt.Errorf("%s: the reader is the producer, and cannot sleep until it has ended", BackToBack)
-	case cell.Placement == BackToBack && (cell.RateHz != 0 || at.sweep != nil || cell.Producers != 1):
-		return cell, fmt.Errorf("%s: the reader is the only producer, and has no rate", BackToBack)
+	case cell.Placement == vocab.BackToBack && kind.Capacity(each, n) < cell.Batch:
+		return cell, fmt.Errorf("%s: a batch of %d does not fit: a ring of %d bytes holds %d events of %d", vocab.BackToBack, cell.Batch, each, kind.Capacity(each, n), n)
+	case cell.Placement == vocab.BackToBack && cell.ReaderStallMS == record.UntilOver:
+		return cell, fmt.Errorf("%s: the reader is the producer, and cannot sleep until it has ended", vocab.BackToBack)
+	case cell.Placement == vocab.BackToBack && (cell.RateHz != 0 || at.sweep != nil || cell.Producers != 1):
+		return cell, fmt.Errorf("%s: the reader is the only producer, and has no rate", vocab.BackToBack)
 	}
-	if err := side.Policy.Check(kind, each, n); err != nil {
+	if err := kind.CheckPolicy(side.Policy, each, n); err != nil {
 		return cell, err
 	}
-	if side.Policy.Kind == transport.Timer && cell.FlushMS == 0 {
+	if side.Policy.Kind() == vocab.Timer && cell.FlushMS == 0 {
 		return cell, fmt.Errorf("%s: nobody would ever read: want flush_ms above 0", side.Policy)
 	}
 	return cell, nil

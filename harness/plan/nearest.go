@@ -8,33 +8,34 @@ import (
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // OneOf refuses what is not among the valid, and names what may have been meant.
-func OneOf(what, got string, valid []string) error {
+func OneOf[T ~string](what string, got T, valid []T) error {
 	if slices.Contains(valid, got) {
 		return nil
 	}
 	if what != "" {
 		what += " "
 	}
-	return fmt.Errorf("%s%q, want one of %s%s", what, got, strings.Join(valid, ", "), didYouMean(got, valid))
+	return fmt.Errorf("%s%q, want one of %s%s", what, string(got), vocab.Join(valid), didYouMean(got, valid))
 }
 
 // didYouMean names the valid word nearest to one that is not.
-func didYouMean(got string, valid []string) string {
-	best, least := "", len(got)/2+1
+func didYouMean[T ~string](got T, valid []T) string {
+	best, least := T(""), len(got)/2+1
 	for _, word := range valid {
-		if got != "" && strings.HasPrefix(word, got) {
+		if got != "" && strings.HasPrefix(string(word), string(got)) {
 			best = word // the beginning of it
 			break
 		}
-		if d := levenshtein.ComputeDistance(got, word); d < least {
+		if d := levenshtein.ComputeDistance(string(got), string(word)); d < least {
 			best, least = word, d
 		}
 	}
 	if best == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (did you mean %s?)", best)
+	return fmt.Sprintf(" (did you mean %s?)", string(best))
 }

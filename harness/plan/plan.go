@@ -21,10 +21,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
-	"github.com/ringtwin/ringtwin/bpf"
 )
 
 //go:embed plans/*.yaml
@@ -41,7 +42,7 @@ const Plain = "programs"
 type Plan struct {
 	Name string `yaml:"name"`
 	// Attach is where the twins hook in; auto takes the first that works.
-	Attach string `yaml:"attach"`
+	Attach vocab.Attach `yaml:"attach"`
 	// Blocks of each configuration: two pairs of trials, each in the order AB or BA. 0: as many
 	// as it takes to decide.
 	Blocks int `yaml:"blocks,omitempty"`
@@ -97,7 +98,7 @@ func Load(nameOrPath string) (*Plan, error) {
 
 // Parse reads a plan. Unknown and repeated keys are refused.
 func Parse(text []byte) (*Plan, error) {
-	p := &Plan{Attach: string(bpf.AttachAuto), Budget: defaultBudget, text: text}
+	p := &Plan{Attach: vocab.AttachAuto, Budget: defaultBudget, text: text}
 	if err := decode(text, p); err != nil {
 		return nil, err
 	}
@@ -214,7 +215,7 @@ func (p *Plan) Check() error {
 	if !planName.MatchString(p.Name) {
 		refuse("name", fmt.Errorf("%q, want letters, digits, dots, dashes and underscores", p.Name))
 	}
-	refuse("attach", OneOf("", p.Attach, append([]string{string(bpf.AttachAuto)}, names(bpf.AttachOrder())...)))
+	refuse("attach", OneOf("", p.Attach, append([]vocab.Attach{vocab.AttachAuto}, vocab.AttachOrder()...)))
 	if p.Blocks < 0 || p.Blocks > maxBlocks {
 		refuse("blocks", fmt.Errorf("%d, want 1 to %d, or none to go on until it is decided", p.Blocks, maxBlocks))
 	}

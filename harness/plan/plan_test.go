@@ -91,7 +91,7 @@ func TestParseRefuses(t *testing.T) {
 		"attach":           {good + "attach: tracepiont\n", "line 4: attach: \"tracepiont\", want one of auto, tracepoint, kprobe, fentry, raw-tracepoint (did you mean tracepoint?)"},
 		"transport":        {good + "pairs: [[perf, ringbuff]]\n", "did you mean ringbuf?"},
 		"one side":         {good + "pairs: [[perf]]\n", "want two"},
-		"policy":           {good + "pairs: [[perf/adaptive, ringbuf]]\n", "every, wakeup_events=N, watermark=N, timer"},
+		"policy":           {good + "pairs: [[perf/adaptive, ringbuf]]\n", "every, wakeup_events=N, watermark=BYTES, timer"},
 		"policy by name":   {good + "pairs: [[perf, ringbuf/adaptve]]\n", "did you mean adaptive?"},
 		"policy without N": {good + "pairs: [[perf, ringbuf/batch]]\n", "batch=N"},
 		"workload":         {good + "workload: strom\n", "did you mean storm?"},
@@ -295,7 +295,7 @@ func TestOrderIsDrawn(t *testing.T) {
 		order := ""
 		ids := map[string]bool{}
 		for i, trial := range trials {
-			order += letters[trial.Cell.Transport]
+			order += letters[string(trial.Cell.Transport)]
 			if trial.Trial.Block != i/4 || trial.Trial.Position != i%4 {
 				t.Errorf("trial %d is at %+v", i, trial.Trial)
 			}

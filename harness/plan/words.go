@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Words are what [Plan.Set] makes plan [Plain] of, for the configuration of these two
@@ -20,12 +21,12 @@ func Words(a, b *record.Cell) ([]string, error) {
 	}
 	s := p.scenarios()[0]
 	bytes, list, key := a.RingBytes, s.RingBytesEach, "ring_bytes_each"
-	if a.Equal != EqualEach {
+	if a.Equal != vocab.EqualEach {
 		// One ring has all of it, while many may have less, each a power of two.
 		bytes, list, key = max(a.RingBytesTotal, b.RingBytesTotal), s.RingBytesTotal, "ring_bytes_total"
 	}
 	var words []string
-	pair := sideOf(a) + ", " + sideOf(b)
+	pair := a.Configuration() + ", " + b.Configuration()
 	if pair != s.Pairs[0][0].String()+", "+s.Pairs[0][1].String() {
 		words = append(words, "pairs=[["+pair+"]]")
 	}
@@ -42,13 +43,6 @@ func Words(a, b *record.Cell) ([]string, error) {
 	word(&words, "reader_delay_ns", a.ReaderDelayNS, s.ReaderDelayNS)
 	word(&words, "fault", a.Fault, s.Fault)
 	return words, nil
-}
-
-func sideOf(c *record.Cell) string {
-	if c.Policy == "" {
-		return c.Transport
-	}
-	return c.Transport + "/" + c.Policy
 }
 
 // word appends the assignment unless the axis has just this value.

@@ -31,7 +31,7 @@ func TestWords(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, word := range append(words, "attach="+want.Cells[0].Attach) {
+				for _, word := range append(words, "attach="+string(want.Cells[0].Attach)) {
 					if err := alone.Set(word); err != nil {
 						t.Fatalf("%s: %v", word, err)
 					}

@@ -7,6 +7,8 @@
 // understood; a new field raises the minor version.
 package record
 
+import "github.com/ringtwin/ringtwin/harness/vocab"
+
 // Schema names the format of this package's [Trial].
 const Schema = "ringtwin/trial/v1"
 
@@ -110,15 +112,12 @@ func (m Machine) Publishable() bool { return m.Accel != "tcg" || m.Clock == Virt
 
 // Cell is one point of the plan.
 type Cell struct {
-	Transport string `json:"transport"` // perf, ringbuf, ringbuf-output
-	// Policy is who wakes the reader and when: adaptive (ring buffers: when the
-	// reader has caught up), every, batch=N (ring buffers: once N events wait),
-	// wakeup_events=N, watermark=BYTES (perf buffer), timer (nobody).
-	Policy string `json:"policy"`
+	Transport vocab.Transport `json:"transport"`
+	Policy    vocab.Policy    `json:"policy"` // who wakes the reader and when
 	// FlushMS is after how long the reader looks although nobody woke it; 0: never.
-	FlushMS  int    `json:"flush_ms"`
-	Attach   string `json:"attach"`   // as used, never auto
-	Workload string `json:"workload"` // execve, storm
+	FlushMS  int            `json:"flush_ms"`
+	Attach   vocab.Attach   `json:"attach"` // as used, never auto
+	Workload vocab.Workload `json:"workload"`
 	// Events is what all producers together try to send.
 	Events int `json:"events"`
 	// Batch is the events that one trigger causes: 1 for an execve.
@@ -129,17 +128,23 @@ type Cell struct {
 	// RingBytesTotal is RingBytes times the rings that the transport has.
 	RingBytesTotal int `json:"ring_bytes_total"`
 	// Equal is what both transports have the same of: total, or each ring's bytes.
-	Equal     string `json:"equal"`
-	Producers int    `json:"producers"`
-	// Placement says where producers run: apart (not on the reader's CPU, where
-	// there is another), hot (all on one CPU, apart), same (on the reader's).
-	Placement string `json:"placement"`
+	Equal     vocab.Equal     `json:"equal"`
+	Producers int             `json:"producers"`
+	Placement vocab.Placement `json:"placement"` // where producers run
 	// ReaderStallMS is how long the reader sleeps, from the start on, before
 	// it first reads, or [UntilOver]; ReaderDelayNS how long it works on each event.
 	ReaderStallMS int `json:"reader_stall_ms"`
 	ReaderDelayNS int `json:"reader_delay_ns"`
 	// Fault names what selftest injects; empty in a measurement.
-	Fault string `json:"fault,omitempty"`
+	Fault vocab.Fault `json:"fault,omitempty"`
+}
+
+// Configuration is the transport with its policy, as a plan has it.
+func (c *Cell) Configuration() string {
+	if c.Policy == "" {
+		return string(c.Transport)
+	}
+	return string(c.Transport) + "/" + string(c.Policy)
 }
 
 // UntilOver is the stall of a reader that sleeps until the workload has ended, however

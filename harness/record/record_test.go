@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/golden"
 )
 
@@ -194,6 +195,20 @@ func TestSchema(t *testing.T) {
 	if err := reflector.AddGoComments("github.com/ringtwin/ringtwin/harness/record", "./"); err != nil {
 		t.Fatal(err)
 	}
+	// Examples, and no enum: a newer version may have more.
+	words := map[reflect.Type][]any{
+		reflect.TypeFor[vocab.Transport](): anys(vocab.Transports()),
+		reflect.TypeFor[vocab.Policy]():    policies(),
+		reflect.TypeFor[vocab.Attach]():    anys(vocab.Attaches()),
+		reflect.TypeFor[vocab.Workload]():  anys(vocab.Workloads()),
+		reflect.TypeFor[vocab.Placement](): anys(vocab.Placements()),
+	}
+	reflector.Mapper = func(t reflect.Type) *jsonschema.Schema {
+		if words[t] == nil {
+			return nil
+		}
+		return &jsonschema.Schema{Type: "string", Examples: words[t]}
+	}
 	schema := reflector.Reflect(&Trial{})
 	schema.ID = Schema
 	got, err := json.MarshalIndent(schema, "", "  ")
@@ -203,6 +218,22 @@ func TestSchema(t *testing.T) {
 	got = append(got, '\n')
 	const path = "../../docs/trial-v1.schema.json"
 	golden.Check(t, path, string(got)) // make generate writes it anew
+}
+
+func anys[T any](values []T) []any {
+	var all []any
+	for _, v := range values {
+		all = append(all, v)
+	}
+	return all
+}
+
+func policies() []any {
+	var all []any
+	for _, p := range vocab.Policies() {
+		all = append(all, p.Kind.Usage())
+	}
+	return all
 }
 
 func TestStatusesAreAll(t *testing.T) {

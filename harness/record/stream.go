@@ -79,8 +79,8 @@ func (t *texts) once(trial *Trial) {
 	k, m, c, p := &trial.Kernel, &trial.Machine, &trial.Cell, &trial.Trial
 	all := [...]*string{
 		&trial.Schema, (*string)(&trial.Status), &trial.Reason, &k.Want, &k.Release, &k.Source, &k.Package, &k.SHA256, &k.Config.Preempt,
-		&m.Backend, &m.Accel, &m.Clock, &m.CPUModel, &m.Version, &c.Transport, &c.Policy, &c.Attach, &c.Workload,
-		&c.Equal, &c.Placement, &c.Fault, &p.Run, &p.Plan, &p.Scenario, &p.Side, &p.Order,
+		&m.Backend, &m.Accel, &m.Clock, &m.CPUModel, &m.Version, (*string)(&c.Transport), (*string)(&c.Policy), (*string)(&c.Attach), (*string)(&c.Workload),
+		(*string)(&c.Equal), (*string)(&c.Placement), (*string)(&c.Fault), &p.Run, &p.Plan, &p.Scenario, &p.Side, &p.Order,
 	}
 	if t.last == nil {
 		t.last = make([]string, len(all))

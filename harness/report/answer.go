@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
@@ -57,7 +56,7 @@ func say(a *verdict.Answer) said {
 		s.Use = "it depends: " + strings.Join(parts, ", ")
 	default:
 		s.Use = names[0]
-		if config := a.Configuration(); config != "" && a.Transport() != "" && names[0] == transportName(a.Transport()) {
+		if config := a.Configuration(); config != "" && a.Transport() != "" && names[0] == a.Transport().Spec().Title {
 			if _, policy, ok := strings.Cut(config, "/"); ok {
 				s.Use += ", " + policy
 			}
@@ -113,23 +112,10 @@ func caseNames(cases []verdict.Case) string {
 	return strings.Join(all, ", ")
 }
 
-// transportName is what a transport is called in prose.
-func transportName(transport string) string {
-	switch bpf.Transport(transport) {
-	case bpf.Perf:
-		return "perf buffer"
-	case bpf.Ringbuf:
-		return "ring buffer"
-	case bpf.RingbufOutput:
-		return "ring buffer by bpf_ringbuf_output"
-	}
-	return transport
-}
-
 // sideName tells a side from the other.
 func sideName(c *verdict.Case, s *verdict.Side) string {
 	if c.A.Cell.Transport != c.B.Cell.Transport {
-		return transportName(s.Cell.Transport)
+		return s.Cell.Transport.Spec().Title
 	}
 	return s.Label
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // many makes the trials of configurations on two kernels, and of a sweep and several
@@ -28,11 +29,11 @@ func many(tb testing.TB, configs, blocks int) []record.Trial {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	policies := [][2]string{{"every", "adaptive"}, {"watermark=2048", "batch=28"}, {"timer", "timer"}}
+	policies := [][2]vocab.Policy{{"every", "adaptive"}, {"watermark=2048", "batch=28"}, {"timer", "timer"}}
 	var all []record.Trial
 	for config := range configs {
 		for block := range blocks {
-			for side, transport := range []string{"perf", "ringbuf"} {
+			for side, transport := range []vocab.Transport{vocab.Perf, vocab.Ringbuf} {
 				ns := int64(40_000*(config%7+1) + 1000*block - 9000*side)
 				t := record.Trial{
 					ID: fmt.Sprint(config, block, side), Status: record.OK,

@@ -66,7 +66,7 @@ func JUnit(w io.Writer, trials []record.Trial) error {
 }
 
 func (s *junitSuite) add(t *record.Trial) {
-	c := junitCase{Name: t.ID, ClassName: "ringtwin." + t.Cell.Transport, Seconds: "0"}
+	c := junitCase{Name: t.ID, ClassName: "ringtwin." + string(t.Cell.Transport), Seconds: "0"}
 	if t.Rate != nil {
 		c.Seconds = fmt.Sprintf("%.3f", float64(t.Rate.DurationNS)/1e9)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // matrix is what all kernels come to: for each the answer, and for each configuration and
@@ -96,7 +97,7 @@ func short(a *verdict.Answer, s *said) string {
 	case len(a.Cases) == 0:
 		return unmeasured(a)
 	case a.Transport() != "":
-		return transportName(a.Transport())
+		return a.Transport().Spec().Title
 	}
 	use, _, _ := strings.Cut(s.Use, ":")
 	return use
@@ -132,11 +133,10 @@ func ratio1(r *verdict.Row) string {
 func (m *matrix) sides() (of, by string) {
 	of, by, _ = strings.Cut(m.Over, "/")
 	name := func(side string) string {
-		switch side {
-		case "perf":
-			return "perf buffer"
-		case "ring":
-			return "ring buffer"
+		for _, t := range vocab.TransportSpecs() {
+			if t.Short == side {
+				return t.Title
+			}
 		}
 		return side
 	}

@@ -85,7 +85,7 @@ func Publish(comparisons []verdict.Comparison, write func(name string, text []by
 // published is the table, and the chart as a file of its own.
 func published(m *verdict.Metric, all []*verdict.Comparison) (table, chart []byte) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "| kernel | %s | change | %s | change | %s |\n|---|---:|---:|---:|---:|---:|\n", transportName(all[0].A.Cell.Transport), transportName(all[0].B.Cell.Transport), over(all[0]))
+	fmt.Fprintf(&b, "| kernel | %s | change | %s | change | %s |\n|---|---:|---:|---:|---:|---:|\n", all[0].A.Cell.Transport.Spec().Title, all[0].B.Cell.Transport.Spec().Title, over(all[0]))
 	f := &figure{title: m.Name + " over kernels", x: "kernel", y: "instructions an event"}
 	last := [2]float64{math.NaN(), math.NaN()}
 	high := 0.0
@@ -105,7 +105,7 @@ func published(m *verdict.Metric, all []*verdict.Comparison) (table, chart []byt
 	}
 	for n, side := range all[0].Sides() { // a name beside the line: the file has no legend
 		middle := len(all) / 2
-		f.series = append(f.series, series{name: side.Label, number: n, alone: true, mark: transportName(side.Cell.Transport), x: []float64{float64(middle)}, y: []float64{f.series[n].y[middle]}})
+		f.series = append(f.series, series{name: side.Label, number: n, alone: true, mark: side.Cell.Transport.Spec().Title, x: []float64{float64(middle)}, y: []float64{f.series[n].y[middle]}})
 	}
 	f.yTicks = linear(0, high, func(v float64) string { return fmt.Sprintf("%.0f", v) })
 	return b.Bytes(), f.file()

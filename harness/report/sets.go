@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // contrastLines say what was compared, and what could not be.
@@ -124,16 +125,16 @@ type jsonComparison struct {
 }
 
 type jsonSide struct {
-	Label     string `json:"label"`
-	Transport string `json:"transport"`
-	Policy    string `json:"policy"`
-	Workload  string `json:"workload"`
-	Payload   int    `json:"payload_bytes"`
-	RingBytes int    `json:"ring_bytes"`
-	Trials    int    `json:"trials"`
-	Emitted   uint64 `json:"emitted"`
-	Delivered uint64 `json:"delivered"`
-	Lost      uint64 `json:"lost"`
+	Label     string          `json:"label"`
+	Transport vocab.Transport `json:"transport"`
+	Policy    vocab.Policy    `json:"policy"`
+	Workload  vocab.Workload  `json:"workload"`
+	Payload   int             `json:"payload_bytes"`
+	RingBytes int             `json:"ring_bytes"`
+	Trials    int             `json:"trials"`
+	Emitted   uint64          `json:"emitted"`
+	Delivered uint64          `json:"delivered"`
+	Lost      uint64          `json:"lost"`
 }
 
 // jsonRow has null where there is no figure.

@@ -12,7 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
@@ -45,7 +46,7 @@ func lines(c *verdict.Comparison) []line {
 // untold counts the losses that no reader hears of. A ring buffer's reader is
 // told of none.
 func untold(s *verdict.Side) string {
-	if s.Cell.Transport == string(bpf.Perf) {
+	if s.Cell.Transport.Spec().Family.ReportsLoss {
 		return fmt.Sprint(s.Total.LostTail + s.Total.Misses)
 	}
 	return fmt.Sprint(s.Total.Lost())
@@ -66,19 +67,16 @@ func kneeText(k *verdict.Knee) string {
 
 // head names a side in a table.
 func head(s *verdict.Side) string {
-	switch s.Label {
-	case string(bpf.Perf):
-		return "perf buffer"
-	case string(bpf.Ringbuf):
-		return "ring buffer"
+	if t := vocab.Transport(s.Label); t.Spec().Short != "" {
+		return t.Spec().Title
 	}
 	return s.Label
 }
 
 // over names the ratio of a comparison.
 func over(c *verdict.Comparison) string {
-	if c.A.Label == string(bpf.Perf) && c.B.Label == string(bpf.Ringbuf) {
-		return "ring/perf"
+	if a, b := vocab.Transport(c.A.Label).Spec().Short, vocab.Transport(c.B.Label).Spec().Short; a != "" && b != "" {
+		return b + "/" + a
 	}
 	if len(c.A.Label)+len(c.B.Label) > 24 {
 		return "B/A"
@@ -192,7 +190,7 @@ func configLines(c *verdict.Comparison) []string {
 // loadText says what causes the events.
 func loadText(c *record.Cell, sweep bool) string {
 	what := "program starts"
-	if c.Workload != workloadExecve && c.Workload != "" {
+	if c.Workload != vocab.Execve && c.Workload != "" {
 		what = fmt.Sprintf("events of a %s", c.Workload)
 		if c.Batch > 1 {
 			what += fmt.Sprintf(", %d a trigger,", c.Batch)
@@ -207,8 +205,8 @@ func loadText(c *record.Cell, sweep bool) string {
 	default:
 		text += ", as fast as possible"
 	}
-	if c.Placement != "" && c.Placement != "apart" {
-		text += ", placement " + c.Placement
+	if c.Placement != "" && c.Placement != vocab.Apart {
+		text += ", placement " + string(c.Placement)
 	}
 	if c.ReaderStallMS == record.UntilOver {
 		text += "; the reader sleeps until the workload has ended"
@@ -220,13 +218,10 @@ func loadText(c *record.Cell, sweep bool) string {
 		text += fmt.Sprintf("; the reader works %s on each event", value("ns", float64(c.ReaderDelayNS)))
 	}
 	if c.Fault != "" {
-		text += "; fault injected: " + c.Fault
+		text += "; fault injected: " + string(c.Fault)
 	}
 	return text
 }
-
-// workloadExecve is the workload whose events are program starts.
-const workloadExecve = "execve"
 
 func rings(s *verdict.Side) string {
 	each := value("bytes", float64(s.Cell.RingBytes))
@@ -237,7 +232,7 @@ func rings(s *verdict.Side) string {
 }
 
 func policy(s *verdict.Side) string {
-	text := s.Cell.Transport + " " + s.Cell.Policy
+	text := fmt.Sprintf("%s %s", s.Cell.Transport, s.Cell.Policy)
 	if s.Cell.FlushMS > 0 {
 		text += fmt.Sprintf(", and looks after %d ms", s.Cell.FlushMS)
 	}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // drawing is a chart with the table of what is in it.
@@ -188,14 +190,11 @@ func (a *artist) policies(comparisons []verdict.Comparison) []drawn {
 }
 
 // transportInk is a colour of each transport.
-func transportInk(transport string) int {
-	switch transport {
-	case "perf":
-		return 0
-	case "ringbuf":
-		return 1
+func transportInk(transport vocab.Transport) int {
+	if i := slices.Index(vocab.Transports(), transport); i >= 0 {
+		return i
 	}
-	return 2
+	return len(vocab.Transports())
 }
 
 // stepShare is the least change from one kernel to the next that is marked: those of
@@ -290,7 +289,7 @@ func repeat(c *verdict.Comparison) string {
 	}
 	text += " --plan " + plan.Plain
 	if attach := c.A.Cell.Attach; attach != "" {
-		text += " --attach " + quoted(attach)
+		text += " --attach " + quoted(string(attach))
 	}
 	for _, word := range words {
 		text += " --set " + quoted(word)

@@ -13,10 +13,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
 // Measure runs a trial of each cell, in order and on the same kernel.
@@ -38,11 +38,11 @@ const (
 
 // Result is what came of one fault under one transport.
 type Result struct {
-	Transport string `json:"transport"`
-	Fault     string `json:"fault"` // none: nothing was injected
-	Injected  string `json:"injected"`
-	Recovered string `json:"recovered"`
-	Answer    Answer `json:"answer"`
+	Transport vocab.Transport `json:"transport"`
+	Fault     vocab.FaultKind `json:"fault"` // none: nothing was injected
+	Injected  string          `json:"injected"`
+	Recovered string          `json:"recovered"`
+	Answer    Answer          `json:"answer"`
 	// Disturbed says what kept the threads of what was timed from running; empty in
 	// virtual time, and for what is counted.
 	Disturbed string `json:"disturbed,omitempty"`
@@ -51,18 +51,18 @@ type Result struct {
 // Options say what is proved.
 type Options struct {
 	Measure Measure
-	Attach  bpf.Attach
+	Attach  vocab.Attach
 	// Transports are those that faults are injected into. Default: all.
-	Transports []bpf.Transport
+	Transports []vocab.Transport
 	// Virtual says that an instruction takes a nanosecond where Measure measures.
 	Virtual bool
 }
 
 // None is the fault of a trial without any.
-const None = "none"
+const None vocab.FaultKind = "none"
 
 // Faults are what is injected, in this order.
-func Faults() []string { return append([]string{None}, transport.Faults()...) }
+func Faults() []vocab.FaultKind { return append([]vocab.FaultKind{None}, vocab.Faults()...) }
 
 // events of a trial, and every which of them is at fault: neither divides the
 // other.
@@ -72,34 +72,34 @@ const (
 )
 
 // invariants that a fault of the reader breaks.
-var breaks = map[string][]string{
-	transport.Drop:      {"submitted = delivered + residual", "sequence gaps = failed + discarded"},
-	transport.Duplicate: {"submitted = delivered + residual", "duplicates = 0", "inversions within a CPU = 0"},
-	transport.Reorder:   {"inversions within a CPU = 0"},
-	transport.Tear:      {"sequence gaps = failed + discarded", "torn events = 0"},
+var breaks = map[vocab.FaultKind][]string{
+	vocab.Drop:      {"submitted = delivered + residual", "sequence gaps = failed + discarded"},
+	vocab.Duplicate: {"submitted = delivered + residual", "duplicates = 0", "inversions within a CPU = 0"},
+	vocab.Reorder:   {"inversions within a CPU = 0"},
+	vocab.Tear:      {"sequence gaps = failed + discarded", "torn events = 0"},
 }
 
 // Cell is the storm that the faults are injected into.
-func Cell(kind bpf.Transport, attach bpf.Attach) record.Cell {
+func Cell(kind vocab.Transport, attach vocab.Attach) record.Cell {
 	return record.Cell{
-		Transport: string(kind), Policy: transport.DefaultPolicy(kind), Attach: string(attach),
-		Workload: string(bpf.Storm), Events: events, Batch: 1, PayloadBytes: bpf.EventBytes,
+		Transport: kind, Policy: kind.DefaultPolicy(), Attach: attach,
+		Workload: vocab.Storm, Events: events, Batch: 1, PayloadBytes: vocab.EventBytes,
 		RingBytes: 1 << 20, RingBytesTotal: 1 << 20, Equal: "each", Producers: 1, Placement: "apart",
 	}
 }
 
 // experiment is the trials that one fault takes, and what they say of it.
 type experiment struct {
-	fault string
-	cells []record.Cell
-	judge func([]*record.Trial) Result
+	fault  vocab.FaultKind
+	cells  []record.Cell
+	verify func([]*record.Trial) Result
 }
 
 // Run injects every fault into every transport. report is called with each result
 // once all of a transport are known.
 func Run(ctx context.Context, o Options, report func(Result)) error {
 	if o.Transports == nil {
-		o.Transports = bpf.Transports()
+		o.Transports = vocab.Transports()
 	}
 	for _, kind := range o.Transports {
 		var cells []record.Cell
@@ -118,8 +118,8 @@ func Run(ctx context.Context, o Options, report func(Result)) error {
 			t.Cell = cells[i]
 		}
 		for _, x := range experiments {
-			result := x.judge(trials[:len(x.cells)])
-			result.Transport, result.Fault = string(kind), x.fault
+			result := x.verify(trials[:len(x.cells)])
+			result.Transport, result.Fault = kind, x.fault
 			report(result)
 			trials = trials[len(x.cells):]
 		}
@@ -129,11 +129,11 @@ func Run(ctx context.Context, o Options, report func(Result)) error {
 
 func (o *Options) experiments(cell record.Cell) []experiment {
 	all := []experiment{{None, []record.Cell{cell}, clean}}
-	for _, fault := range transport.Faults() {
+	for _, fault := range vocab.Faults() {
 		switch fault {
-		case transport.Delay:
+		case vocab.Delay:
 			all = append(all, o.delay(cell))
-		case transport.Work:
+		case vocab.Work:
 			all = append(all, o.work(cell))
 		default:
 			all = append(all, experiment{fault, []record.Cell{with(cell, fault, every)}, func(trials []*record.Trial) Result {
@@ -145,9 +145,9 @@ func (o *Options) experiments(cell record.Cell) []experiment {
 }
 
 // with is the cell with n of a fault, or without any if n is 0.
-func with(cell record.Cell, fault string, n int) record.Cell {
+func with(cell record.Cell, fault vocab.FaultKind, n int) record.Cell {
 	if n > 0 {
-		cell.Fault = fmt.Sprintf("%s=%d", fault, n)
+		cell.Fault = fault.With(n)
 	}
 	return cell
 }
@@ -170,13 +170,13 @@ func broken(t *record.Trial) []string {
 }
 
 // counted compares the number of faults with what the counts say.
-func counted(fault string, t *record.Trial) Result {
+func counted(fault vocab.FaultKind, t *record.Trial) Result {
 	c := t.Counts
-	recovered := map[string]uint64{
-		transport.Drop:      c.Submitted - c.Delivered,
-		transport.Duplicate: c.Duplicates,
-		transport.Reorder:   c.InversionsCPU,
-		transport.Tear:      c.Torn,
+	recovered := map[vocab.FaultKind]uint64{
+		vocab.Drop:      c.Submitted - c.Delivered,
+		vocab.Duplicate: c.Duplicates,
+		vocab.Reorder:   c.InversionsCPU,
+		vocab.Tear:      c.Torn,
 	}[fault]
 	injected := c.Submitted / every
 	names := broken(t)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
@@ -18,7 +20,7 @@ import (
 // cmd/ringtwin/testdata/script/selftest.txtar.
 func TestWhatIsNotInjectedIsNotFound(t *testing.T) {
 	testutils.Root(t)
-	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +40,8 @@ func TestWhatIsNotInjectedIsNotFound(t *testing.T) {
 		}
 		return trials, nil
 	}
-	var faults []string
-	err = Run(t.Context(), Options{Measure: blind, Attach: attach, Transports: []bpf.Transport{bpf.Ringbuf}}, func(r Result) {
+	var faults []vocab.FaultKind
+	err = Run(t.Context(), Options{Measure: blind, Attach: attach, Transports: []vocab.Transport{vocab.Ringbuf}}, func(r Result) {
 		t.Logf("%+v", r)
 		faults = append(faults, r.Fault)
 		if (r.Answer == Found) != (r.Fault == None) {
@@ -95,9 +97,9 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := &Options{}
-			x := o.work(Cell(bpf.Ringbuf, bpf.AttachTracepoint))
-			got := x.judge(made(x.cells, c.lost, func(i int, cell record.Cell) float64 {
-				figure := c.cost[cell.Fault] * noise(i, c.noise) * (1 + c.drift*float64(i))
+			x := o.work(Cell(vocab.Ringbuf, vocab.AttachTracepoint))
+			got := x.verify(made(x.cells, c.lost, func(i int, cell record.Cell) float64 {
+				figure := c.cost[string(cell.Fault)] * noise(i, c.noise) * (1 + c.drift*float64(i))
 				if cell.Fault == "work=12000" && i/3%3 > 0 {
 					figure *= 1 + c.slow
 				}
@@ -113,7 +115,7 @@ func TestAnswers(t *testing.T) {
 // TestVirtualAnswers: one per cent decides, and there is nothing to be too busy for.
 func TestVirtualAnswers(t *testing.T) {
 	o := &Options{Virtual: true}
-	cell := Cell(bpf.Ringbuf, bpf.AttachTracepoint)
+	cell := Cell(vocab.Ringbuf, vocab.AttachTracepoint)
 	work, delay := o.work(cell), o.delay(cell)
 	if len(work.cells) != 3 || len(delay.cells) != 2 {
 		t.Fatalf("%d and %d trials", len(work.cells), len(delay.cells))
@@ -133,7 +135,7 @@ func TestVirtualAnswers(t *testing.T) {
 		"not delayed":                {delay, []float64{50_000, 50_000}, NotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := c.x.judge(made(c.x.cells, 0, func(i int, _ record.Cell) float64 { return c.figures[i] }))
+			got := c.x.verify(made(c.x.cells, 0, func(i int, _ record.Cell) float64 { return c.figures[i] }))
 			if got.Answer != c.want || got.Disturbed != "" {
 				t.Errorf("%+v, want %s", got, c.want)
 			}

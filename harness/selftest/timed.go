@@ -7,9 +7,9 @@ import (
 	"math"
 	"slices"
 
-	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
 const (
@@ -115,7 +115,7 @@ func (o *Options) result(t *timing, injected, recovered string) Result {
 // Every other round goes through the amounts backwards, so that a host that becomes
 // slower or faster does not favour one, and so that the last trial of a round and the
 // first of the next are of the same.
-func (o *Options) repeated(cell record.Cell, fault string, amounts ...int) []record.Cell {
+func (o *Options) repeated(cell record.Cell, fault vocab.FaultKind, amounts ...int) []record.Cell {
 	n := rounds
 	if o.Virtual {
 		n = 1
@@ -175,9 +175,9 @@ const (
 // itself, when it has read the one before: so no scheduler decides when it runs,
 // which a reader that is busy longer may have to wait for.
 func (o *Options) delay(cell record.Cell) experiment {
-	cell.Placement, cell.Events = plan.BackToBack, delayEvents
-	cells := o.repeated(cell, transport.Delay, firstUS, firstUS+delayUS)
-	return experiment{transport.Delay, cells, func(trials []*record.Trial) Result {
+	cell.Placement, cell.Events = vocab.BackToBack, delayEvents
+	cells := o.repeated(cell, vocab.Delay, firstUS, firstUS+delayUS)
+	return experiment{vocab.Delay, cells, func(trials []*record.Trial) Result {
 		t := &timing{}
 		all := t.figures(trials, 2, func(t *record.Trial) float64 { return float64(t.Latency.P50) / 1000 })
 		for _, us := range all {
@@ -210,8 +210,8 @@ const leastTurn = 0.05
 // work compares the cost of once and twice as many turns of a loop: the second must
 // add what the first did. Nobody is woken, which would cost more than either.
 func (o *Options) work(cell record.Cell) experiment {
-	cell.Policy, cell.FlushMS = transport.Timer, 10
-	return experiment{transport.Work, o.repeated(cell, transport.Work, 0, o.turns(), 2*o.turns()), o.judgeWork}
+	cell.Policy, cell.FlushMS = vocab.Policy(vocab.Timer), 10
+	return experiment{vocab.Work, o.repeated(cell, vocab.Work, 0, o.turns(), 2*o.turns()), o.judgeWork}
 }
 
 // cost is what an event costs the producer: the program's run time as the kernel has

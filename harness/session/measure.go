@@ -10,7 +10,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/record"
 )
@@ -169,7 +170,7 @@ func runTime(cell *record.Cell) time.Duration {
 	}
 	// Ten times what an emulated machine takes.
 	each := 20 * time.Millisecond
-	if cell.Workload == string(bpf.Storm) {
+	if cell.Workload == vocab.Storm {
 		each = 2 * time.Millisecond
 	}
 	return d + time.Duration(cell.Events)*(each+time.Duration(cell.ReaderDelayNS))

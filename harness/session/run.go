@@ -10,7 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
@@ -172,7 +173,7 @@ func (r *running) plan(j *job) []record.Trial {
 			t.Kernel.Release, t.Kernel.Config.BTF = r.facts.Release, r.facts.BTF
 		}
 		if r.facts.Status == record.OK {
-			t.Cell.Attach = string(r.facts.Attach)
+			t.Cell.Attach = r.facts.Attach
 		}
 		if r.Plan.Blocks > 0 {
 			t.Trial.Seed += uint64(t.Trial.Block * max(r.Seeds, 1) / r.Plan.Blocks)
@@ -190,7 +191,7 @@ func (r *running) look(ctx context.Context, first *job) (err error) {
 		return err
 	}
 	r.phase("probe")
-	attach, cell := bpf.Attach(r.Plan.Attach), compared(first.Cells[0])
+	attach, cell := vocab.Attach(r.Plan.Attach), compared(first.Cells[0])
 	var got *trial.TwinCheck
 	answers := 0
 	err = r.conn.Do(ctx, Request{Probe: &attach, CheckTwins: &cell}, 2*r.Timeout, func(body json.RawMessage) error {

@@ -15,6 +15,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/cilium/ebpf"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/facts"
@@ -27,7 +29,7 @@ import (
 // which may be asked together.
 type Request struct {
 	// Probe asks what this kernel can do with this attach point.
-	Probe *bpf.Attach `json:"probe,omitempty"`
+	Probe *vocab.Attach `json:"probe,omitempty"`
 	// Decide asks for experiments.
 	Decide *Decide `json:"decide,omitempty"`
 	// CheckTwins attaches both twins at once to the same programs. After a probe it is
@@ -54,10 +56,10 @@ type Decide struct {
 
 // Facts answer a probe.
 type Facts struct {
-	Release string     `json:"release"` // of uname(2)
-	Attach  bpf.Attach `json:"attach"`  // resolved
-	CPUs    int        `json:"cpus"`
-	BTF     bool       `json:"btf"`
+	Release string       `json:"release"` // of uname(2)
+	Attach  vocab.Attach `json:"attach"`  // resolved
+	CPUs    int          `json:"cpus"`
+	BTF     bool         `json:"btf"`
 	// Status is ok, or why nothing can be measured here, with the reason.
 	Status record.Status `json:"status"`
 	Reason string        `json:"reason,omitempty"`
@@ -81,7 +83,7 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 		if err := send(facts); err != nil || r.CheckTwins == nil || facts.Status != record.OK {
 			return err
 		}
-		r.CheckTwins.Attach = string(facts.Attach)
+		r.CheckTwins.Attach = facts.Attach
 	}
 	if r.Decide != nil {
 		return facts.Run(ctx, r.Decide.IDs, r.Decide.Boot, func(result facts.Result) error { return send(result) })
@@ -119,7 +121,7 @@ func measured(ctx context.Context, runner *trial.Runner, t Timed) Measured {
 	return Measured{Status: record.OK, Trial: got}
 }
 
-func probe(want bpf.Attach) Facts {
+func probe(want vocab.Attach) Facts {
 	facts := Facts{Status: record.OK, Release: release()}
 	_, err := os.Stat("/sys/kernel/btf/vmlinux")
 	facts.BTF = err == nil

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/plan"
@@ -151,8 +153,8 @@ func TestRunSeesWhatIsWrong(t *testing.T) {
 // TestRunRecordsWhyNothingWasMeasured: every planned trial has a status.
 func TestRunRecordsWhyNothingWasMeasured(t *testing.T) {
 	p := small(t)
-	p.Attach = string(bpf.AttachFentry)
-	if _, err := bpf.ResolveAttach(bpf.AttachFentry); err == nil {
+	p.Attach = vocab.AttachFentry
+	if _, err := bpf.ResolveAttach(vocab.AttachFentry); err == nil {
 		p.Attach = "hook" // this kernel has fentry: take what no kernel has
 	}
 	trials, err := run(t, native{}, p)
@@ -318,7 +320,7 @@ func TestGoesOnUntilDecided(t *testing.T) {
 			return nil, err
 		}
 		cost := 1000.0
-		if request.Trials[answered].Cell.Transport == string(bpf.Ringbuf) {
+		if request.Trials[answered].Cell.Transport == vocab.Ringbuf {
 			cost = 500
 		}
 		m.Trial.Cost.ProducerNSPerEvent, m.Trial.Cost.ConsumerCPUNSPerEvent, m.Trial.Latency = cost, cost, nil

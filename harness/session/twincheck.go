@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/google/go-cmp/cmp"
-	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
 )
@@ -21,7 +22,7 @@ var ErrDiffer = errors.New("the twins do not agree")
 
 // compared is the load that both twins are attached to at once.
 func compared(cell record.Cell) record.Cell {
-	return record.Cell{Workload: string(bpf.Execve), Events: checkPrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, bpf.EventBytes)}
+	return record.Cell{Workload: vocab.Execve, Events: checkPrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, vocab.EventBytes)}
 }
 
 // compare makes of it a line in the ledger of every trial of this kernel: if the

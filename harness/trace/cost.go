@@ -10,6 +10,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -33,12 +35,12 @@ const (
 const costRingBytes = 1 << 20
 
 // MeasureCost attaches programs as asked, and calls execve.
-func MeasureCost(attach bpf.Attach) (*Cost, error) {
+func MeasureCost(attach vocab.Attach) (*Cost, error) {
 	none, err := leastExecve()
 	if err != nil {
 		return nil, err
 	}
-	empty, err := bpf.LoadEmptyFor(attach, bpf.Execve)
+	empty, err := bpf.LoadEmptyFor(attach, vocab.Execve)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +48,7 @@ func MeasureCost(attach bpf.Attach) (*Cost, error) {
 	if err != nil {
 		return nil, err
 	}
-	tracer, err := bpf.Load(bpf.Options{Transport: bpf.Ringbuf, Attach: attach, RingBytes: costRingBytes, AllExecs: true})
+	tracer, err := bpf.Load(bpf.Options{Transport: vocab.Ringbuf, Attach: attach, RingBytes: costRingBytes, AllExecs: true})
 	if err != nil {
 		return nil, err
 	}

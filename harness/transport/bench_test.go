@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/cilium/ebpf"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/workload"
@@ -39,7 +41,7 @@ func (d *drained) rate() float64 { return float64(d.events) / d.took.Seconds() }
 // full ring that nobody fills any more.
 func BenchmarkConsumer(b *testing.B) {
 	testutils.Root(b)
-	for _, kind := range []bpf.Transport{bpf.Ringbuf, bpf.Perf} {
+	for _, kind := range []vocab.Transport{vocab.Ringbuf, vocab.Perf} {
 		for _, full := range []bool{false, true} {
 			name := string(kind) + "/storm"
 			if full {
@@ -64,10 +66,10 @@ func BenchmarkConsumer(b *testing.B) {
 	}
 }
 
-func loadBench(b *testing.B, kind bpf.Transport) *bpf.Twin {
+func loadBench(b *testing.B, kind vocab.Transport) *bpf.Twin {
 	b.Helper()
 	twin, err := bpf.Load(bpf.Options{
-		Transport: kind, Attach: bpf.AttachTracepoint, Workload: bpf.Storm, Batch: benchBatch,
+		Transport: kind, Attach: vocab.AttachTracepoint, Workload: vocab.Storm, Batch: benchBatch,
 		RingBytes: benchRing, EventBytes: benchEvent, Mark: workload.Mark(),
 	})
 	if err != nil {
@@ -94,17 +96,19 @@ func storm(b *testing.B, twin *bpf.Twin, calls int) {
 }
 
 // callsToFill make more events than a ring takes.
-func callsToFill(kind bpf.Transport) int { return Capacity(kind, benchRing, benchEvent)/benchBatch + 1 }
+func callsToFill(kind vocab.Transport) int {
+	return kind.Capacity(benchRing, benchEvent)/benchBatch + 1
+}
 
-func benchReader(b *testing.B, kind bpf.Transport, full bool) (d drained, allocs float64) {
+func benchReader(b *testing.B, kind vocab.Transport, full bool) (d drained, allocs float64) {
 	b.Helper()
 	twin := loadBench(b, kind)
 	defer twin.Close()
-	name := DefaultPolicy(kind)
-	if kind == bpf.Perf {
-		name = fmt.Sprintf("wakeup_events=%d", benchWakeup)
+	name := kind.DefaultPolicy()
+	if kind == vocab.Perf {
+		name = vocab.Policy(fmt.Sprintf("wakeup_events=%d", benchWakeup))
 	}
-	policy, err := ParsePolicy(kind, name)
+	policy, err := kind.ParsePolicy(string(name))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -157,7 +161,7 @@ func benchReader(b *testing.B, kind bpf.Transport, full bool) (d drained, allocs
 	return d, 0
 }
 
-func benchLowerBound(b *testing.B, kind bpf.Transport, full bool) (d drained) {
+func benchLowerBound(b *testing.B, kind vocab.Transport, full bool) (d drained) {
 	b.Helper()
 	twin := loadBench(b, kind)
 	defer twin.Close()
@@ -194,7 +198,7 @@ func benchLowerBound(b *testing.B, kind bpf.Transport, full bool) (d drained) {
 	return d
 }
 
-func openLowerBound(b *testing.B, kind bpf.Transport, events *ebpf.Map) (lowerBound, int) {
+func openLowerBound(b *testing.B, kind vocab.Transport, events *ebpf.Map) (lowerBound, int) {
 	b.Helper()
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -202,7 +206,7 @@ func openLowerBound(b *testing.B, kind bpf.Transport, events *ebpf.Map) (lowerBo
 	}
 	var loop lowerBound
 	fds := []int{events.FD()}
-	if kind == bpf.Perf {
+	if kind == vocab.Perf {
 		perf := newPerfLoop(b, events, benchRing, benchWakeup)
 		loop, fds = perf, perf.fds
 	} else {

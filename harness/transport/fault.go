@@ -4,59 +4,23 @@ package transport
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
-
-// Fault is what selftest injects into a trial, between the transport and the
-// consumer, to see whether it is noticed.
-type Fault struct {
-	Kind string
-	N    int
-}
-
-// The kinds of faults. N counts events, but for Delay and Work.
-const (
-	Drop      = "drop"      // every Nth event never reaches the consumer
-	Duplicate = "duplicate" // every Nth arrives twice
-	Reorder   = "reorder"   // every Nth arrives after its successor
-	Tear      = "tear"      // a bit of every Nth is another
-	Delay     = "delay"     // each arrives N microseconds later
-	Work      = "work"      // the program turns N times around a loop for each
-)
-
-// Faults lists the kinds.
-func Faults() []string { return []string{Drop, Duplicate, Reorder, Tear, Delay, Work} }
-
-// ParseFault reads KIND=N; "" is none.
-func ParseFault(text string) (Fault, error) {
-	if text == "" {
-		return Fault{}, nil
-	}
-	kind, number, _ := strings.Cut(text, "=")
-	n, err := strconv.Atoi(number)
-	for _, k := range Faults() {
-		if k == kind && err == nil && n > 0 {
-			return Fault{kind, n}, nil
-		}
-	}
-	return Fault{}, fmt.Errorf("fault %q: want KIND=N with one of %s", text, strings.Join(Faults(), ", "))
-}
 
 // Inject returns the reader with the fault.
-func (f Fault) Inject(r Reader) Reader {
-	if f.Kind == "" || f.Kind == Work {
+func Inject(f vocab.Fault, r Reader) Reader {
+	if f == "" || f.Kind() == vocab.Work {
 		return r
 	}
 	return &faultyReader{Reader: r, fault: f}
 }
 
 // ExtraWork is how often the program turns around its loop.
-func (f Fault) ExtraWork() int {
-	if f.Kind == Work {
-		return f.N
+func ExtraWork(f vocab.Fault) int {
+	if f.Kind() == vocab.Work {
+		return f.N()
 	}
 	return 0
 }
@@ -64,7 +28,7 @@ func (f Fault) ExtraWork() int {
 // faultyReader is a reader with a fault.
 type faultyReader struct {
 	Reader
-	fault Fault
+	fault vocab.Fault
 	count int     // events read
 	held  *Sample // to be returned next
 }
@@ -79,22 +43,22 @@ func (r *faultyReader) Read(s *Sample) error {
 		return err
 	}
 	r.count++
-	if r.fault.Kind == Delay {
-		for begun := time.Now(); time.Since(begun) < time.Duration(r.fault.N)*time.Microsecond; {
+	if r.fault.Kind() == vocab.Delay {
+		for begun := time.Now(); time.Since(begun) < time.Duration(r.fault.N())*time.Microsecond; {
 		}
 		return nil
 	}
-	if r.count%r.fault.N != 0 {
+	if r.count%r.fault.N() != 0 {
 		return nil
 	}
-	switch r.fault.Kind {
-	case Drop:
+	switch r.fault.Kind() {
+	case vocab.Drop:
 		return r.Read(s)
-	case Tear:
+	case vocab.Tear:
 		s.Raw[0] ^= 1
-	case Duplicate:
+	case vocab.Duplicate:
 		r.held = copySample(s)
-	case Reorder:
+	case vocab.Reorder:
 		held := copySample(s)
 		err := r.Reader.Read(s)
 		if err == nil && s.Lost == 0 {

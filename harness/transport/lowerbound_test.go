@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +51,7 @@ func newRingLoop(tb testing.TB, events *ebpf.Map) *ringLoop {
 }
 
 func (l *ringLoop) drain(see func([]byte)) (n int) {
-	const busy, discard = 1 << 31, 1 << 30
+	const busy, discard, header = 1 << 31, 1 << 30, 8
 	page := uint64(os.Getpagesize())
 	at, end := *word(l.consumer, 0), atomic.LoadUint64(word(l.data, 0))
 	for at < end {
@@ -60,10 +61,10 @@ func (l *ringLoop) drain(see func([]byte)) (n int) {
 			break
 		}
 		if length&discard == 0 {
-			see(head[ringHeaderBytes : ringHeaderBytes+length])
+			see(head[header : header+length])
 			n++
 		}
-		at += uint64(roundUp8(int(length&^uint32(discard)) + ringHeaderBytes))
+		at += uint64(vocab.Ringbuf.FootprintBytes(int(length &^ uint32(discard))))
 	}
 	atomic.StoreUint64(word(l.consumer, 0), at)
 	return n
@@ -117,6 +118,7 @@ func (l *perfLoop) drain(see func([]byte)) (n int) {
 }
 
 func drainPerf(mem []byte, see func([]byte)) (n int) {
+	const header, length = 8, 4 // struct perf_event_header, and the u32 in front of a sample
 	meta := (*unix.PerfEventMmapPage)(unsafe.Pointer(&mem[0]))
 	ring := mem[os.Getpagesize():]
 	mask := uint64(len(ring) - 1)
@@ -132,7 +134,7 @@ func drainPerf(mem []byte, see func([]byte)) (n int) {
 				joined = append(append(joined[:0], head...), ring[:size-uint64(len(head))]...)
 				head = joined
 			}
-			see(head[perfHeaderBytes+perfSizeBytes : size])
+			see(head[header+length : size])
 			n++
 		}
 		at += size

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/workload"
@@ -16,11 +18,11 @@ import (
 // what the next program start sends.
 func TestMessageChangesWhileRunning(t *testing.T) {
 	testutils.Root(t)
-	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, kind := range bpf.Transports() {
+	for i, kind := range vocab.Transports() {
 		t.Run(string(kind), func(t *testing.T) {
 			twin, reader := openPage(t, kind, attach, 0)
 			if err := twin.Attach(); err != nil {

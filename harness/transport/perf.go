@@ -10,19 +10,6 @@ import (
 	"github.com/cilium/ebpf/perf"
 )
 
-const (
-	perfHeaderBytes = 8 // struct perf_event_header
-	perfSizeBytes   = 4 // the u32 in front of a raw sample
-)
-
-// LostRecordBytes is a PERF_RECORD_LOST: header, id, count.
-const LostRecordBytes = 24
-
-// PaddedBytes is the length of a perf sample of n bytes as the reader gets it.
-// perf_sample_save_raw_data() in
-// https://elixir.bootlin.com/linux/v6.12/source/include/linux/perf_event.h
-func PaddedBytes(n int) int { return roundUp8(n+perfSizeBytes) - perfSizeBytes }
-
 type perfReader struct {
 	*perf.Reader
 	deadlines
@@ -31,7 +18,7 @@ type perfReader struct {
 }
 
 func openPerf(events *ebpf.Map, opts Options) (Reader, error) {
-	reader, err := perf.NewReaderWithOptions(events, opts.RingBytes, opts.Policy.options(opts.RingBytes))
+	reader, err := perf.NewReaderWithOptions(events, opts.RingBytes, perfOptions(opts.Policy, opts.RingBytes))
 	if err != nil {
 		return nil, fmt.Errorf("open perf buffer: %w", err)
 	}

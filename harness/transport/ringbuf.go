@@ -14,9 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ringHeaderBytes is BPF_RINGBUF_HDR_SZ: length with flags, page offset.
-const ringHeaderBytes = 8
-
 type ringbufReader struct {
 	*ringbuf.Reader
 	deadlines

@@ -14,9 +14,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/perf"
-	"github.com/ringtwin/ringtwin/bpf"
 )
 
 // ErrFlushed is returned by Read when all that was in the rings at the time of
@@ -27,7 +28,7 @@ var ErrFlushed = perf.ErrFlushed
 // call: Raw is valid until the next Read.
 type Sample struct {
 	// Raw is the event as the program wrote it; the perf buffer pads it to
-	// [PaddedBytes].
+	// [vocab.Transport.SampleBytes].
 	Raw []byte
 	// Lost is the content of a PERF_RECORD_LOST; Raw is then empty.
 	Lost uint64
@@ -70,24 +71,27 @@ type Options struct {
 	// must be a power of two of pages.
 	RingBytes int
 	// Policy of a perf buffer; that of a ring buffer is the program's.
-	Policy Policy
+	Policy vocab.Policy
 	// Flush is after how long Read looks at the rings although nobody woke it; 0:
 	// never.
 	Flush time.Duration
 }
 
+// readers open what drains the rings of each family.
+var readers = map[*vocab.Family]func(*ebpf.Map, Options) (Reader, error){
+	vocab.PerfRings: openPerf,
+	vocab.BPFRings:  openRingbuf,
+}
+
 // Open returns a reader of a twin's events.
-func Open(kind bpf.Transport, events *ebpf.Map, opts Options) (Reader, error) {
-	if err := CheckRingBytes(opts.RingBytes); err != nil {
+func Open(kind vocab.Transport, events *ebpf.Map, opts Options) (Reader, error) {
+	if err := vocab.CheckRingBytes(opts.RingBytes, os.Getpagesize()); err != nil {
 		return nil, err
 	}
-	switch {
-	case kind == bpf.Perf:
-		return openPerf(events, opts)
-	case kind.IsRingbuf():
-		return openRingbuf(events, opts)
+	if open := readers[kind.Spec().Family]; open != nil {
+		return open(events, opts)
 	}
-	return nil, fmt.Errorf("transport %q: want one of %v", kind, bpf.Transports())
+	return nil, fmt.Errorf("transport %q: want one of %s", kind, vocab.Join(vocab.Transports()))
 }
 
 // deadlines makes a reader look at its rings at intervals.
@@ -104,56 +108,3 @@ func (d deadlines) again(err error, set func(time.Time)) bool {
 	set(time.Now().Add(d.flush))
 	return true
 }
-
-// CheckRingBytes refuses sizes that neither transport could have.
-func CheckRingBytes(ringBytes int) error {
-	if page := os.Getpagesize(); ringBytes < page || ringBytes&(ringBytes-1) != 0 {
-		return fmt.Errorf("ring of %d bytes: want a power of two of at least %d", ringBytes, page)
-	}
-	return nil
-}
-
-// Rings is the number of rings of a transport on a machine of cpus CPUs.
-func Rings(kind bpf.Transport, cpus int) int {
-	if kind == bpf.Perf {
-		return cpus
-	}
-	return 1
-}
-
-// DefaultPolicy is who wakes the reader and when, if nobody asks for another:
-// the kernel when the reader has caught up (ring buffer), every event (perf).
-func DefaultPolicy(kind bpf.Transport) string {
-	if kind == bpf.Perf {
-		return "every"
-	}
-	return "adaptive"
-}
-
-// SampleBytes is the length in which an event of n bytes reaches the reader:
-// as sent by the ring buffer, padded by the perf buffer.
-func SampleBytes(kind bpf.Transport, n int) int {
-	if kind == bpf.Perf {
-		return PaddedBytes(n)
-	}
-	return n
-}
-
-// FootprintBytes is what an event of n bytes takes in a ring.
-func FootprintBytes(kind bpf.Transport, n int) int {
-	if kind == bpf.Perf {
-		return perfHeaderBytes + roundUp8(n+perfSizeBytes)
-	}
-	return roundUp8(n + ringHeaderBytes)
-}
-
-// Capacity is the number of events of n bytes that an unread ring of ringBytes
-// takes: both transports keep one byte free to tell full from empty.
-//
-// __bpf_ringbuf_reserve() in https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
-// and ring_buffer_has_space() in https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c
-func Capacity(kind bpf.Transport, ringBytes, n int) int {
-	return (ringBytes - 1) / FootprintBytes(kind, n)
-}
-
-func roundUp8(n int) int { return (n + 7) &^ 7 }

@@ -9,46 +9,16 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/workload"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-func TestFormulas(t *testing.T) {
-	for _, test := range []struct {
-		kind                                  bpf.Transport
-		n, sample, footprint, capacityOfAPage int
-	}{
-		{bpf.Ringbuf, 1, 1, 16, 255},
-		{bpf.Ringbuf, 8, 8, 16, 255},
-		{bpf.Ringbuf, 9, 9, 24, 170},
-		{bpf.Ringbuf, 64, 64, 72, 56},
-		{bpf.Ringbuf, 4080, 4080, 4088, 1},
-		{bpf.Ringbuf, 4088, 4088, 4096, 0},
-		{bpf.Perf, 1, 4, 16, 255},
-		{bpf.Perf, 4, 4, 16, 255},
-		{bpf.Perf, 5, 12, 24, 170},
-		{bpf.Perf, 64, 68, 80, 51},
-		{bpf.Perf, 4076, 4076, 4088, 1},
-		{bpf.Perf, 4077, 4084, 4096, 0},
-	} {
-		t.Run(fmt.Sprintf("%s/%d", test.kind, test.n), func(t *testing.T) {
-			if got := SampleBytes(test.kind, test.n); got != test.sample {
-				t.Errorf("sample of %d bytes, want %d", got, test.sample)
-			}
-			if got := FootprintBytes(test.kind, test.n); got != test.footprint {
-				t.Errorf("footprint of %d bytes, want %d", got, test.footprint)
-			}
-			if got := Capacity(test.kind, 4096, test.n); got != test.capacityOfAPage {
-				t.Errorf("%d events a page, want %d", got, test.capacityOfAPage)
-			}
-		})
-	}
-}
-
 func TestOpenRefuses(t *testing.T) {
 	for _, size := range []int{-1, 0, 1, 4095, 12288} {
-		if _, err := Open(bpf.Perf, nil, Options{RingBytes: size}); err == nil {
+		if _, err := Open(vocab.Perf, nil, Options{RingBytes: size}); err == nil {
 			t.Errorf("ring of %d bytes accepted", size)
 		}
 	}
@@ -61,15 +31,15 @@ func TestOpenRefuses(t *testing.T) {
 // events fit as the formula says, and the next is refused.
 func TestCapacity(t *testing.T) {
 	testutils.Root(t)
-	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		t.Fatal(err)
 	}
 	token := uint64(1)
 	for _, payload := range []int{0, 1, 3, 4, 5, 8, 12, 100, 333, 1000, 1983, 1984, 2000, 3900} {
-		for _, kind := range bpf.Transports() {
+		for _, kind := range vocab.Transports() {
 			t.Run(fmt.Sprintf("%s/%d", kind, payload), func(t *testing.T) {
-				want := Capacity(kind, 4096, bpf.EventBytes+payload)
+				want := kind.Capacity(4096, vocab.EventBytes+payload)
 				fill(t, kind, attach, payload, want, &token)
 			})
 		}
@@ -78,9 +48,9 @@ func TestCapacity(t *testing.T) {
 
 // openPage loads a twin with rings of one page and opens its reader, both until
 // the end of the test.
-func openPage(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload int) (*bpf.Twin, Reader) {
+func openPage(t *testing.T, kind vocab.Transport, attach vocab.Attach, payload int) (*bpf.Twin, Reader) {
 	t.Helper()
-	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096, EventBytes: bpf.EventBytes + payload, Mark: workload.Mark()})
+	twin, err := bpf.Load(bpf.Options{Transport: kind, Attach: attach, RingBytes: 4096, EventBytes: vocab.EventBytes + payload, Mark: workload.Mark()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +66,7 @@ func openPage(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload int) 
 	return twin, reader
 }
 
-func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int, token *uint64) {
+func fill(t *testing.T, kind vocab.Transport, attach vocab.Attach, payload, want int, token *uint64) {
 	twin, reader := openPage(t, kind, attach, payload)
 	const beyond = 3
 	load, err := workload.New(t.Context(), workload.Options{Count: want + beyond, CPUs: []int{0}, UIDs: []uint32{0}, FirstToken: *token})
@@ -128,7 +98,7 @@ func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int
 		if err := bpf.Decode(sample.Raw, &event); err != nil {
 			t.Fatal(err)
 		}
-		if wantBytes := SampleBytes(kind, bpf.EventBytes+payload); len(sample.Raw) != wantBytes {
+		if wantBytes := kind.SampleBytes(vocab.EventBytes + payload); len(sample.Raw) != wantBytes {
 			t.Errorf("sample of %d bytes, want %d", len(sample.Raw), wantBytes)
 		}
 		got++
@@ -143,7 +113,7 @@ func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int
 	if state.ResidualBytes != 0 {
 		t.Errorf("%d bytes left after the drain", state.ResidualBytes)
 	}
-	if position := uint64(want * FootprintBytes(kind, bpf.EventBytes+payload)); kind == bpf.Ringbuf && state.ProducerBytes != position {
+	if position := uint64(want * kind.FootprintBytes(vocab.EventBytes+payload)); kind == vocab.Ringbuf && state.ProducerBytes != position {
 		t.Errorf("producer at %d, want %d", state.ProducerBytes, position)
 	}
 }
@@ -151,11 +121,11 @@ func fill(t *testing.T, kind bpf.Transport, attach bpf.Attach, payload, want int
 // TestCloseEndsRead: a reader that waits is not left behind.
 func TestCloseEndsRead(t *testing.T) {
 	testutils.Root(t)
-	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range bpf.Transports() {
+	for _, kind := range vocab.Transports() {
 		_, reader := openPage(t, kind, attach, 0)
 		ended := make(chan error)
 		go func() {

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/transport"
@@ -45,7 +47,7 @@ type consumer struct {
 
 // consumerOptions say what a consumer reads, and how.
 type consumerOptions struct {
-	workload    bpf.Workload
+	workload    vocab.Workload
 	eventBytes  int // as sent
 	sampleBytes int // as it arrives
 	most        int // events to make room for
@@ -221,7 +223,7 @@ func (c *consumer) pull() {
 }
 
 func (c *consumer) decode(raw []byte, event *bpf.Event) error {
-	if c.workload == bpf.Storm {
+	if c.workload == vocab.Storm {
 		return bpf.DecodeStorm(raw, c.eventBytes, event)
 	}
 	return bpf.Decode(raw, event)

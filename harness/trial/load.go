@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/workload"
@@ -24,7 +25,7 @@ type load interface {
 
 // newLoad starts the producers of the cell, or makes the reader the producer.
 func newLoad(ctx context.Context, cell record.Cell, options workload.Options, c *consumer) (load, error) {
-	if cell.Placement == plan.BackToBack {
+	if cell.Placement == vocab.BackToBack {
 		c.batch, c.calls = cell.Batch, options.Count
 		c.trigger = func(call int) { workload.Call(options, call) }
 		return &pulled{ctx, c}, nil
@@ -85,7 +86,7 @@ func (r *Runner) loadOptions(cell record.Cell, cpus []int) workload.Options {
 	}
 	return workload.Options{
 		Lead:       lead,
-		Storm:      cell.Workload == string(bpf.Storm),
+		Storm:      cell.Workload == vocab.Storm,
 		Count:      cell.Events / cell.Batch / cell.Producers,
 		Producers:  cell.Producers,
 		RateHz:     cell.RateHz / float64(cell.Batch),
@@ -104,9 +105,10 @@ const mostControls = 20_000
 
 // controlOf is what of a cell its control depends on.
 type controlOf struct {
-	attach, placement string
-	count, producers  int
-	paced             bool
+	attach           vocab.Attach
+	placement        vocab.Placement
+	count, producers int
+	paced            bool
 }
 
 // control is what a trigger of a storm takes with an empty program attached: the CPU
@@ -116,7 +118,7 @@ type controlOf struct {
 // instructions more, and 34 of 5.10. What that is has not been found; right before the
 // trial, the control has it too.
 func (r *Runner) control(ctx context.Context, cell record.Cell) (controlCost, error) {
-	if cell.Workload != string(bpf.Storm) || cell.Placement == plan.BackToBack {
+	if cell.Workload != vocab.Storm || cell.Placement == vocab.BackToBack {
 		return controlCost{}, nil
 	}
 	of := controlOf{cell.Attach, cell.Placement, cell.Events / cell.Batch / cell.Producers, cell.Producers, cell.RateHz != 0}
@@ -131,7 +133,7 @@ func (r *Runner) control(ctx context.Context, cell record.Cell) (controlCost, er
 }
 
 func (r *Runner) measureControl(ctx context.Context, cell record.Cell) (c controlCost, err error) {
-	empty, err := bpf.LoadEmpty(bpf.Attach(cell.Attach))
+	empty, err := bpf.LoadEmpty(cell.Attach)
 	if err != nil {
 		return c, err
 	}
@@ -217,7 +219,7 @@ func (r *Runner) lostTail(ctx context.Context, cell record.Cell, twin *bpf.Twin,
 		return 0, nil
 	}
 	load, err := workload.New(ctx, workload.Options{
-		Storm: cell.Workload == string(bpf.Storm),
+		Storm: cell.Workload == vocab.Storm,
 		Count: 1, Producers: len(r.cpus), CPUs: r.cpus, UIDs: []uint32{0}, FirstToken: nextTokens(),
 	})
 	if err != nil {

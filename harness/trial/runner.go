@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
@@ -45,7 +47,10 @@ type Runner struct {
 }
 
 // attachedTo is what the programs of a cell hook into.
-type attachedTo struct{ attach, workload string }
+type attachedTo struct {
+	attach   vocab.Attach
+	workload vocab.Workload
+}
 
 // trials numbers the trials of this process, from 1.
 var trials atomic.Uint64
@@ -78,7 +83,7 @@ func (r *Runner) keep(cell *record.Cell) error {
 	if r.kept[to] != nil {
 		return nil
 	}
-	point, err := bpf.Attach(cell.Attach).Keep(bpf.Workload(cell.Workload))
+	point, err := bpf.Keep(cell.Attach, cell.Workload)
 	if err == nil {
 		r.kept[to] = point
 	}
@@ -131,11 +136,11 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	producers, consumerCPU := r.placement(&cell)
 	options := r.loadOptions(cell, producers)
 
-	kind := bpf.Transport(cell.Transport)
+	kind := cell.Transport
 	c := newConsumer(reader, consumerOptions{
-		workload:    bpf.Workload(cell.Workload),
+		workload:    cell.Workload,
 		eventBytes:  cell.PayloadBytes,
-		sampleBytes: transport.SampleBytes(kind, cell.PayloadBytes),
+		sampleBytes: kind.SampleBytes(cell.PayloadBytes),
 		most:        room(cell),
 		cpu:         consumerCPU,
 		delay:       time.Duration(cell.ReaderDelayNS),
@@ -232,26 +237,26 @@ func room(cell record.Cell) int {
 
 // open loads the cell's twin and opens its reader.
 func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
-	kind := bpf.Transport(cell.Transport)
-	policy, err := transport.ParsePolicy(kind, cell.Policy)
+	kind := cell.Transport
+	policy, err := kind.ParsePolicy(string(cell.Policy))
 	if err != nil {
 		return nil, nil, err
 	}
-	fault, err := transport.ParseFault(cell.Fault)
+	fault, err := vocab.ParseFault(string(cell.Fault))
 	if err != nil {
 		return nil, nil, err
 	}
-	wakeup, wakeupBytes := policy.Wakeup(kind, cell.PayloadBytes)
+	wakeup, wakeupBytes := transport.Wakeup(kind, policy, cell.PayloadBytes)
 	twin, err := bpf.Load(bpf.Options{
 		Transport:   kind,
-		Attach:      bpf.Attach(cell.Attach),
-		Workload:    bpf.Workload(cell.Workload),
+		Attach:      cell.Attach,
+		Workload:    cell.Workload,
 		RingBytes:   cell.RingBytes,
 		EventBytes:  cell.PayloadBytes,
 		Batch:       cell.Batch,
 		Wakeup:      wakeup,
 		WakeupBytes: wakeupBytes,
-		ExtraWork:   fault.ExtraWork(),
+		ExtraWork:   transport.ExtraWork(fault),
 		Mark:        workload.Mark(),
 	})
 	if err != nil {
@@ -268,5 +273,5 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, twin.Close())
 	}
-	return twin, fault.Inject(reader), nil
+	return twin, transport.Inject(fault, reader), nil
 }

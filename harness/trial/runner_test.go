@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/ledger"
@@ -31,14 +33,14 @@ func newRunner(t *testing.T) *Runner {
 	return r
 }
 
-func cell(t *testing.T, kind bpf.Transport) record.Cell {
+func cell(t *testing.T, kind vocab.Transport) record.Cell {
 	t.Helper()
-	attach, err := bpf.ResolveAttach(bpf.AttachAuto)
+	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return record.Cell{
-		Transport: string(kind), Policy: transport.DefaultPolicy(kind), Attach: string(attach), Workload: "execve",
+		Transport: kind, Policy: kind.DefaultPolicy(), Attach: attach, Workload: "execve",
 		Events: 200, Batch: 1, Producers: 2, PayloadBytes: 73, RingBytes: 1 << 20,
 	}
 }
@@ -60,7 +62,7 @@ func measure(t *testing.T, r *Runner, c record.Cell) *record.Trial {
 
 func TestRunDeliversEverything(t *testing.T) {
 	r := newRunner(t)
-	for _, kind := range bpf.Transports() {
+	for _, kind := range vocab.Transports() {
 		t.Run(string(kind), func(t *testing.T) {
 			out := measure(t, r, cell(t, kind))
 			if c := out.Counts; c.Started != 200 || c.Delivered != 200 || c.MissingTokens != 0 || c.FailedTotal() != 0 {
@@ -80,12 +82,12 @@ func TestRunDeliversEverything(t *testing.T) {
 // what the rings hold, and the rest is in the ledger under the right errno.
 func TestRunAccountsForLoss(t *testing.T) {
 	r := newRunner(t)
-	for kind, errno := range map[bpf.Transport]string{bpf.Perf: "ENOSPC", bpf.Ringbuf: "EAGAIN"} {
+	for kind, errno := range map[vocab.Transport]string{vocab.Perf: "ENOSPC", vocab.Ringbuf: "EAGAIN"} {
 		t.Run(string(kind), func(t *testing.T) {
 			c := cell(t, kind)
 			c.RingBytes, c.ReaderStallMS, c.Producers = 4096, record.UntilOver, 1
 			out := measure(t, r, c)
-			fits := uint64(transport.Capacity(kind, 4096, c.PayloadBytes))
+			fits := uint64(kind.Capacity(4096, c.PayloadBytes))
 			if got := out.Counts.Delivered; got != fits {
 				t.Errorf("%d delivered, a page holds %d", got, fits)
 			}
@@ -93,7 +95,7 @@ func TestRunAccountsForLoss(t *testing.T) {
 				t.Errorf("failed %v, want %d of %s", out.Counts.Failed, 200-fits, errno)
 			}
 			// Nothing was written after the loss, so the kernel told nobody.
-			if kind == bpf.Perf && (out.Counts.LostReported != 0 || out.Counts.LostTail != 200-fits) {
+			if kind == vocab.Perf && (out.Counts.LostReported != 0 || out.Counts.LostTail != 200-fits) {
 				t.Errorf("lost %d reported and %d in the tail, want 0 and %d", out.Counts.LostReported, out.Counts.LostTail, 200-fits)
 			}
 		})
@@ -120,15 +122,18 @@ func TestStorm(t *testing.T) {
 		"overload":            func(c *record.Cell) { c.RingBytes, c.ReaderStallMS = 4096, record.UntilOver },
 		"overload, batches":   func(c *record.Cell) { c.RingBytes, c.ReaderStallMS, c.Batch = 4096, record.UntilOver, 500 },
 	} {
-		for _, kind := range bpf.Transports() {
-			for i, policy := range transport.Policies(kind) {
+		for _, kind := range vocab.Transports() {
+			for i, policy := range kind.Policies() {
 				if number++; number%4 != i%4 && name != "as fast as possible" && name != "overload" {
 					continue // of the others a few, or it takes a minute
 				}
 				t.Run(name+"/"+string(kind)+"/"+policy, func(t *testing.T) {
 					c := cell(t, kind)
 					c.Workload, c.Events, c.PayloadBytes, c.FlushMS = "storm", 10_000, 64, 10
-					c.Policy = strings.Replace(policy, "N", "20", 1)
+					if name, _, hasN := strings.Cut(policy, "="); hasN {
+						policy = name + "=20"
+					}
+					c.Policy = vocab.Policy(policy)
 					change(&c)
 					out := measure(t, r, c)
 					if out.Counts.Started != uint64(c.Events/c.Batch) {
@@ -148,7 +153,7 @@ func TestStorm(t *testing.T) {
 
 func TestRunAtARate(t *testing.T) {
 	r := newRunner(t)
-	c := cell(t, bpf.Ringbuf)
+	c := cell(t, vocab.Ringbuf)
 	c.Events, c.RateHz = 20, 200
 	out := measure(t, r, c)
 	if out.Rate.OfferedHz != 200 || out.Rate.AchievedHz > 250 {
@@ -165,7 +170,7 @@ func TestRunRefusesNonsense(t *testing.T) {
 		"programs":  func(c *record.Cell) { c.Events = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := cell(t, bpf.Ringbuf)
+			c := cell(t, vocab.Ringbuf)
 			change(&c)
 			if out, err := r.Run(t.Context(), c); err == nil {
 				t.Errorf("measured %+v", out.Counts)
@@ -178,7 +183,7 @@ func TestRunRefusesNonsense(t *testing.T) {
 // message of each user.
 func TestCompare(t *testing.T) {
 	r := newRunner(t)
-	c := cell(t, bpf.Perf)
+	c := cell(t, vocab.Perf)
 	c.Events = 30
 	got, err := r.CheckTwins(t.Context(), c)
 	if err != nil {
@@ -205,12 +210,12 @@ func TestCompare(t *testing.T) {
 
 // TestConsumerDoesNotAllocate: per event, whatever the transport.
 func TestConsumerDoesNotAllocate(t *testing.T) {
-	for _, kind := range bpf.Transports() {
-		raw := make([]byte, transport.SampleBytes(kind, bpf.EventBytes))
+	for _, kind := range vocab.Transports() {
+		raw := make([]byte, kind.SampleBytes(vocab.EventBytes))
 		// An event of a storm that is all 0 but for its last word is sound.
-		binary.NativeEndian.PutUint64(raw[bpf.EventBytes-8:], 0x9e3779b97f4a7c15)
+		binary.NativeEndian.PutUint64(raw[vocab.EventBytes-8:], 0x9e3779b97f4a7c15)
 		binary.NativeEndian.PutUint64(raw[8:], 0)
-		c := newConsumer(nil, consumerOptions{workload: bpf.Storm, eventBytes: bpf.EventBytes, sampleBytes: len(raw), most: 1000})
+		c := newConsumer(nil, consumerOptions{workload: vocab.Storm, eventBytes: vocab.EventBytes, sampleBytes: len(raw), most: 1000})
 		sample := &transport.Sample{Raw: raw}
 		if n := testing.AllocsPerRun(500, func() { c.take(sample) }); n != 0 {
 			t.Errorf("%s: %v allocations an event, want 0", kind, n)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
@@ -39,7 +41,7 @@ func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cel
 		ProducerBytes: state.ProducerBytes,
 		ConsumerBytes: state.ConsumerBytes,
 	}
-	footprint := transport.FootprintBytes(bpf.Transport(cell.Transport), cell.PayloadBytes)
+	footprint := cell.Transport.FootprintBytes(cell.PayloadBytes)
 	counts.Residual = (state.ResidualBytes + uint64(footprint) - 1) / uint64(footprint)
 	for _, cpu := range perCPU {
 		counts.Triggers += cpu.Triggers
@@ -51,12 +53,12 @@ func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cel
 			counts.Failed[ErrnoName(uint64(errno))] += n
 		}
 	}
-	if own := counts.Attempts / uint64(cell.Batch); bpf.Attach(cell.Attach) == bpf.AttachRawTracepoint && counts.Started >= own {
+	if own := counts.Attempts / uint64(cell.Batch); cell.Attach == vocab.AttachRawTracepoint && counts.Started >= own {
 		// The kernel may have skipped runs for any other system call too.
 		counts.Misses = min(counts.Misses, counts.Started-own)
 	}
 	countSequences(counts, perCPU, c.events)
-	if cell.Workload == string(bpf.Execve) {
+	if cell.Workload == vocab.Execve {
 		countTokens(counts, c.events, truth.Starts)
 	}
 	return counts, nil

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
@@ -51,7 +53,7 @@ func (r *Runner) CheckTwins(ctx context.Context, cell record.Cell) (_ *TwinCheck
 			err = errors.Join(err, s.reader.Close(), s.twin.Close())
 		}
 	}()
-	for _, kind := range []bpf.Transport{bpf.Perf, bpf.Ringbuf} {
+	for _, kind := range []vocab.Transport{vocab.Perf, vocab.Ringbuf} {
 		s, err := openSide(cell, kind)
 		if err != nil {
 			return nil, err
@@ -87,17 +89,17 @@ func (r *Runner) CheckTwins(ctx context.Context, cell record.Cell) (_ *TwinCheck
 	return comparison, nil
 }
 
-func openSide(cell record.Cell, kind bpf.Transport) (*side, error) {
-	cell.Transport, cell.Policy = string(kind), transport.DefaultPolicy(kind)
-	cell.RingBytes = roomFor(cell.Events * transport.FootprintBytes(kind, cell.PayloadBytes))
+func openSide(cell record.Cell, kind vocab.Transport) (*side, error) {
+	cell.Transport, cell.Policy = kind, kind.DefaultPolicy()
+	cell.RingBytes = roomFor(cell.Events * kind.FootprintBytes(cell.PayloadBytes))
 	twin, reader, err := open(cell)
 	if err != nil {
 		return nil, err
 	}
 	return &side{twin: twin, reader: reader, consumer: newConsumer(reader, consumerOptions{
-		workload:    bpf.Execve,
+		workload:    vocab.Execve,
 		eventBytes:  cell.PayloadBytes,
-		sampleBytes: transport.SampleBytes(kind, cell.PayloadBytes),
+		sampleBytes: kind.SampleBytes(cell.PayloadBytes),
 		most:        cell.Events,
 		cpu:         -1,
 	})}, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Answer is what all configurations of a kernel come to.
@@ -193,8 +194,8 @@ func (a *Answer) Won() []Case {
 
 // Transport is the one that is better wherever one is; empty where that depends, or
 // none is.
-func (a *Answer) Transport() string {
-	return a.common(func(s *Side) string { return s.Cell.Transport })
+func (a *Answer) Transport() vocab.Transport {
+	return vocab.Transport(a.common(func(s *Side) string { return string(s.Cell.Transport) }))
 }
 
 // Configuration is the transport with its policy that is better wherever one is, or empty.

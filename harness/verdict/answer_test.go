@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // pairOf are blocks of one configuration in which the latency of ringbuf is ratio times
@@ -41,7 +42,7 @@ func TestAnswers(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		trials       []record.Trial
-		transport    string
+		transport    vocab.Transport
 		cases, won   int
 		open, failed int
 	}{

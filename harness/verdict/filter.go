@@ -58,8 +58,8 @@ func freeSide(v *variant) {
 func dimensions() []dimension {
 	number := func(n int) string { return strconv.Itoa(n) }
 	return []dimension{
-		{name: "transport", of: func(in Input) string { return in.Trial.Cell.Transport }, free: freeSide},
-		{name: "policy", of: func(in Input) string { return in.Trial.Cell.Policy }, free: func(v *variant) { v.cell.Policy, v.cell.FlushMS = "", 0 }},
+		{name: "transport", of: func(in Input) string { return string(in.Trial.Cell.Transport) }, free: freeSide},
+		{name: "policy", of: func(in Input) string { return string(in.Trial.Cell.Policy) }, free: func(v *variant) { v.cell.Policy, v.cell.FlushMS = "", 0 }},
 		{name: "flush", of: func(in Input) string { return number(in.Trial.Cell.FlushMS) }, free: func(v *variant) { v.cell.FlushMS = 0 }},
 		{name: "side", of: func(in Input) string { return in.Trial.Trial.Side }, free: freeSide},
 		{name: "kernel", of: func(in Input) string { return in.Trial.Kernel.Want }, free: func(v *variant) { v.kernel = record.Kernel{} }, is: isKernel},
@@ -67,23 +67,23 @@ func dimensions() []dimension {
 		{name: "plan", of: func(in Input) string { return in.Trial.Trial.Plan }, free: func(v *variant) { v.plan = "" }},
 		{name: "scenario", of: func(in Input) string { return in.Trial.Trial.Scenario }, free: func(v *variant) { v.scenario = "" }},
 		{name: "setup", of: func(in Input) string { return number(in.Trial.Trial.Configuration) }, free: func(v *variant) { v.scenario, v.cell = "", record.Cell{} }},
-		{name: "workload", of: func(in Input) string { return in.Trial.Cell.Workload }, free: func(v *variant) { v.cell.Workload, v.cell.Batch, v.cell.Events, v.scenario = "", 0, 0, "" }},
-		{name: "attach", of: func(in Input) string { return in.Trial.Cell.Attach }, free: func(v *variant) { v.cell.Attach = "" }},
+		{name: "workload", of: func(in Input) string { return string(in.Trial.Cell.Workload) }, free: func(v *variant) { v.cell.Workload, v.cell.Batch, v.cell.Events, v.scenario = "", 0, 0, "" }},
+		{name: "attach", of: func(in Input) string { return string(in.Trial.Cell.Attach) }, free: func(v *variant) { v.cell.Attach = "" }},
 		{name: "events", of: func(in Input) string { return number(in.Trial.Cell.Events) }, free: func(v *variant) { v.cell.Events, v.scenario = 0, "" }},
 		{name: "payload", of: func(in Input) string { return number(in.Trial.Cell.PayloadBytes) }, free: func(v *variant) { v.cell.PayloadBytes, v.scenario = 0, "" }},
 		{name: "producers", of: func(in Input) string { return number(in.Trial.Cell.Producers) }, free: func(v *variant) { v.cell.Producers, v.cell.Events, v.scenario = 0, 0, "" }},
-		{name: "placement", of: func(in Input) string { return in.Trial.Cell.Placement }, free: func(v *variant) { v.cell.Placement, v.scenario = "", "" }},
+		{name: "placement", of: func(in Input) string { return string(in.Trial.Cell.Placement) }, free: func(v *variant) { v.cell.Placement, v.scenario = "", "" }},
 		{name: "batch", of: func(in Input) string { return number(in.Trial.Cell.Batch) }, free: func(v *variant) { v.cell.Batch, v.cell.Events, v.scenario = 0, 0, "" }},
 		{name: "rate", of: func(in Input) string { return strconv.FormatFloat(in.Trial.Cell.RateHz, 'g', -1, 64) }, free: func(v *variant) { v.cell.RateHz, v.scenario = 0, "" }},
 		{name: "ring", of: func(in Input) string { return number(in.Trial.Cell.RingBytes) }, free: func(v *variant) {
 			v.cell.RingBytes, v.cell.RingBytesTotal, v.cell.Equal, v.scenario = 0, 0, "", ""
 		}},
-		{name: "equal", of: func(in Input) string { return in.Trial.Cell.Equal }, free: func(v *variant) {
+		{name: "equal", of: func(in Input) string { return string(in.Trial.Cell.Equal) }, free: func(v *variant) {
 			v.cell.RingBytes, v.cell.RingBytesTotal, v.cell.Equal, v.scenario = 0, 0, "", ""
 		}},
 		{name: "stall", of: func(in Input) string { return number(in.Trial.Cell.ReaderStallMS) }, free: func(v *variant) { v.cell.ReaderStallMS, v.scenario = 0, "" }},
 		{name: "delay", of: func(in Input) string { return number(in.Trial.Cell.ReaderDelayNS) }, free: func(v *variant) { v.cell.ReaderDelayNS, v.scenario = 0, "" }},
-		{name: "fault", of: func(in Input) string { return in.Trial.Cell.Fault }, free: func(v *variant) { v.cell.Fault = "" }},
+		{name: "fault", of: func(in Input) string { return string(in.Trial.Cell.Fault) }, free: func(v *variant) { v.cell.Fault = "" }},
 		{name: "file", of: func(in Input) string { return in.File }, free: func(*variant) {}},
 		{name: "run", of: func(in Input) string { return in.Trial.Trial.Run }, free: func(*variant) {}},
 		// What a machine is decides whether anything can be compared: it may choose

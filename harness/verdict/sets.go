@@ -235,7 +235,7 @@ func (c *SetComparison) refuse(groups [2]*variants, used map[variant]bool) {
 
 // String names a variant for a person.
 func (v *variant) String() string {
-	parts := []string{v.kernel.Want, v.plan, v.scenario, v.cell.Transport, v.cell.Policy, v.cell.Workload}
+	parts := []string{v.kernel.Want, v.plan, v.scenario, string(v.cell.Transport), string(v.cell.Policy), string(v.cell.Workload)}
 	if v.cell.PayloadBytes > 0 {
 		parts = append(parts, fmt.Sprintf("%d bytes", v.cell.PayloadBytes))
 	}

@@ -13,7 +13,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
@@ -50,14 +51,7 @@ type Side struct {
 }
 
 // Configuration is the transport with its policy.
-func (s *Side) Configuration() string { return configLabel(&s.Cell) }
-
-func configLabel(c *record.Cell) string {
-	if c.Policy == "" {
-		return c.Transport
-	}
-	return c.Transport + "/" + c.Policy
-}
+func (s *Side) Configuration() string { return s.Cell.Configuration() }
 
 // Comparison is what is known of one configuration on one kernel.
 type Comparison struct {
@@ -108,7 +102,8 @@ func (c *Comparison) Measured() int { return c.Statuses[record.OK] }
 
 // half is what the sides of a configuration may differ in.
 type half struct {
-	transport, policy        string
+	transport                vocab.Transport
+	policy                   vocab.Policy
 	flushMS, ring, ringTotal int
 }
 
@@ -145,7 +140,7 @@ func configOf(t *record.Trial) config {
 // as A.
 func isB(t *record.Trial) bool {
 	if t.Trial.Side == "" {
-		return t.Cell.Transport != string(bpf.Perf)
+		return t.Cell.Transport != vocab.Perf
 	}
 	return t.Trial.Side == "B"
 }
@@ -326,13 +321,13 @@ func (c *Comparison) add(t *record.Trial) {
 func labels(a, b *record.Cell) (string, string) {
 	switch {
 	case a.Transport != b.Transport:
-		return a.Transport, b.Transport
+		return string(a.Transport), string(b.Transport)
 	case a.Policy != b.Policy:
-		return configLabel(a), configLabel(b)
+		return a.Configuration(), b.Configuration()
 	case a.FlushMS != b.FlushMS:
-		return fmt.Sprintf("%s, flush %d ms", configLabel(a), a.FlushMS), fmt.Sprintf("%s, flush %d ms", configLabel(b), b.FlushMS)
+		return fmt.Sprintf("%s, flush %d ms", a.Configuration(), a.FlushMS), fmt.Sprintf("%s, flush %d ms", b.Configuration(), b.FlushMS)
 	case a.RingBytes != b.RingBytes:
-		return fmt.Sprintf("%s, rings of %d", configLabel(a), a.RingBytes), fmt.Sprintf("%s, rings of %d", configLabel(b), b.RingBytes)
+		return fmt.Sprintf("%s, rings of %d", a.Configuration(), a.RingBytes), fmt.Sprintf("%s, rings of %d", b.Configuration(), b.RingBytes)
 	}
 	return "A", "B"
 }

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // trialOf has every latency at ns.
-func trialOf(transport string, block int, ns int64) record.Trial {
+func trialOf[T ~string](transport T, block int, ns int64) record.Trial {
 	return record.Trial{
 		ID: "x", Status: record.OK, Kernel: record.Kernel{Want: "6.1"},
-		Cell:    record.Cell{Transport: transport},
+		Cell:    record.Cell{Transport: vocab.Transport(transport)},
 		Trial:   record.Place{Block: block},
 		Counts:  &record.Counts{Started: 13, Misses: 1, Attempts: 12, Delivered: 10, Failed: map[string]uint64{"ENOSPC": 2}, LostTail: 1},
 		Latency: &record.Latency{N: 1000, P50: ns, P99: ns, Max: ns},

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Trend is one configuration over several kernels, by version.
@@ -90,7 +91,8 @@ type Policies struct {
 // Policy is what one transport with its policy takes: medians over its
 // comparisons, NaN where there is no figure.
 type Policy struct {
-	Configuration, Transport  string
+	Configuration             string
+	Transport                 vocab.Transport
 	LatencyNS, Cost, Consumer float64
 	WakeupsPerEvent, Loss     float64
 }

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+package vocab
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Fault is what selftest injects into a trial, as one writes it: drop=64. Empty: none.
+type Fault string
+
+// FaultKind is a fault without its number.
+type FaultKind string
+
+// The kinds of faults. The number counts events, but for Delay and Work.
+const (
+	Drop      FaultKind = "drop"      // every Nth event never reaches the consumer
+	Duplicate FaultKind = "duplicate" // every Nth arrives twice
+	Reorder   FaultKind = "reorder"   // every Nth arrives after its successor
+	Tear      FaultKind = "tear"      // a bit of every Nth is another
+	Delay     FaultKind = "delay"     // each arrives N microseconds later
+	Work      FaultKind = "work"      // the program turns N times around a loop for each
+)
+
+// Faults lists the kinds.
+func Faults() []FaultKind { return []FaultKind{Drop, Duplicate, Reorder, Tear, Delay, Work} }
+
+// Kind is the fault without its number.
+func (f Fault) Kind() FaultKind {
+	kind, _, _ := strings.Cut(string(f), "=")
+	return FaultKind(kind)
+}
+
+// N is its number.
+func (f Fault) N() int {
+	_, number, _ := strings.Cut(string(f), "=")
+	n, _ := strconv.Atoi(number)
+	return n
+}
+
+// ParseFault reads KIND=N; "" is none.
+func ParseFault(text string) (Fault, error) {
+	if text == "" {
+		return "", nil
+	}
+	kind, number, _ := strings.Cut(text, "=")
+	n, err := strconv.Atoi(number)
+	for _, k := range Faults() {
+		if string(k) == kind && err == nil && n > 0 {
+			return k.With(n), nil
+		}
+	}
+	return "", fmt.Errorf("fault %q: want KIND=N with one of %s", text, Join(Faults()))
+}
+
+// With is the fault of this kind with the number.
+func (k FaultKind) With(n int) Fault { return Fault(fmt.Sprintf("%s=%d", k, n)) }
