@@ -10,10 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // ErrUnsupported wraps the kernel's reason when an attach point or a transport

@@ -11,7 +11,6 @@ import (
 	"unsafe"
 
 	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"golang.org/x/sys/unix"
 )
 

@@ -7,11 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 var loaders = map[vocab.Transport]func() (*ebpf.CollectionSpec, error){

@@ -12,9 +12,8 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/cilium/ebpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
 )
 

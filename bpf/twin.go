@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/cilium/ebpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
 )
 

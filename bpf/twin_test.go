@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 

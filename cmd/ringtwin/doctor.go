@@ -15,9 +15,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"

@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )

@@ -14,11 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
 )
 

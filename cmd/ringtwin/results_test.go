@@ -10,10 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 

@@ -12,10 +12,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/alecthomas/kong"
 	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Exit codes. An infrastructure error never hides a failed comparison.

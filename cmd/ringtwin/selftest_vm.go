@@ -11,11 +11,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/selftest"
 	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
 	"github.com/ringtwin/ringtwin/vmtest/machine"

@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"

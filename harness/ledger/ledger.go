@@ -12,9 +12,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // rule is one invariant: both sides must be equal.

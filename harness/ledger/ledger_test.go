@@ -5,9 +5,8 @@ package ledger
 import (
 	"testing"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // sound is a trial of 100 programs of which 10 events were refused.

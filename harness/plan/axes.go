@@ -8,9 +8,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Axes are what configurations differ in. A list stands for one configuration with each of its

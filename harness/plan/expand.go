@@ -7,9 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Configuration is one pair of cells to compare.

@@ -21,11 +21,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 //go:embed plans/*.yaml

@@ -13,10 +13,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Measure runs a trial of each cell, in order and on the same kernel.

@@ -10,10 +10,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // warmUpEvents are enough to have done everything once.
@@ -39,10 +38,10 @@ func warmUps(trials []record.Trial) []record.Trial {
 // measure asks for trials of a block in one request, after those that only warm up: the
 // first of a machine pays for what the kernel and the harness do only once. It returns
 // how many of the trials were recorded.
-func (r *running) measure(ctx context.Context, conn Conn, snapshot, trials []record.Trial) (done int, err error) {
+func (r *running) measure(ctx context.Context, conn Conn, warmUp, trials []record.Trial) (done int, err error) {
 	var request Request
 	timeout := r.Timeout
-	for _, t := range snapshot {
+	for _, t := range warmUp {
 		request.Trials = append(request.Trials, Timed{Cell: t.Cell})
 		timeout += runTime(&t.Cell)
 	}
@@ -64,15 +63,15 @@ func (r *running) measure(ctx context.Context, conn Conn, snapshot, trials []rec
 			r.phase(r.progress(t))
 		}
 	}
-	restored := 0
-	if len(snapshot) > 0 {
+	warmed := 0
+	if len(warmUp) > 0 {
 		r.phase("warm-up")
 	} else {
 		begin()
 	}
 	err = conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
-		if restored < len(snapshot) {
-			if restored++; restored == len(snapshot) {
+		if warmed < len(warmUp) {
+			if warmed++; warmed == len(warmUp) {
 				begin()
 			}
 			return nil
@@ -92,7 +91,7 @@ func (r *running) measure(ctx context.Context, conn Conn, snapshot, trials []rec
 		return nil
 	})
 	if err == nil && done < len(trials) {
-		err = fmt.Errorf("%d answers, want %d", restored+done, len(request.Trials))
+		err = fmt.Errorf("%d answers, want %d", warmed+done, len(request.Trials))
 	}
 	if err != nil && done < len(trials) {
 		err = fmt.Errorf("trial %s: %w", trials[done].ID, err)

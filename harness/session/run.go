@@ -10,12 +10,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Conn carries requests to one kernel under test.
@@ -259,15 +258,15 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 		}
 		err = errors.Join(err, conn.Close())
 	}()
-	var snapshot []record.Trial
+	var warmUp []record.Trial
 	// What is done once and not again takes time, and changes no count.
 	if !r.CountsOnly && (!r.SameBoot || trials[0].Trial.Block == 0) {
-		snapshot = warmUps(trials)
+		warmUp = warmUps(trials)
 	}
 	// A machine that crashes must not take with it what was measured before, nor be
 	// charged to it: it is asked for one trial at a time.
 	if j.Sweep == nil && (r.virtual() || r.SameBoot) {
-		return r.measure(ctx, conn, snapshot, trials)
+		return r.measure(ctx, conn, warmUp, trials)
 	}
 	sides := map[string]*plan.Bisection{}
 	for i := range trials {
@@ -278,13 +277,13 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 			}
 			t.Cell.RateHz = sides[t.Trial.Side].Next()
 			if r.virtual() { // each request is served by a machine of its own
-				snapshot = []record.Trial{*t}
+				warmUp = []record.Trial{*t}
 			}
 		}
-		if n, err := r.measure(ctx, conn, snapshot, trials[i:i+1]); err != nil {
+		if n, err := r.measure(ctx, conn, warmUp, trials[i:i+1]); err != nil {
 			return i + n, err
 		}
-		snapshot = nil
+		warmUp = nil
 		if j.Sweep != nil && t.Counts != nil {
 			sides[t.Trial.Side].Saw(t.Cell.RateHz, t.Counts.FailedTotal() > 0)
 		}

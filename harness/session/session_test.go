@@ -11,14 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // checkPrograms is how many programs the check of the twins starts.

@@ -9,10 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/cilium/ebpf"
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/harness/workload"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"golang.org/x/sys/unix"

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/harness/workload"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )

@@ -3,10 +3,9 @@
 package transport
 
 import (
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/cilium/ebpf/perf"
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Wakeup is what the program of a ring buffer says of each event.

@@ -14,10 +14,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/perf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // ErrFlushed is returned by Read when all that was in the rings at the time of

@@ -9,9 +9,8 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/harness/workload"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )

@@ -12,11 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/transport"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
 )
 

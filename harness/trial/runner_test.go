@@ -8,13 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 

@@ -9,11 +9,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/harness/workload"
 )
 

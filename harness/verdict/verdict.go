@@ -13,9 +13,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/ringtwin/ringtwin/harness/vocab"
-
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Total is what became of the events of one side, over all trials.
