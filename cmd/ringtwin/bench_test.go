@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/internal/testutils"
-	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -29,7 +29,7 @@ import (
 // costs.
 func BenchmarkBoot(b *testing.B) {
 	testutils.Program(b, "qemu-system-x86_64")
-	cache, err := cacheDir()
+	cache, err := vmtest.CacheDir()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func emptyInit(b *testing.B) []initramfs.File {
 		b.Fatal(err)
 	}
 	var frame bytes.Buffer
-	if err := wire.NewWriter(&frame).Write(wire.Ready, guest.Ready{Release: "empty", CPUs: 1}); err != nil {
+	if err := wire.NewWriter(&frame).Write(wire.Ready, wire.State{Release: "empty", CPUs: 1}); err != nil {
 		b.Fatal(err)
 	}
 	return []initramfs.File{
@@ -123,7 +123,7 @@ func BenchmarkSnapshot(b *testing.B) {
 // long a restored machine of the same kernel takes to be ready to run anything.
 func BenchmarkVNG(b *testing.B) {
 	testutils.Program(b, "vng")
-	cache, err := cacheDir()
+	cache, err := vmtest.CacheDir()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/ringtwin/ringtwin/vmtest/fleet"
 )
 
 // checkBounds refuses numbers on the command line that are beyond the bounds of
@@ -70,16 +69,4 @@ func number(t reflect.Type, text string) int64 {
 		panic(err)
 	}
 	return n
-}
-
-// fits refuses a machine that has more memory than the host has left.
-func fits(memoryMiB int) error {
-	available, err := fleet.AvailableMemory()
-	if err != nil {
-		return err
-	}
-	if have := available >> 20; int64(memoryMiB) > have {
-		return usageError{fmt.Errorf("--memory %d: want at most %d, for this host has %d MiB available", memoryMiB, have, have)}
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/report"
+	"github.com/ringtwin/ringtwin/harness/results"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
@@ -111,31 +112,23 @@ func (c *compareCmd) parse() (filters [2]verdict.Filter, gates []verdict.Gate, e
 // and the rest is used.
 func (c *compareCmd) read(filters [2]verdict.Filter) (sides [2][]verdict.Input, bad, err error) {
 	var all []verdict.Input
-	type id struct{ run, id string }
-	seen := map[id]string{}
+	var merger results.Merger
 	for i, file := range c.Files {
-		trials, wrong := record.ReadFileFigures(file)
+		if c.A == "" {
+			merger = results.Merger{} // A and B may be the same file
+		}
+		trials, wrong := merger.Read(file, record.ReadFileFigures)
 		if errors.As(wrong, new(*os.PathError)) {
 			return sides, nil, wrong
 		}
 		bad = errors.Join(bad, wrong)
-		twice := 0
 		for j := range trials {
-			t := &trials[j]
+			in := verdict.Input{File: file, Trial: &trials[j]}
 			if c.A == "" {
-				sides[i] = append(sides[i], verdict.Input{File: file, Trial: t})
-				continue
+				sides[i] = append(sides[i], in)
+			} else {
+				all = append(all, in)
 			}
-			at := id{t.Trial.Run, t.ID}
-			if first, ok := seen[at]; ok && first != file {
-				twice++
-				continue
-			}
-			seen[at] = file
-			all = append(all, verdict.Input{File: file, Trial: t})
-		}
-		if twice > 0 {
-			bad = errors.Join(bad, fmt.Errorf("%s: %d trials are in another file too, and are used once", file, twice))
 		}
 	}
 	if c.A == "" {

@@ -8,19 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/ringtwin/ringtwin/vmtest/guest"
-	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/harness/results"
+	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"golang.org/x/term"
 )
 
 // execCmd runs somebody's own program on a kernel.
 type execCmd struct {
 	Kernel string `required:"" help:"Kernels, as for vmtest, with commas or spaces between. The program runs on one after the other." placeholder:"KERNEL"`
-	kernelChoice
+	kernelFlags
 	Program string        `arg:"" help:"A static program."`
 	Args    []string      `arg:"" optional:"" passthrough:"" help:"Its arguments."`
 	Dir     string        `help:"A directory to take along; the program starts in it. Default, for a test binary of Go: the current one." placeholder:"DIR"`
@@ -28,22 +28,13 @@ type execCmd struct {
 	Fetch   []string      `help:"A file to bring back when the program has ended; with the name of the kernel behind it, if there are several." placeholder:"PATH[=FILE]" sep:"none"`
 	Core    string        `help:"Where to bring the core dump, if a signal ends the program and leaves one." placeholder:"FILE"`
 	Env     []string      `help:"A variable of the environment, with a value or as it is here. Default: none but PATH, HOME and TMPDIR." placeholder:"NAME[=VALUE]" sep:"none"`
-	Timeout time.Duration `default:"10m" min:"1ms" max:"720h" help:"How long the program may run."`
-	CPUs    int           `name:"cpus" default:"2" min:"1" max:"255" help:"Virtual CPUs."`
-	Memory  int           `default:"512" min:"64" max:"16777216" help:"Memory of the machine in MiB." placeholder:"MIB"`
-	Append  string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
-	Accel   string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	QEMU    string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+	Timeout time.Duration `default:"10m" min:"1ms" max:"720h" help:"How long the program may run. Default: ${default}."`
+	CPUs    int           `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a machine. Default: ${default}." placeholder:"N"`
+	memoryFlag
+	appendFlag
+	accelFlag
+	qemuFlag
 }
-
-// Where things lie in the machine.
-const (
-	guestProgram = "ringtwin/program"
-	guestStdin   = "ringtwin/stdin"
-)
-
-// maxTaken bounds what goes into a machine's memory with a program, in bytes.
-const maxTaken = 256 << 20
 
 // Run runs the program on every kernel, one after the other, and passes on its
 // output and the first exit code that is not 0. An error has a code of its own.
@@ -59,49 +50,45 @@ func (x *execCmd) Run(e *env) error {
 }
 
 func (x *execCmd) run(e *env) (failed int, err error) {
-	if err := fits(x.Memory); err != nil {
+	if err := x.fits(); err != nil {
 		return 0, err
 	}
-	files, command, err := x.pack(e.ctx)
+	program := &vmtest.Program{
+		Path: x.Program, Args: x.Args, Env: x.Env, Dir: x.Dir, In: x.In, Fetch: x.Fetch, Core: x.Core, Timeout: x.Timeout,
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		program.Stdin = os.Stdin
+	}
+	packed, err := program.Pack(e.ctx)
 	switch {
-	case e.ctx.Err() != nil:
+	case err != nil && e.ctx.Err() != nil:
 		return 0, err
 	case err != nil:
 		return 0, usageError{err}
 	}
-	cache, err := cacheDir()
+	defer packed.Close()
+	lock, err := x.lock()
 	if err != nil {
 		return 0, err
 	}
-	version, err := machine.Version(e.ctx, x.QEMU)
+	host, err := vmtest.NewHost(e.ctx, vmtest.Config{
+		QEMU: x.QEMU, Accel: machine.Accel(x.Accel), Offline: x.Offline, Lock: lock, Places: kernel.PlacesFromEnvironment(),
+	})
 	if err != nil {
 		return 0, err
 	}
-	resolver, err := x.resolver(cache, nil)
+	refs, err := host.Resolve(e.ctx, vmtest.Words(x.Kernel)...)
 	if err != nil {
-		return 0, err
-	}
-	refs, err := resolveAll(e.ctx, resolver, kernelWords(x.Kernel))
-	if err != nil {
-		return 0, err
+		return 0, mistake(err)
 	}
 	if len(refs) == 0 {
 		return 0, usageError{errors.New("--kernel names no kernel")}
-	}
-	temp, err := os.MkdirTemp("", "ringtwin-exec-")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(temp)
-	r := &execRun{execCmd: x, env: e, several: len(refs) > 1, command: command, temp: temp, cache: cache, version: version}
-	if err := initramfs.WriteFile(r.archive(), files); err != nil {
-		return 0, err
 	}
 	for _, ref := range refs {
 		if e.ctx.Err() != nil {
 			return 0, context.Cause(e.ctx)
 		}
-		code, err := r.on(resolver, ref)
+		code, err := x.on(e, host, ref, packed, len(refs) > 1)
 		if err != nil {
 			return 0, err
 		}
@@ -110,111 +97,25 @@ func (x *execCmd) run(e *env) (failed int, err error) {
 	return failed, nil
 }
 
-// execRun is a program on its way through kernels.
-type execRun struct {
-	*execCmd
-	*env
-	several        bool
-	command        guest.Command
-	temp           string // directory of what is needed while it runs
-	cache, version string
-}
-
-func (r *execRun) archive() string { return filepath.Join(r.temp, "initramfs.cpio.lz4") }
-
-// on runs the program on one kernel and returns its exit code.
-func (r *execRun) on(resolver kernel.Resolver, ref kernel.Ref) (code int, err error) {
-	bundle, err := resolver.Fetch(r.ctx, ref)
+// on runs the program on one kernel, of one or of several, and returns its exit code.
+func (x *execCmd) on(e *env, host *vmtest.Host, ref kernel.Ref, packed *vmtest.Packed, several bool) (code int, err error) {
+	bundle, err := host.Fetch(e.ctx, ref, false)
 	if err != nil {
-		return 0, kernelError(err)
+		return 0, mistake(err)
 	}
-	if r.several {
-		fmt.Fprintf(r.stderr, "== %s, %s\n", ref.Name, cmp.Or(bundle.Release, "release not known"))
+	if several {
+		fmt.Fprintf(e.stderr, "== %s, %s\n", ref.Name, cmp.Or(bundle.Release, "release not known"))
 	}
-	cfg := machine.Config{
-		QEMU: r.QEMU, Kernel: bundle.Image, Initramfs: r.archive(), Console: filepath.Join(r.temp, "console.log"),
-		CPUs: r.CPUs, MemoryMiB: r.Memory, Append: r.Append, Accel: machine.Accel(r.Accel),
-	}.Defaults()
-	keep := func() {}
-	if r.Accel == "auto" {
-		choice := machine.ChooseAccel(r.ctx, cfg, r.version, r.cache)
-		cfg.Accel, keep = choice.Accel, choice.Keep
-		cfg.Limits = machine.LimitsOf(cfg.Accel)
-	}
-	code, err = r.boot(r.env, cfg, r.command, keep, func(file string) string {
-		if r.several { // each kernel's own
-			return file + "." + fileName(ref.Name)
+	spec := vmtest.Spec{CPUs: x.CPUs, MemoryMiB: x.Memory, Append: x.Append}
+	code, err = host.Exec(e.ctx, bundle, spec, packed, e.stdout, e.stderr, func(file string) string {
+		if several { // each kernel's own
+			return file + "." + results.FileName(ref.Name)
 		}
 		return file
 	})
-	var failure *machine.Failure
-	if errors.As(err, &failure) {
-		fmt.Fprintf(r.stderr, "ringtwin: %s", failure.Report())
+	if errors.As(err, new(*machine.Failure)) {
+		e.explain(err)
 		return exitExec, nil
 	}
 	return code, err
-}
-
-func (x *execCmd) boot(e *env, cfg machine.Config, command guest.Command, keep func(), named func(string) string) (code int, err error) {
-	m, err := machine.Start(cfg)
-	if err != nil {
-		return 0, err
-	}
-	defer m.Kill()
-	if _, err := m.AwaitReady(e.ctx); err != nil {
-		return 0, err
-	}
-	keep()
-	fetched := map[string]*os.File{}
-	defer func() {
-		for _, file := range fetched {
-			err = errors.Join(err, file.Close())
-		}
-	}()
-	err = m.Exec(e.ctx, command, x.Timeout, func(o guest.Output) error {
-		switch {
-		case o.Exit != nil:
-			code = *o.Exit
-			return nil
-		case o.File != nil:
-			return x.receive(command.Dir, o.File, fetched, named)
-		}
-		_, err := e.stdout.Write(o.Stdout)
-		_, errErr := e.stderr.Write(o.Stderr)
-		return errors.Join(err, errErr)
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, path := range command.Fetch {
-		if fetched[path] == nil {
-			fmt.Fprintf(e.stderr, "ringtwin: fetch %s: the program has left no such file\n", path)
-		}
-	}
-	return code, m.Stop()
-}
-
-// receive writes a piece of a fetched file to where it is wanted.
-func (x *execCmd) receive(dir string, piece *guest.File, open map[string]*os.File, named func(string) string) error {
-	file := open[piece.Path]
-	if file == nil {
-		wanted, err := x.wanted(dir)
-		if err != nil {
-			return err
-		}
-		target := wanted[piece.Path]
-		if target == "" {
-			return fmt.Errorf("the guest sent %s, which nobody wanted", piece.Path)
-		}
-		if file, err = os.Create(named(target)); err != nil {
-			return fmt.Errorf("bring back file: %w", err)
-		}
-		open[piece.Path] = file
-	}
-	data, err := piece.Data()
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	return err
 }

@@ -6,20 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"math/bits"
 	"text/tabwriter"
 
+	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/facts"
-	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/session"
-	"github.com/ringtwin/ringtwin/internal/progress"
+	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
 // factsCmd decides statements by experiments.
 type factsCmd struct {
 	hereOrKernels
-	kernelChoice
+	kernelFlags
 
 	List   bool     `help:"List the statements, and decide none."`
 	Only   []string `help:"Only these statements, and those of these groups." placeholder:"ID"`
@@ -30,11 +29,11 @@ type factsCmd struct {
 	Markdown bool `help:"Write Markdown."`
 	JSON     bool `name:"json" help:"Write one JSON object."`
 
-	Jobs   int    `min:"1" max:"1000" help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
-	Accel  string `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	CPUs   int    `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a machine. Some experiments take two."`
-	Memory int    `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB." placeholder:"MIB"`
-	QEMU   string `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+	jobsFlag
+	accelFlag
+	CPUs int `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a machine. Some experiments take two. Default: ${default}." placeholder:"N"`
+	memoryFlag
+	qemuFlag
 }
 
 // Run decides the statements and writes the grid.
@@ -56,14 +55,9 @@ func (f *factsCmd) Run(e *env) error {
 	case f.Bisect != "":
 		return f.bisect(e)
 	case len(kernels) == 0:
-		return f.native(e, statements)
+		return f.here(e, statements)
 	}
-	job, refs, err := f.job(e, kernels)
-	if err != nil {
-		return err
-	}
-	defer job.close()
-	grid, err := job.grid(refs, statements)
+	grid, err := f.decide(e, kernels, func(decide decideFunc, refs []kernel.Ref) (*facts.Grid, error) { return decide(refs, statements) })
 	if err != nil {
 		return err
 	}
@@ -101,35 +95,94 @@ func (f *factsCmd) list(e *env, statements []facts.Statement) error {
 	return table.Flush()
 }
 
-// native decides the statements on this kernel.
-func (f *factsCmd) native(e *env, statements []facts.Statement) error {
-	if os.Geteuid() != 0 {
-		return errors.New("experiments on this kernel need root: run it with sudo, or in a throwaway machine without, as in: ringtwin facts --kernel 6.1")
+// here decides the statements on this kernel.
+func (f *factsCmd) here(e *env, statements []facts.Statement) error {
+	grid, err := ringtwin.DecideHere(e.ctx, statements)
+	if errors.Is(err, ringtwin.ErrRoot) {
+		err = errors.New("experiments on this kernel need root: run it with sudo, or in a throwaway machine without, as in: ringtwin facts --kernel 6.1")
 	}
-	of, _, err := host(1)
 	if err != nil {
 		return err
 	}
-	column := facts.Column{Kernel: hostKernel, Release: of.Release, Results: map[string]facts.Result{}}
-	request := session.Request{Decide: &session.Decide{IDs: facts.IDs(statements)}}
-	err = nativeConn{}.Do(e.ctx, request, requestTimeout(), func(body json.RawMessage) error {
-		_, err := takeResult(&column, body)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return f.write(e, &facts.Grid{Statements: statements, Columns: []facts.Column{column}})
+	return f.write(e, grid)
 }
 
-// takeResult adds an answer to a column.
-func takeResult(column *facts.Column, body json.RawMessage) (id string, err error) {
-	var result facts.Result
-	if err := json.Unmarshal(body, &result); err != nil {
-		return "", fmt.Errorf("read result: %w", err)
+// decideFunc makes the experiments on some kernels, and explains what went wrong.
+type decideFunc func([]kernel.Ref, []facts.Statement) (*facts.Grid, error)
+
+// decide prepares machines of the kernels for what is made of them.
+func (f *factsCmd) decide(e *env, kernels []string, with func(decideFunc, []kernel.Ref) (*facts.Grid, error)) (*facts.Grid, error) {
+	if err := f.fits(); err != nil {
+		return nil, err
 	}
-	column.Results[result.ID] = result
-	return result.ID, nil
+	host, show, err := e.host(f.kernelFlags, f.qemuFlag, f.Accel, f.Jobs)
+	if err != nil {
+		return nil, err
+	}
+	defer show.End()
+	refs, err := host.Resolve(e.ctx, kernels...)
+	show.End()
+	if err != nil {
+		return nil, mistake(err)
+	}
+	spec := vmtest.Spec{CPUs: f.CPUs, MemoryMiB: f.Memory}
+	return with(func(refs []kernel.Ref, statements []facts.Statement) (*facts.Grid, error) {
+		grid, errs, err := ringtwin.Decide(e.ctx, host, spec, refs, statements)
+		show.End()
+		for _, err := range errs {
+			if err != nil && e.ctx.Err() == nil {
+				e.explain(err)
+			}
+		}
+		return grid, err
+	}, refs)
+}
+
+// bisect finds the first kernel on which a statement's experiment sees something
+// else, and prints every step.
+func (f *factsCmd) bisect(e *env) error {
+	statements, err := facts.Select([]string{f.Bisect})
+	if err == nil && len(statements) != 1 {
+		err = fmt.Errorf("--bisect %s: that is a group; want one statement", f.Bisect)
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	_, err = f.decide(e, []string{f.From + ".." + f.To}, func(decide decideFunc, refs []kernel.Ref) (*facts.Grid, error) {
+		return nil, f.steps(e, decide, refs, statements)
+	})
+	return err
+}
+
+func (f *factsCmd) steps(e *env, decide decideFunc, refs []kernel.Ref, statements []facts.Statement) error {
+	if len(refs) < 2 {
+		return usageError{fmt.Errorf("%d kernels from %s to %s, want two at least", len(refs), f.From, f.To)}
+	}
+	fmt.Fprintf(e.stdout, "%s: %s\n%d kernels from %s to %s, at most %d boots\n\n",
+		f.Bisect, statements[0].Text, len(refs), refs[0].Name, refs[len(refs)-1].Name, 2+bits.Len(uint(len(refs)-2)))
+	step := 0
+	first, err := facts.Bisect(len(refs), func(i int) (facts.Result, error) {
+		grid, err := decide(refs[i:i+1], statements)
+		if err != nil {
+			return facts.Result{}, err
+		}
+		result, ok := grid.Columns[0].Results[f.Bisect]
+		if !ok {
+			return result, exitError(exitInfra) // and it has been explained
+		}
+		step++
+		_, err = fmt.Fprintf(e.stdout, "%d. %s (%s): %s: %s\n", step, refs[i].Name, grid.Columns[0].Release, result.Verdict, firstLine(errors.New(result.Seen)))
+		return result, err
+	})
+	if errors.Is(err, facts.ErrSame) {
+		fmt.Fprintf(e.stdout, "\nno boundary: %s and %s are the same\n", refs[0].Name, refs[len(refs)-1].Name)
+		return exitError(exitFailed)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "\nthe first to differ is %s; the one before is %s\n", refs[first].Name, refs[first-1].Name)
+	return err
 }
 
 // write shows the grid, and turns what it says into an exit code.
@@ -151,12 +204,4 @@ func (f *factsCmd) write(e *env, grid *facts.Grid) error {
 		return exitError(exitInfra)
 	}
 	return nil
-}
-
-// job prepares machines of the kernels, which are resolved.
-func (f *factsCmd) job(e *env, kernels []string) (*factsJob, []kernel.Ref, error) {
-	return newMachines(e, progress.New(e.stderr), &vmtestCmd{
-		Kernels: kernels, kernelChoice: f.kernelChoice, VM: "qemu", Clock: record.Wall, Accel: f.Accel,
-		CPUs: f.CPUs, Memory: f.Memory, QEMU: f.QEMU, Jobs: f.Jobs,
-	})
 }

@@ -10,10 +10,14 @@ import (
 	"os"
 	"testing"
 
+	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
+	"github.com/ringtwin/ringtwin/vmtest"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
 // What the guest of TestOneCostsOne does wrong.
@@ -45,20 +49,20 @@ func breakOnce(ctx context.Context, request json.RawMessage, send func(any) erro
 func TestOneCostsOne(t *testing.T) {
 	t.Parallel()
 	testutils.QEMU(t)
-	cmd := &factsCmd{Only: []string{"order", "memory"}, CPUs: 2, Memory: 512, Accel: "tcg", QEMU: "qemu-system-x86_64"}
-	statements, err := facts.Select(cmd.Only)
+	statements, err := facts.Select([]string{"order", "memory"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stdout, stderr bytes.Buffer
-	e := &env{t.Context(), &stdout, &stderr}
-	job, refs, err := cmd.job(e, []string{testkernels.Name(t, testkernels.Usual)})
+	host, err := vmtest.NewHost(t.Context(), vmtest.Config{Accel: machine.TCG, Places: kernel.PlacesFromEnvironment()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer job.close()
-	grid, err := job.grid(refs, statements)
+	refs, err := host.Resolve(t.Context(), testkernels.Name(t, testkernels.Usual))
 	if err != nil {
+		t.Fatal(err)
+	}
+	grid, errs, err := ringtwin.Decide(t.Context(), host, vmtest.Spec{}, refs, statements)
+	if err := errors.Join(append(errs, err)...); err != nil {
 		t.Fatal(err)
 	}
 	results := grid.Columns[0].Results
@@ -74,11 +78,8 @@ func TestOneCostsOne(t *testing.T) {
 			t.Errorf("%s: %s: %s", s.ID, r.Verdict, r.Seen)
 		}
 	}
-	if code := exitCode(cmd.write(e, grid), &stderr); code != exitFailed {
-		t.Errorf("exit code %d", code)
-	}
-	if t.Failed() {
-		t.Log(stderr.String())
+	if !errors.Is(grid.Err(), facts.ErrFails) {
+		t.Errorf("the grid says %v", grid.Err())
 	}
 }
 

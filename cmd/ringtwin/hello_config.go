@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/bpf/mapdump"
+	"github.com/ringtwin/ringtwin/harness/hello"
 )
 
 // setCmd changes messages through the pinned map.
@@ -21,7 +22,7 @@ type setCmd struct {
 
 // Run changes them one by one. The next program of the user has the new one.
 func (s *setCmd) Run() error {
-	messages, err := parseMessages(s.Message)
+	messages, err := hello.ParseMessages(s.Message)
 	if err != nil {
 		return usageError{err}
 	}

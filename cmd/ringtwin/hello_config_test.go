@@ -57,8 +57,8 @@ func (tr *tracer) stop(t *testing.T) string {
 	return tr.stdout.String()
 }
 
-// ringtwin runs a command line and returns what it said, and its exit code.
-func ringtwin(t *testing.T, args ...string) (stdout, stderr string, code int) {
+// runProgram runs a command line and returns what it said, and its exit code.
+func runProgram(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	return runs(t, program, args...)
 }
@@ -93,7 +93,7 @@ func TestHelloConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		args := slices.DeleteFunc([]string{"hello", "dump", "--pin", pin, format}, func(arg string) bool { return arg == "" })
-		got, stderr, code := ringtwin(t, args...)
+		got, stderr, code := runProgram(t, args...)
 		if diff := gocmp.Diff(string(want), got); diff != "" || code != 0 {
 			t.Errorf("dump %s: exit code %d, %sbpftool (-) and dump (+) differ:\n%s", format, code, stderr, diff)
 		}
@@ -107,7 +107,7 @@ func TestHelloConfig(t *testing.T) {
 	if err := user(t.Context(), 501, "/bin/true"); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, code := ringtwin(t, "hello", "set", "--pin", pin, "501=changed", "502=new here"); code != 0 {
+	if _, stderr, code := runProgram(t, "hello", "set", "--pin", pin, "501=changed", "502=new here"); code != 0 {
 		t.Fatalf("set: exit code %d, %s", code, stderr)
 	}
 	for _, uid := range []uint32{501, 502} {
@@ -157,7 +157,7 @@ func TestHelloConfigMistakes(t *testing.T) {
 		{"hello --pin " + plain + "/config", exitInfra, "mount -t bpf bpf /sys/fs/bpf"},
 		{"hello --pin " + pin, exitInfra, "pinned there already"},
 	} {
-		stdout, stderr, code := ringtwin(t, strings.Fields(test.args)...)
+		stdout, stderr, code := runProgram(t, strings.Fields(test.args)...)
 		if code != test.code || !strings.Contains(stderr, test.want) || strings.Count(stderr, "\n") != 1 || stdout != "" {
 			t.Errorf("%s: exit code %d, want %d; want one line with %q, got %q%s", test.args, code, test.code, test.want, stdout, stderr)
 		}

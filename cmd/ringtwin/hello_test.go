@@ -26,7 +26,7 @@ func TestHello(t *testing.T) {
 			}},
 		} {
 			t.Run(transport+"/"+name, func(t *testing.T) {
-				got := hello(t, append([]string{"--transport", transport}, test.args...), 0, 501, 777)
+				got := runHello(t, append([]string{"--transport", transport}, test.args...), 0, 501, 777)
 				for _, pattern := range test.want {
 					if !regexp.MustCompile(pattern).MatchString(got) {
 						t.Errorf("no line matches %s in\n%s", pattern, got)
@@ -37,8 +37,8 @@ func TestHello(t *testing.T) {
 	}
 }
 
-// hello traces one program of each user and returns what was printed.
-func hello(t *testing.T, args []string, uids ...uint32) string {
+// runHello traces one program of each user and returns what was printed.
+func runHello(t *testing.T, args []string, uids ...uint32) string {
 	t.Helper()
 	tr := startTracer(t, args...)
 	for _, uid := range uids {

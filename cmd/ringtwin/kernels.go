@@ -9,15 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/internal/progress"
-	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
+	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
@@ -29,93 +27,12 @@ type kernelsCmd struct {
 	Prune kernelsPruneCmd `cmd:"" help:"Remove from the cache what was not used for longest."`
 }
 
-// hereOrKernels is where a command works that needs no machine: on the running
-// kernel, or, if any are named in either way, on others.
-type hereOrKernels struct {
-	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels, as for vmtest, to do it in throwaway VMs. Default: on this kernel, which needs root."`
-	Kernel  string   `help:"More kernels, with commas or spaces between." placeholder:"KERNEL,..."`
-}
-
-// names returns the kernels, none for the running one.
-func (h *hereOrKernels) names() ([]string, error) {
-	more := kernelWords(h.Kernel)
-	if h.Kernel != "" && len(more) == 0 {
-		return nil, usageError{errors.New("--kernel names no kernel")}
-	}
-	return slices.Concat(h.Kernels, more), nil
-}
-
-// resolveAll finds out what all words mean, each kernel once.
-func resolveAll(ctx context.Context, resolver kernel.Resolver, words []string) ([]kernel.Ref, error) {
-	var refs []kernel.Ref
-	for _, want := range words {
-		found, err := resolver.Resolve(ctx, want)
-		if err != nil {
-			return nil, kernelError(err)
-		}
-		for _, ref := range found {
-			if !slices.Contains(refs, ref) {
-				refs = append(refs, ref)
-			}
-		}
-	}
-	return refs, nil
-}
-
-// kernelWords splits what --kernel takes.
-func kernelWords(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
-}
-
-// kernelChoice is where kernels may come from.
-type kernelChoice struct {
-	Offline  bool   `help:"Take kernels from the cache only."`
-	Locked   bool   `help:"Take no kernel but those of the lock file, and exactly those."`
-	LockFile string `default:"kernels.lock" help:"The lock file." placeholder:"FILE"`
-}
-
-// resolver finds kernels as the flags say.
-func (k kernelChoice) resolver(cache string, phase func(string)) (kernel.Resolver, error) {
-	r := kernel.Resolver{
-		Cache: kernel.Cache{Dir: cache}, Phase: phase, Offline: k.Offline, Places: kernel.PlacesFromEnvironment(),
-	}
-	if !k.Locked {
-		return r, nil
-	}
-	lock, err := readLock(k.LockFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w (ringtwin kernels lock KERNEL... writes it)", err)
-	}
-	if err != nil {
-		return r, usageError{err}
-	}
-	r.Lock = lock
-	return r, nil
-}
-
-func readLock(path string) (*kernel.Lock, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return kernel.ReadLock(path, file)
-}
-
-// kernelError makes a kernel that does not exist a mistake of the user's.
-func kernelError(err error) error {
-	if errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError)) {
-		return usageError{err}
-	}
-	return err
-}
-
 type kernelsListCmd struct {
 	Kernels []string `arg:"" optional:"" name:"kernel" help:"Names, versions or patterns. Default: all that the source has."`
-	Source  string   `default:"apt" enum:"apt,mainline,oci" help:"The source that is listed: apt, mainline, oci."`
+	Source  string   `default:"apt" enum:"apt,mainline,oci" help:"The source that is listed: ${enum}. Default: ${default}."`
 	Arch    string   `help:"An architecture, as amd64 or arm64. Default: this machine's." placeholder:"ARCH"`
 	JSON    bool     `name:"json" help:"As JSON, one object a line."`
-	kernelChoice
+	kernelFlags
 }
 
 // listed is a line of the list.
@@ -126,7 +43,7 @@ type listed struct {
 
 // Run prints the list.
 func (l *kernelsListCmd) Run(e *env) error {
-	cache, err := cacheDir()
+	cache, err := vmtest.CacheDir()
 	if err != nil {
 		return err
 	}
@@ -146,7 +63,7 @@ func (l *kernelsListCmd) Run(e *env) error {
 			return err
 		}
 	}
-	show.Forget("kernels")
+	show.Done("kernels", "")
 	for _, problem := range problems {
 		fmt.Fprintf(e.stderr, "ringtwin: %v\n", problem)
 	}
@@ -189,7 +106,7 @@ func yesNo(b bool) string {
 type kernelsFetchCmd struct {
 	Kernels []string `arg:"" name:"kernel" help:"Names, versions or patterns, as for vmtest."`
 	Modules bool     `help:"With their modules."`
-	kernelChoice
+	kernelFlags
 }
 
 // Run fetches, and prints where each image lies.
@@ -201,15 +118,15 @@ func (f *kernelsFetchCmd) Run(e *env) error {
 }
 
 // fetch fetches kernels one after the other and hands each to take.
-func (k kernelChoice) fetch(e *env, wants []string, modules bool, take func(kernel.Ref, *kernel.Bundle) error) error {
-	cache, err := cacheDir()
+func (f *kernelFlags) fetch(e *env, wants []string, modules bool, take func(kernel.Ref, *kernel.Bundle) error) error {
+	cache, err := vmtest.CacheDir()
 	if err != nil {
 		return err
 	}
 	show := progress.New(e.stderr)
 	defer show.End()
 	name := ""
-	resolver, err := k.resolver(cache, func(text string) { show.Phase(name, text) })
+	resolver, err := f.resolver(cache, func(text string) { show.Phase(name, text) })
 	if err != nil {
 		return err
 	}
@@ -217,15 +134,15 @@ func (k kernelChoice) fetch(e *env, wants []string, modules bool, take func(kern
 	for _, want := range wants {
 		name = want
 		refs, err := resolver.Resolve(e.ctx, want)
-		show.Forget(want)
+		show.Done(want, "")
 		if err != nil {
-			return kernelError(err)
+			return mistake(err)
 		}
 		for _, ref := range refs {
 			name = ref.Name
 			b, err := resolver.Fetch(e.ctx, ref)
 			if err != nil {
-				return kernelError(err)
+				return mistake(err)
 			}
 			show.Done(ref.Name, b.Release)
 			show.End() // take may write to the same terminal
@@ -239,45 +156,29 @@ func (k kernelChoice) fetch(e *env, wants []string, modules bool, take func(kern
 
 type kernelsLockCmd struct {
 	Kernels  []string `arg:"" name:"kernel" help:"Names, versions or patterns, as for vmtest."`
-	LockFile string   `default:"kernels.lock" help:"The lock file. What is in it stays, unless it has the same name." placeholder:"FILE"`
+	LockFile string   `default:"kernels.lock" help:"The lock file. What is in it stays, unless it has the same name. Default: ${default}." placeholder:"FILE"`
 }
 
 // Run fetches the kernels, for the SHA-256 of their images, and writes the lock.
 func (l *kernelsLockCmd) Run(e *env) error {
-	lock, err := readLock(l.LockFile)
+	lock, err := kernel.ReadLockFile(l.LockFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		lock, err = &kernel.Lock{Name: l.LockFile}, nil
 	}
 	if err != nil {
 		return usageError{err}
 	}
-	err = kernelChoice{}.fetch(e, l.Kernels, false, func(ref kernel.Ref, b *kernel.Bundle) error {
+	err = (&kernelFlags{}).fetch(e, l.Kernels, false, func(ref kernel.Ref, b *kernel.Bundle) error {
 		return lock.Add(ref, b)
 	})
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(l.LockFile, lock.Text()); err != nil {
+	if err := lock.WriteFile(l.LockFile); err != nil {
 		return fmt.Errorf("write lock file: %w", err)
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s\n", l.LockFile)
 	return err
-}
-
-// replaceFile writes a file in one step, for others to read.
-func replaceFile(path, text string) (err error) {
-	file, err := atomicfile.Create(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.WriteString(text); err != nil {
-		return err
-	}
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	return file.Replace(path)
 }
 
 type kernelsPruneCmd struct {
@@ -287,7 +188,7 @@ type kernelsPruneCmd struct {
 
 // Run removes what is over the size.
 func (p *kernelsPruneCmd) Run(e *env) error {
-	cache, err := cacheDir()
+	cache, err := vmtest.CacheDir()
 	if err != nil {
 		return err
 	}
@@ -301,7 +202,7 @@ func (p *kernelsPruneCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	freed, err := pruneCache(cache, keep)
+	freed, err := vmtest.Prune(cache, keep)
 	if err != nil {
 		return err
 	}
@@ -311,27 +212,28 @@ func (p *kernelsPruneCmd) Run(e *env) error {
 
 // wantSize is the error of a command that would remove all that there is.
 func wantSize(cache string) error {
-	total := int64(0)
-	var parts []string
-	for _, part := range []struct{ dir, one, several string }{
-		{"kernels", "kernel", "kernels"}, {"snapshots", "snapshot", "snapshots"}, {"initramfs", "initramfs", "initramfs"},
-	} {
-		entries, err := os.ReadDir(filepath.Join(cache, part.dir))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		bytes, err := dirBytes(filepath.Join(cache, part.dir))
-		if err != nil {
-			return err
-		}
-		total += bytes
-		name := part.several
-		if len(entries) == 1 {
-			name = part.one
-		}
-		parts = append(parts, fmt.Sprintf("%d %s", len(entries), name))
+	holds, bytes, err := vmtest.Usage(cache)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("this would remove %s, %d MiB, from %s: want --keep SIZE or --all", strings.Join(parts, ", "), total>>20, cache)
+	return fmt.Errorf("this would remove %s, %d MiB, from %s: want --keep SIZE or --all", holds, bytes>>20, cache)
+}
+
+// resolveAll finds out what all words mean, each kernel once.
+func resolveAll(ctx context.Context, resolver kernel.Resolver, words []string) ([]kernel.Ref, error) {
+	var refs []kernel.Ref
+	for _, want := range words {
+		found, err := resolver.Resolve(ctx, want)
+		if err != nil {
+			return nil, mistake(err)
+		}
+		for _, ref := range found {
+			if !slices.Contains(refs, ref) {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	return refs, nil
 }
 
 // parseSize reads a number of bytes with K, M or G, of 1024, behind it.

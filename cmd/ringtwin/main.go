@@ -10,16 +10,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/ringtwin/ringtwin/harness/facts"
-	"github.com/ringtwin/ringtwin/harness/session"
-	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin"
 )
 
 func main() {
-	if guest.IsInit() {
-		guest.Main(session.Handle)
-	}
-	facts.Loader()
+	ringtwin.Init()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := Run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -21,6 +21,7 @@ import (
 	"github.com/ringtwin/ringtwin/internal/mirrors"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
+	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -79,7 +80,7 @@ func runScripts(t *testing.T, dir string) {
 	t.Helper()
 	testutils.Root(t)
 	testutils.QEMU(t)
-	cache, err := cacheDir()
+	cache, err := vmtest.CacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,159 +3,94 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
-	"github.com/alecthomas/kong"
-	"github.com/ringtwin/ringtwin/harness/plan"
-	"github.com/ringtwin/ringtwin/harness/vocab"
+	"github.com/ringtwin/ringtwin"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/report"
+	"github.com/ringtwin/ringtwin/harness/results"
+	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/internal/progress"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// Exit codes. An infrastructure error never hides a failed comparison.
-const (
-	exitOK     = 0
-	exitFailed = 1 // the twins differ, a ledger does not balance, or a statement does not hold
-	exitUsage  = 2
-	exitInfra  = 3 // infrastructure, or a planned trial was not measured
-	// exitExec is for whatever keeps exec from running a program to its end, a
-	// mistake on the command line too: any lower code may be the program's.
-	exitExec = 125
-)
-
-// cli is the command line.
-type cli struct {
-	Vmtest   vmtestCmd   `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
-	Run      runCmd      `cmd:"" help:"Measure a plan on this kernel, without a VM."`
-	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it could not be run to its end."`
-	Facts    factsCmd    `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
-	Bisect   bisectCmd   `cmd:"" help:"Find the kernels at which a figure changed, between two."`
-	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
-	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
-	Syscalls syscallsCmd `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`
-	Selftest selftestCmd `cmd:"" help:"Inject known faults into measurements on this kernel, and see each of them reported."`
-	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
-	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`
-	Compare  compareCmd  `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
-	Guest    guestCmd    `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
+// runCmd measures a plan on the kernel that runs.
+type runCmd struct {
+	planFlags
+	outFlags
 }
 
-// attaches are all the ways to attach, for an enum.
-func attaches() string {
-	return strings.ReplaceAll(vocab.Join(append([]vocab.Attach{vocab.AttachAuto}, vocab.Attaches()...)), ", ", ",")
-}
-
-// env is what every command gets.
-type env struct {
-	ctx            context.Context
-	stdout, stderr io.Writer
-}
-
-// usageError makes the exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// execError makes the exit code [exitExec].
-type execError struct{ error }
-
-func (e execError) Unwrap() error { return e.error }
-
-// exitError ends the program with a code after everything has been said.
-type exitError int
-
-func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
-// Run runs the command line args, without the program's name, and returns the
-// exit code.
-func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	out := &output{Writer: stdout}
-	code := runCommand(ctx, args, out, stderr)
-	if out.err != nil && code == exitOK {
-		code = exitCode(fmt.Errorf("write output: %w", out.err), stderr)
+// Run measures every trial of the plan. All blocks are of one boot.
+func (r *runCmd) Run(e *env) error {
+	p, err := r.load()
+	if err != nil {
+		return usageError{err}
 	}
-	return code
-}
-
-func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	exited := -1
-	parser := newParser(stdout, stderr, func(code int) { exited = code })
-	parsed, err := parser.Parse(args)
-	if exited >= 0 { // --help
-		return exited
+	cpus, err := trial.CPUs()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = checkBounds(parsed)
+	if _, err := p.Configurations(len(cpus)); err != nil {
+		return usageError{err}
+	}
+	run, err := ringtwin.Native(e.ctx)
+	if errors.Is(err, ringtwin.ErrRoot) {
+		err = errors.New("measuring on this kernel needs root: run it with sudo, or in a throwaway machine without, as in: ringtwin vmtest 6.1")
 	}
 	if err != nil {
-		err = fmt.Errorf("%w (ringtwin --help)", err)
-		if isExec(parsed, err) {
-			return exitCode(execError{err}, stderr)
+		return err
+	}
+	out, err := results.New(r.Out, p)
+	if err != nil {
+		return err
+	}
+	show := progress.New(e.stderr)
+	defer show.End()
+	run.Plan, run.Record = p, out.Add
+	run.Phase = func(name string) { show.Phase(ringtwin.HostKernel, name) }
+	err = run.Do(e.ctx)
+	show.End()
+	return e.conclude(out, []string{ringtwin.HostKernel}, []error{err}, r.Details)
+}
+
+// conclude writes and shows the reports of a run, kernels in this order, and
+// decides on the exit code. What went wrong is explained.
+func (e *env) conclude(out *results.Dir, order []string, errs []error, details bool) error {
+	comparisons, err := out.Finish(order)
+	if shown := report.Terminal(e.stdout, comparisons, details); shown != nil {
+		return errors.Join(err, shown)
+	}
+	fmt.Fprintf(e.stdout, "\nfiles: %s\n", out.Path)
+	code := exitOK
+	for _, err := range append(errs, err) {
+		if err == nil {
+			continue
 		}
-		return exitCode(usageError{err}, stderr)
+		if errors.Is(err, session.ErrDiffer) {
+			code = exitFailed
+		} else if code == exitOK {
+			code = exitInfra
+		}
+		// What was cancelled, or cannot be booted, the report says.
+		if e.ctx.Err() == nil && !errors.As(err, new(*machine.UnsupportedError)) {
+			e.explain(err)
+		}
 	}
-	return exitCode(parsed.Run(&env{ctx, stdout, stderr}), stderr)
-}
-
-// isExec reports whether the command line is one of exec, as far as it was parsed.
-func isExec(parsed *kong.Context, err error) bool {
-	var parse *kong.ParseError
-	if errors.As(err, &parse) {
-		parsed = parse.Context
+	for i := range comparisons {
+		switch c := &comparisons[i]; {
+		case c.Statuses[record.Invalid] > 0:
+			code = exitFailed
+		case c.Measured() < c.Planned && code == exitOK:
+			code = exitInfra
+		}
 	}
-	return parsed != nil && slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool {
-		return p.Command != nil && p.Command.Name == "exec"
-	})
-}
-
-// newParser makes a parser of the command line, which calls exit after --help.
-func newParser(stdout, stderr io.Writer, exit func(int)) *kong.Kong {
-	parser, err := kong.New(&cli{},
-		kong.Name("ringtwin"),
-		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames(), "pin": defaultPin, "attaches": attaches()},
-		kong.Writers(stdout, stderr),
-		kong.Exit(exit),
-		kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
-	if err != nil {
-		panic(err) // the struct above is wrong
+	if len(comparisons) == 0 && code == exitOK {
+		code = exitInfra // nothing measured is never green
 	}
-	return parser
-}
-
-func exitCode(err error, stderr io.Writer) int {
-	var code exitError
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &code):
-		return int(code)
+	if code == exitOK {
+		return nil
 	}
-	fmt.Fprintf(stderr, "ringtwin: %v\n", err)
-	switch {
-	case errors.As(err, new(execError)):
-		return exitExec
-	case errors.As(err, new(usageError)):
-		return exitUsage
-	}
-	return exitInfra
-}
-
-// cacheDir is where kernels and machines are kept.
-func cacheDir() (string, error) {
-	if dir := os.Getenv("RINGTWIN_CACHE"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find cache directory: %w (set one with RINGTWIN_CACHE)", err)
-	}
-	return filepath.Join(dir, "ringtwin"), nil
+	return exitError(code)
 }

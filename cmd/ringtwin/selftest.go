@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,12 +10,8 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/harness/plan"
-	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/selftest"
-	"github.com/ringtwin/ringtwin/harness/verdict"
-	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
@@ -32,10 +27,10 @@ const (
 type selftestCmd struct {
 	Where  []string `default:"machine,host" enum:"machine,host" help:"Where to inject faults: in a throwaway VM in virtual time, where all of them are recovered exactly on any host, and on this kernel, which needs root. Default: ${default}." placeholder:"PLACE"`
 	Kernel string   `default:"6.1" help:"The kernel of the VM, as for vmtest. Default: ${default}." placeholder:"KERNEL"`
-	kernelChoice
-	AA   int    `name:"aa" default:"20" min:"0" max:"10000" help:"Comparisons of a transport with itself on this kernel, of which none should find a difference." placeholder:"N"`
-	JSON bool   `name:"json" help:"Write a line of JSON for each result."`
-	QEMU string `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+	kernelFlags
+	AA   int  `name:"aa" default:"20" min:"0" max:"10000" help:"Comparisons of a transport with itself on this kernel, of which none should find a difference. Default: ${default}." placeholder:"N"`
+	JSON bool `name:"json" help:"Write a line of JSON for each result."`
+	qemuFlag
 }
 
 // placed is a result, and where it is from.
@@ -53,12 +48,12 @@ func (s *selftestCmd) Run(e *env) error {
 	var errs []error
 	for _, place := range []struct {
 		name   string
-		inject func(e *env, show *progress.Table, report func(where string, r selftest.Result)) error
+		inject func(e *env, report func(where string, r selftest.Result)) error
 	}{{inMachine, s.inMachine}, {onHost, s.onHost}} {
 		if !slices.Contains(s.Where, place.name) {
 			continue
 		}
-		err := place.inject(e, show, func(where string, r selftest.Result) {
+		err := place.inject(e, func(where string, r selftest.Result) {
 			results = append(results, placed{where, r})
 			if s.JSON {
 				_ = json.NewEncoder(e.stdout).Encode(results[len(results)-1])
@@ -69,10 +64,10 @@ func (s *selftestCmd) Run(e *env) error {
 		}
 		errs = append(errs, err)
 	}
-	var found alarms
+	var found selftest.Alarms
 	if slices.Contains(s.Where, onHost) && os.Geteuid() == 0 {
 		var err error
-		if found, err = s.countAlarms(e, show); err != nil {
+		if found, err = ringtwin.CountAlarms(e.ctx, s.AA, show); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -86,25 +81,15 @@ func (s *selftestCmd) Run(e *env) error {
 	code := error(nil)
 	for _, err := range errs {
 		if err != nil {
-			explainFailure(e, err)
+			e.explain(err)
 			code = exitError(exitInfra)
 		}
 	}
 	return code
 }
 
-// explainFailure says what went wrong, with the state of a machine that failed.
-func explainFailure(e *env, err error) {
-	var failure *machine.Failure
-	if errors.As(err, &failure) {
-		fmt.Fprintf(e.stderr, "ringtwin: %s", failure.Report())
-		return
-	}
-	fmt.Fprintf(e.stderr, "ringtwin: %v\n", err)
-}
-
 // show prints what is not printed yet.
-func (s *selftestCmd) show(e *env, results []placed, found alarms) error {
+func (s *selftestCmd) show(e *env, results []placed, found selftest.Alarms) error {
 	if s.JSON {
 		if found.Of == 0 {
 			return nil
@@ -136,115 +121,35 @@ func (s *selftestCmd) show(e *env, results []placed, found alarms) error {
 	return nil
 }
 
-// onHost injects faults into measurements on this kernel.
-func (s *selftestCmd) onHost(e *env, show *progress.Table, report func(string, selftest.Result)) error {
-	if os.Geteuid() != 0 {
-		return errors.New("selftest on this kernel needs root: run it with sudo, or with --where machine")
-	}
-	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
+// inMachine injects faults into measurements in virtual time.
+func (s *selftestCmd) inMachine(e *env, report func(string, selftest.Result)) error {
+	host, show, err := e.host(s.kernelFlags, s.qemuFlag, string(machine.TCG), 0)
 	if err != nil {
 		return err
 	}
-	measure := func(ctx context.Context, cells []record.Cell) ([]*record.Trial, error) {
-		return measureCells(ctx, nativeConn{}, cells, 0, requestTimeout(), func(text string) { show.Phase(hostKernel, string(cells[0].Transport)+", "+text) })
+	defer show.End()
+	refs, err := host.Resolve(e.ctx, s.Kernel)
+	if err != nil {
+		return mistake(err)
 	}
-	return selftest.Run(e.ctx, selftest.Options{Measure: measure, Attach: attach}, func(r selftest.Result) {
+	if len(refs) != 1 {
+		return usageError{fmt.Errorf("--kernel %s: that is %d kernels, want one", s.Kernel, len(refs))}
+	}
+	release, found, err := ringtwin.SelftestIn(e.ctx, host, refs[0])
+	for _, r := range found {
+		report(fmt.Sprintf("Linux %s, in virtual time", release), r)
+	}
+	return err
+}
+
+// onHost injects faults into measurements on this kernel.
+func (s *selftestCmd) onHost(e *env, report func(string, selftest.Result)) error {
+	if os.Geteuid() != 0 {
+		return errors.New("selftest on this kernel needs root: run it with sudo, or with --where machine")
+	}
+	show := progress.New(e.stderr)
+	defer show.End()
+	return ringtwin.SelftestHere(e.ctx, show, func(r selftest.Result) {
 		report("this kernel, by the host's clock", r)
 	})
 }
-
-// alarms are comparisons of a transport with itself that found a difference.
-type alarms struct {
-	Found  int             `json:"alarms"`
-	Of     int             `json:"aa"`
-	Limit  int             `json:"limit"` // that many come by chance
-	Answer selftest.Answer `json:"answer"`
-	// Disturbed says what kept the threads of the trials from running.
-	Disturbed string `json:"disturbed"`
-}
-
-func (a alarms) String() string {
-	text := fmt.Sprintf("%d of %d comparisons of a transport with itself found a difference (at most %d by chance)", a.Found, a.Of, a.Limit)
-	if a.Answer == selftest.TooBusy {
-		text += ": too busy to say: " + a.Disturbed
-	}
-	return text
-}
-
-// falseAlarms is how many of n comparisons of equals may find a difference: each
-// does with at most 5 %, whatever the number of its metrics (Holm). More than this
-// many come in one of a thousand selftests.
-func falseAlarms(n int) int {
-	p, sum, term := 0.05, 0.0, 1.0
-	for range n {
-		term *= 1 - p
-	}
-	for k := 0; ; k++ {
-		if sum += term; sum > 0.999 || k == n {
-			return k
-		}
-		term *= float64(n-k) / float64(k+1) * p / (1 - p)
-	}
-}
-
-// countAlarms compares a ring buffer with itself, again and again.
-func (s *selftestCmd) countAlarms(e *env, show *progress.Table) (alarms, error) {
-	p, err := plan.Parse([]byte(aaPlan))
-	if err != nil {
-		panic(err) // it is below
-	}
-	of, have, err := host(1)
-	if err != nil {
-		return alarms{}, err
-	}
-	a := alarms{Of: s.AA, Limit: falseAlarms(s.AA), Answer: selftest.Found}
-	var disturbed selftest.Disturbance
-	for i := range s.AA {
-		show.Phase(hostKernel, fmt.Sprintf("%d of %d comparisons of a transport with itself", i+1, s.AA))
-		p.Seed = uint64(i)
-		var trials []record.Trial
-		run := nativeSession(of, have)
-		run.Plan = p
-		run.Why = func(err error) (record.Status, string) { return record.Failed, firstLine(err) }
-		run.Record = func(t *record.Trial) error { trials = append(trials, *t); return nil }
-		if err := run.Do(e.ctx); err != nil {
-			return alarms{}, err
-		}
-		for i := range trials {
-			disturbed.Add(&trials[i])
-		}
-		for _, c := range verdict.Compare(trials) {
-			if differs(&c) {
-				a.Found++
-			}
-		}
-	}
-	a.Disturbed = disturbed.String()
-	if a.Found > a.Limit {
-		a.Answer = selftest.NotFound
-		if !disturbed.Quiet() {
-			a.Answer = selftest.TooBusy
-		}
-	}
-	return a, nil
-}
-
-// differs reports whether any metric found a difference.
-func differs(c *verdict.Comparison) bool {
-	for _, r := range c.Rows {
-		if r.Verdict == verdict.ABetter || r.Verdict == verdict.BBetter || r.Verdict == verdict.Trivial {
-			return true
-		}
-	}
-	return false
-}
-
-// aaPlan has the fewest blocks that can decide.
-const aaPlan = `
-name: aa
-pairs: [[ringbuf, ringbuf]]
-workload: storm
-events: 300
-ring_bytes_total: 65536
-blocks: 9
-`

@@ -9,38 +9,37 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trace"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/patience"
+	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
-	"golang.org/x/sys/unix"
 )
 
 // syscallsCmd shows what hello asks of the kernel.
 type syscallsCmd struct {
 	hereOrKernels
-	kernelChoice
+	kernelFlags
 
-	CPUs        []int         `name:"cpus" min:"1" max:"255" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
-	Attach      string        `default:"auto" enum:"${attaches}" help:"Where to hook into execve: ${enum}."`
-	Attachments bool          `help:"Show instead each way to attach a program to execve: the calls behind it, and what it costs an execve."`
-	Cost        bool          `default:"true" negatable:"" hidden:"" help:"Measure what each way costs. A host says no where the guest is emulated: in wall time that would mean nothing."`
-	Probes      bool          `help:"Show the calls too by which the library finds out what the kernel can do."`
-	Markdown    bool          `xor:"format" help:"Write Markdown."`
-	JSON        bool          `name:"json" xor:"format" help:"Write JSON, with all calls of all numbers of CPUs."`
-	Jobs        int           `min:"1" max:"1000" help:"Kernels at once. Default: as many as memory and cores allow." placeholder:"N"`
-	Memory      int           `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB." placeholder:"MIB"`
-	Clock       string        `default:"wall" enum:"wall,virtual" help:"What time is in a machine: the host's, or virtual, one nanosecond an instruction, with one CPU."`
-	Accel       string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	Timeout     time.Duration `min:"1ms" max:"24h" help:"How long it may take, of one kernel with one number of CPUs. Default: 1m." placeholder:"TIME"`
-	QEMU        string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
+	CPUs        []int  `name:"cpus" min:"1" max:"255" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
+	Attach      string `default:"auto" enum:"${attaches}" help:"Where to hook into execve: ${enum}."`
+	Attachments bool   `help:"Show instead each way to attach a program to execve: the calls behind it, and what it costs an execve."`
+	Cost        bool   `default:"true" negatable:"" hidden:"" help:"Measure what each way costs. A host says no where the guest is emulated: in wall time that would mean nothing."`
+	Probes      bool   `help:"Show the calls too by which the library finds out what the kernel can do."`
+	Markdown    bool   `xor:"format" help:"Write Markdown."`
+	JSON        bool   `name:"json" xor:"format" help:"Write JSON, with all calls of all numbers of CPUs."`
+	jobsFlag
+	memoryFlag
+	Clock string `default:"wall" enum:"wall,virtual" help:"What time is in a machine: the host's, or virtual, one nanosecond an instruction, with one CPU. Default: ${default}."`
+	accelFlag
+	Timeout time.Duration `min:"1ms" max:"24h" help:"How long it may take, of one kernel with one number of CPUs. Default: 1m." placeholder:"TIME"`
+	qemuFlag
 }
 
 // Run takes the traces and shows them.
@@ -57,11 +56,11 @@ func (s *syscallsCmd) Run(e *env) error {
 	if len(names) == 0 {
 		ctx, cancel := context.WithTimeout(e.ctx, s.timeout())
 		defer cancel()
-		taken, err := s.take(ctx)
+		taken, err := s.here(ctx)
 		if err != nil {
 			return explainPermission(err)
 		}
-		kernels = []trace.Kernel{{Name: hostKernel, Traces: []trace.Trace{*taken}}}
+		kernels = []trace.Kernel{{Name: ringtwin.HostKernel, Traces: []trace.Trace{*taken}}}
 	} else if kernels, errs, err = s.inMachines(e, names); err != nil {
 		return err
 	}
@@ -69,7 +68,7 @@ func (s *syscallsCmd) Run(e *env) error {
 		return err
 	}
 	if len(errs) > 0 {
-		return exitError(exitInfra) // each has been told
+		return exitError(exitInfra) // each has been explained
 	}
 	return nil
 }
@@ -144,112 +143,77 @@ func (s *syscallsCmd) show(e *env, kernels []trace.Kernel) error {
 	return trace.Text(e.stdout, kernels, s.Probes)
 }
 
-// tracePin is where the tracer that is watched pins its messages: not where one
-// that runs has its own.
-const tracePin = "/sys/fs/bpf/ringtwin/syscalls"
-
-// take watches this program's own hello on this kernel.
-func (s *syscallsCmd) take(ctx context.Context) (*trace.Trace, error) {
+// here watches this program's own hello on this kernel.
+func (s *syscallsCmd) here(ctx context.Context) (*trace.Trace, error) {
 	cpus, err := trial.CPUs()
 	if err != nil {
 		return nil, err
 	}
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err != nil {
-		return nil, fmt.Errorf("read the kernel's release: %w", err)
-	}
-	pin, release, err := reservePin()
+	release, err := ringtwin.Release()
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	taken := &trace.Trace{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: len(cpus)}
-	if s.Attachments {
-		taken.Attachments, err = s.takeAttachments(ctx, pin)
-		return taken, err
-	}
-	// What the tracer would try first is no part of it.
-	attach, err := bpf.ResolveAttach(vocab.Attach(s.Attach))
-	if err != nil {
-		return nil, err
-	}
-	taken.Attach = string(attach)
-	for _, kind := range []vocab.Transport{vocab.Perf, vocab.Ringbuf} {
-		calls, err := watchHello(ctx, kind, attach, pin)
-		if err != nil {
-			return nil, err
-		}
-		taken.Sequences = append(taken.Sequences, trace.Sequence{Transport: string(kind), Calls: calls})
-	}
-	return taken, nil
-}
-
-// takeAttachments watches it once for each way to attach, and measures what that
-// costs. One that the kernel does not have is no error, unless it has none.
-func (s *syscallsCmd) takeAttachments(ctx context.Context, pin string) (all []trace.Attachment, err error) {
-	if _, err := bpf.ResolveAttach(vocab.AttachAuto); err != nil {
-		return nil, err
-	}
-	for _, attach := range vocab.Attaches() {
-		a := trace.Attachment{Attach: string(attach)}
-		if _, err := bpf.ResolveAttach(attach); err != nil {
-			a.Unsupported = firstLine(err)
-			all = append(all, a)
-			continue
-		}
-		calls, err := watchHello(ctx, vocab.Ringbuf, attach, pin)
-		if err != nil {
-			return nil, err
-		}
-		a.Calls = trace.Attaching(calls)
-		if s.Cost {
-			if a.Cost, err = trace.MeasureCost(attach); err != nil {
-				return nil, fmt.Errorf("measure the cost of %s: %w", attach, err)
-			}
-		}
-		all = append(all, a)
-	}
-	return all, nil
-}
-
-// reservePin keeps the pin for this process until it is released, and takes away
-// what one that was killed has left there. The path is always the same, for it is
-// part of what is shown; it is empty where there is no bpffs.
-func reservePin() (path string, release func(), err error) {
-	if bpf.OnBPFFS(tracePin) != nil {
-		return "", func() {}, nil
-	}
-	dir, err := os.Open(filepath.Dir(filepath.Dir(tracePin)))
-	if err != nil {
-		return "", nil, err
-	}
-	err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = errors.New("another ringtwin syscalls is at work on this kernel: wait for its end")
-	}
-	if err == nil {
-		if err = os.Remove(tracePin); errors.Is(err, os.ErrNotExist) {
-			err = nil
-		}
-	}
-	if err != nil {
-		return "", nil, errors.Join(err, dir.Close())
-	}
-	return tracePin, func() { _ = dir.Close() }, nil
-}
-
-// watchHello returns the calls of this program's own hello.
-func watchHello(ctx context.Context, kind vocab.Transport, attach vocab.Attach, pin string) ([]trace.Call, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
-	calls, err := trace.Take(ctx, []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin})
-	if err != nil {
-		if pin != "" {
-			_ = os.Remove(pin) // it may have been killed
-		}
-		return nil, fmt.Errorf("watch hello over %s, attached by %s: %w", kind, attach, err)
+	hello := trace.Hello{
+		Attach: vocab.Attach(s.Attach), Attachments: s.Attachments, Cost: s.Cost,
+		Command: func(kind vocab.Transport, attach vocab.Attach, pin string) []string {
+			return []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin}
+		},
 	}
-	return calls, nil
+	return hello.Watch(ctx, release, len(cpus))
 }
+
+// inMachines takes the traces of all kernels that can be had. What went wrong
+// with the others is explained, and returned too.
+func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel, errs []error, err error) {
+	if err := s.fits(); err != nil {
+		return nil, nil, err
+	}
+	host, show, err := e.host(s.kernelFlags, s.qemuFlag, s.Accel, s.Jobs)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer show.End()
+	refs, err := host.Resolve(e.ctx, kernels...)
+	if err != nil {
+		return nil, nil, mistake(err)
+	}
+	dir, remove, err := logs()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer remove()
+	t := &ringtwin.Trace{
+		Host: host, CPUs: s.CPUs, Timeout: s.timeout(), Dir: dir,
+		Spec: vmtest.Spec{MemoryMiB: s.Memory, Virtual: s.Clock == record.Virtual, Seed: traceSeed},
+		Args: func(noCost bool) []string {
+			args := []string{"syscalls", "--json", "--attach", s.Attach, "--timeout", s.timeout().String()}
+			if s.Attachments {
+				args = append(args, "--attachments")
+			}
+			if !s.Cost || noCost {
+				args = append(args, "--no-cost")
+			}
+			return args
+		},
+	}
+	found, all, err := t.Kernels(e.ctx, refs)
+	show.End()
+	for i, err := range all {
+		if err == nil {
+			continue
+		}
+		errs = append(errs, err)
+		if e.ctx.Err() != nil {
+			err = errors.New("cancelled")
+		}
+		e.explainOf(refs[i].Name, err)
+	}
+	return found, errs, err
+}
+
+// traceSeed is that of the machine's entropy in virtual time; any will do.
+const traceSeed = 1

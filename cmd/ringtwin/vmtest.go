@@ -3,41 +3,40 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/ringtwin/ringtwin/internal/progress"
+	"github.com/ringtwin/ringtwin"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/results"
+	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/console"
-	"github.com/ringtwin/ringtwin/vmtest/initramfs"
-	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
 // vmtestCmd is the main job.
 type vmtestCmd struct {
 	Kernels []string `arg:"" name:"kernel" help:"A version (6.1, 6.1.192, 6.1+rt), a pattern (6.*, 5.10..6.12, all, latest, lts), either with its source (mainline:6.5), an image in a registry (oci:IMAGE), host, or the path of an image or of a built tree."`
-	kernelChoice
+	kernelFlags
+	planFlags
+	outFlags
+	jobsFlag
+	accelFlag
+	memoryFlag
+	appendFlag
+	qemuFlag
 
-	planChoice
-	Jobs int    `min:"1" max:"1000" help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
-	Cold bool   `help:"Boot every machine, instead of making it of one that was saved when it was ready."`
-	Out  string `default:"out" help:"Directory of the runs." placeholder:"DIR"`
-
-	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p."`
-	Accel          string        `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails."`
-	Clock          string        `default:"auto" enum:"auto,wall,virtual" help:"What time is: the host's (wall), or virtual, one nanosecond an instruction, where the same command gives the same results. auto: the host's under KVM; where machines are emulated costs in virtual time, and what is delivered by counts, in machines of several CPUs."`
-	Seeds          int           `default:"1" min:"1" max:"1000" help:"In virtual time: measure the plan's blocks again with so many seeds in a row, each another phase of every trial against the kernel's timers." placeholder:"N"`
+	Cold           bool          `help:"Boot every machine, instead of restoring a snapshot."`
+	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p. Default: ${default}."`
+	Clock          string        `default:"auto" enum:"auto,wall,virtual" help:"What time is: the host's (wall), or virtual, one nanosecond an instruction, where the same command gives the same results. auto: the host's under KVM; where machines are emulated costs in virtual time, and what is delivered by counts, in machines of several CPUs. Default: ${default}."`
+	Seeds          int           `default:"1" min:"1" max:"1000" help:"In virtual time: measure the plan's blocks again with so many seeds in a row, each another phase of every trial against the kernel's timers. Default: ${default}." placeholder:"N"`
 	CPUs           int           `name:"cpus" min:"1" max:"255" help:"CPUs of a machine. Default: 2, and 1 in virtual time." placeholder:"N"`
-	Memory         int           `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB." placeholder:"MIB"`
 	Allow          string        `help:"File of complaints on the console that are let pass: PATTERN # reason." placeholder:"FILE"`
-	Append         string        `help:"More words for the kernel's command line." placeholder:"WORDS"`
 	BootTimeout    time.Duration `min:"1ms" max:"24h" help:"How long a machine may take until it is ready. Default: 60s emulated, 20s under KVM, five times that with virtme-ng." placeholder:"TIME"`
 	RequestTimeout time.Duration `min:"1ms" max:"24h" help:"How long a machine may take for a trial, beyond what the trial itself takes. Default: 60s emulated, 20s under KVM." placeholder:"TIME"`
-	QEMU           string        `name:"qemu" default:"qemu-system-x86_64" help:"The QEMU program." placeholder:"PROGRAM"`
 }
 
 // Run boots every kernel and measures the plan on it.
@@ -62,41 +61,71 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := fits(v.Memory); err != nil {
+	if err := v.fits(); err != nil {
 		return err
 	}
-	cache, err := cacheDir()
+	host, show, err := e.host(v.kernelFlags, v.qemuFlag, v.Accel, v.Jobs)
 	if err != nil {
 		return err
 	}
-	version, err := machine.Version(e.ctx, v.QEMU)
-	if err != nil {
-		return err
-	}
-	by, err := v.backend(e.ctx, version)
-	if err != nil {
-		return err
-	}
-	archive, err := initramfs.Self(filepath.Join(cache, "initramfs"))
-	if err != nil {
-		return err
-	}
-	show := progress.New(e.stderr)
 	defer show.End()
-	refs, err := v.resolve(e.ctx, cache, show)
+	refs, err := host.Resolve(e.ctx, v.Kernels...)
+	if err != nil {
+		return mistake(err)
+	}
+	if _, err := host.Version(e.ctx, vmtest.Backend(v.VM)); err != nil {
+		return err
+	}
+	out, err := results.New(v.Out, p)
 	if err != nil {
 		return err
 	}
-	out, err := newOutDir(v.Out, p)
+	c := &ringtwin.Campaign{
+		Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out,
+		Spec: vmtest.Spec{
+			Backend: vmtest.Backend(v.VM), CPUs: v.CPUs, MemoryMiB: v.Memory, Append: v.Append, Cold: v.Cold, Allowed: allowed,
+			BootTimeout: v.BootTimeout, RequestTimeout: v.RequestTimeout,
+		},
+	}
+	errs, err := c.Run(e.ctx, refs)
+	show.End()
 	if err != nil {
 		return err
 	}
-	job := &vmtestJob{
-		vmtestCmd: v, env: e, plan: p, cache: cache, qemuVersion: version, by: by, initramfs: archive,
-		allowed: allowed, show: show, out: out, console: out.console,
+	var order []string
+	for _, ref := range refs {
+		order = append(order, ref.Name)
 	}
-	return job.run(refs)
+	return e.conclude(out, order, errs, v.Details)
 }
+
+// checkClock refuses what cannot be, and fills in what depends on the clock.
+func (v *vmtestCmd) checkClock() error {
+	spec := vmtest.Spec{Virtual: v.Clock == record.Virtual, CPUs: v.CPUs}.Defaults()
+	if !spec.Virtual {
+		v.CPUs = spec.CPUs
+		if v.Seeds > 1 {
+			return errors.New("--seeds is for --clock virtual, where nothing else varies: here, want --blocks")
+		}
+		return nil
+	}
+	v.CPUs = cmp.Or(v.CPUs, spec.CPUs)
+	switch {
+	case v.CPUs != virtualCPUs:
+		return errors.New("--clock virtual: want --cpus 1, for the turns that several take are the host's")
+	case v.Accel == string(machine.KVM):
+		return errors.New("--clock virtual: want --accel tcg, for KVM does not count instructions")
+	case v.VM == string(vmtest.VNG):
+		return errors.New("--clock virtual: want --vm qemu, for what virtme-ng boots cannot be saved")
+	case v.Cold:
+		return errors.New("--clock virtual: not with --cold, for a machine is asked one thing and then made anew")
+	}
+	v.Accel = string(machine.TCG)
+	return nil
+}
+
+// virtualCPUs is how many CPUs a machine has in virtual time.
+const virtualCPUs = 1
 
 func (v *vmtestCmd) allowed() (console.Allowed, error) {
 	if v.Allow == "" {
@@ -112,38 +141,4 @@ func (v *vmtestCmd) allowed() (console.Allowed, error) {
 		return nil, fmt.Errorf("%s: %w", v.Allow, err)
 	}
 	return allowed, nil
-}
-
-// resolve finds out what all words mean before anything is fetched or booted:
-// a kernel that does not exist is a mistake of the user's, who should not wait
-// for it. A name is used once: it is that of logs and trials.
-func (v *vmtestCmd) resolve(ctx context.Context, cache string, show *progress.Table) ([]kernel.Ref, error) {
-	var all []kernel.Ref
-	seen, names := map[kernel.Ref]bool{}, map[string]int{}
-	for _, want := range v.Kernels {
-		resolver, err := v.resolver(cache, func(name string) { show.Phase(want, name) })
-		if err != nil {
-			return nil, err
-		}
-		refs, err := resolver.Resolve(ctx, want)
-		show.Forget(want)
-		if err = kernelError(err); errors.As(err, new(usageError)) {
-			return nil, err
-		}
-		if err != nil {
-			// The archive cannot be asked: that is for the report to say.
-			refs = []kernel.Ref{kernel.Unresolved(want, err)}
-		}
-		for _, ref := range refs {
-			if seen[ref] {
-				continue
-			}
-			seen[ref] = true
-			if names[ref.Name]++; names[ref.Name] > 1 {
-				ref.Name = fmt.Sprintf("%s-%d", ref.Name, names[ref.Name])
-			}
-			all = append(all, ref)
-		}
-	}
-	return all, nil
 }

@@ -38,7 +38,7 @@ func warmUps(trials []record.Trial) []record.Trial {
 // measure asks for trials of a block in one request, after those that only warm up: the
 // first of a machine pays for what the kernel and the harness do only once. It returns
 // how many of the trials were recorded.
-func (r *running) measure(ctx context.Context, conn Conn, warmUp, trials []record.Trial) (done int, err error) {
+func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.Trial) (done int, err error) {
 	var request Request
 	timeout := r.Timeout
 	for _, t := range warmUp {
@@ -69,7 +69,7 @@ func (r *running) measure(ctx context.Context, conn Conn, warmUp, trials []recor
 	} else {
 		begin()
 	}
-	err = conn.Do(ctx, request, timeout, func(body json.RawMessage) error {
+	err = b.Do(ctx, request, timeout, func(body json.RawMessage) error {
 		if warmed < len(warmUp) {
 			if warmed++; warmed == len(warmUp) {
 				begin()
@@ -83,7 +83,7 @@ func (r *running) measure(ctx context.Context, conn Conn, warmUp, trials []recor
 		if err := r.take(t, body); err != nil {
 			return fmt.Errorf("trial %s: %w", t.ID, err)
 		}
-		if err := r.settle(conn, t); err != nil {
+		if err := r.settle(b, t); err != nil {
 			return err
 		}
 		done++

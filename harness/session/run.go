@@ -17,15 +17,6 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// Conn carries requests to one kernel under test.
-type Conn interface {
-	// Do hands every answer to take, and returns when the request is done,
-	// with an error if it was not answered in full within the time-out.
-	Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error
-	// Close ends what was started for the connection.
-	Close() error
-}
-
 // Run measures a plan on one kernel, in machines of one kind.
 type Run struct {
 	Plan    *plan.Plan
@@ -52,9 +43,6 @@ type Run struct {
 	// Why is the status, and the reason in a line, of trials that an error of
 	// Fresh or of a connection kept from being measured.
 	Why func(error) (record.Status, string)
-	// Check may change the status of a trial for what only the carrier of the
-	// requests knows. It may be nil.
-	Check func(Conn, *record.Trial) error
 	// Record is given every trial of the plan, as soon as its status is known.
 	Record func(*record.Trial) error
 }
@@ -76,9 +64,9 @@ type running struct {
 	*Run
 	facts   Facts
 	same    record.Invariant
-	planned int  // trials, until now
-	conn    Conn // of a machine that goes on, for the next block
-	ended   bool // nothing can be stored any more
+	planned int   // trials, until now
+	boot    *boot // of a machine that goes on, for the next block
+	ended   bool  // nothing can be stored any more
 }
 
 // Do runs the plan: probe and check of the twins, then the blocks. Every trial that was
@@ -185,15 +173,14 @@ func (r *running) plan(j *job) []record.Trial {
 // look asks a fresh kernel what it can do, and compares the twins on it. The first
 // block goes on from there.
 func (r *running) look(ctx context.Context, first *job) (err error) {
-	if r.conn, err = r.Fresh(ctx); err != nil {
-		r.conn = nil
+	if r.boot, err = r.fresh(ctx); err != nil {
 		return err
 	}
 	r.phase("probe")
 	attach, cell := vocab.Attach(r.Plan.Attach), compared(first.Cells[0])
 	var got *trial.TwinCheck
 	answers := 0
-	err = r.conn.Do(ctx, Request{Probe: &attach, CheckTwins: &cell}, 2*r.Timeout, func(body json.RawMessage) error {
+	err = r.boot.Do(ctx, Request{Probe: &attach, CheckTwins: &cell}, 2*r.Timeout, func(body json.RawMessage) error {
 		switch answers++; answers {
 		case 1:
 			r.phase("same programs under both twins")
@@ -217,11 +204,11 @@ func (r *running) look(ctx context.Context, first *job) (err error) {
 
 // release ends the machine that is kept, if there is one.
 func (r *running) release() error {
-	conn := r.conn
-	if r.conn = nil; conn == nil {
+	b := r.boot
+	if r.boot = nil; b == nil {
 		return nil
 	}
-	return conn.Close()
+	return b.end()
 }
 
 // block measures the job's next block on a fresh kernel. If that fails, the rest of
@@ -245,18 +232,18 @@ func failed(trials []record.Trial) bool {
 
 // measureBlock returns how many of the trials were recorded.
 func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Trial) (done int, err error) {
-	conn := r.conn
-	if r.conn = nil; conn == nil {
-		if conn, err = r.Fresh(ctx); err != nil {
+	b := r.boot
+	if r.boot = nil; b == nil {
+		if b, err = r.fresh(ctx); err != nil {
 			return 0, err
 		}
 	}
 	defer func() {
 		if err == nil && r.CountsOnly && !failed(trials) { // the next configuration's counts do not depend on these
-			r.conn = conn
+			r.boot = b
 			return
 		}
-		err = errors.Join(err, conn.Close())
+		err = errors.Join(err, b.end())
 	}()
 	var warmUp []record.Trial
 	// What is done once and not again takes time, and changes no count.
@@ -266,7 +253,7 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 	// A machine that crashes must not take with it what was measured before, nor be
 	// charged to it: it is asked for one trial at a time.
 	if j.Sweep == nil && (r.virtual() || r.SameBoot) {
-		return r.measure(ctx, conn, warmUp, trials)
+		return r.measure(ctx, b, warmUp, trials)
 	}
 	sides := map[string]*plan.Bisection{}
 	for i := range trials {
@@ -280,7 +267,7 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 				warmUp = []record.Trial{*t}
 			}
 		}
-		if n, err := r.measure(ctx, conn, warmUp, trials[i:i+1]); err != nil {
+		if n, err := r.measure(ctx, b, warmUp, trials[i:i+1]); err != nil {
 			return i + n, err
 		}
 		warmUp = nil
@@ -292,17 +279,15 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 }
 
 // settle decides on the status of what was measured, and records it.
-func (r *running) settle(conn Conn, t *record.Trial) error {
+func (r *running) settle(b *boot, t *record.Trial) error {
 	if t.Counts != nil {
 		settle(t, r.same)
 	}
 	if r.CountsOnly {
 		t.Latency, t.Intended, t.Cost, t.Rate, t.Disturbance = nil, nil, nil, nil, nil
 	}
-	if r.Check != nil {
-		if err := r.Check(conn, t); err != nil {
-			return err
-		}
+	if err := b.charge(t); err != nil {
+		return err
 	}
 	return r.record(t)
 }

@@ -24,27 +24,20 @@ import (
 // native answers requests on the kernel that the test runs on. With change, an
 // answer can be made wrong on its way.
 type native struct {
+	Here
 	change func(request Request, body []byte) ([]byte, error)
 }
 
-func (n native) Do(ctx context.Context, request any, _ time.Duration, take func(json.RawMessage) error) error {
-	text, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
-	return Handle(ctx, text, func(answer any) error {
-		body, err := json.Marshal(answer)
-		if err == nil && n.change != nil {
-			body, err = n.change(request.(Request), body)
-		}
-		if err != nil {
-			return err
+func (n native) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
+	return n.Here.Do(ctx, request, timeout, func(body json.RawMessage) (err error) {
+		if n.change != nil {
+			if body, err = n.change(request.(Request), body); err != nil {
+				return err
+			}
 		}
 		return take(body)
 	})
 }
-
-func (n native) Close() error { return nil }
 
 // small is the plan with one configuration, made short.
 func small(t *testing.T) *plan.Plan {
@@ -100,7 +93,7 @@ func TestRun(t *testing.T) {
 // trial that it concerns invalid.
 func TestRunSeesWhatIsWrong(t *testing.T) {
 	measured := func(change func(*Measured)) native {
-		return native{func(request Request, body []byte) ([]byte, error) {
+		return native{change: func(request Request, body []byte) ([]byte, error) {
 			if len(request.Trials) == 0 {
 				return body, nil
 			}
@@ -112,7 +105,7 @@ func TestRunSeesWhatIsWrong(t *testing.T) {
 			return json.Marshal(m)
 		}}
 	}
-	compared := native{func(request Request, body []byte) ([]byte, error) {
+	compared := native{change: func(request Request, body []byte) ([]byte, error) {
 		if request.CheckTwins == nil || !bytes.Contains(body, []byte(`"truth"`)) { // the probe's answer comes first
 			return body, nil
 		}
@@ -307,7 +300,7 @@ func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
 func TestGoesOnUntilDecided(t *testing.T) {
 	testutils.Root(t)
 	answers := map[*Timed]int{}
-	halved := native{func(request Request, body []byte) ([]byte, error) {
+	halved := native{change: func(request Request, body []byte) ([]byte, error) {
 		if len(request.Trials) == 0 {
 			return body, nil
 		}
@@ -386,5 +379,68 @@ func TestParts(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"wall a": 4, "virtual b": 4}, seen); diff != "" {
 		t.Errorf("trials (-want +got):\n%s", diff)
+	}
+}
+
+// complaining is a native connection whose kernel complains at its nth trial, or at the
+// end.
+type complaining struct {
+	native
+	at, trials int
+	closed     bool
+}
+
+func (c *complaining) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
+	return c.native.Do(ctx, request, timeout, func(body json.RawMessage) error {
+		if len(request.(Request).Trials) > 0 {
+			c.trials++
+		}
+		return take(body)
+	})
+}
+
+func (c *complaining) Complaint() (string, error) {
+	if c.trials >= c.at || c.closed && c.at == atEnd {
+		return "warning: something is wrong (line 7 of the console)", nil
+	}
+	return "", nil
+}
+
+func (c *complaining) Close() error { c.closed = true; return nil }
+
+const atEnd = 1 << 20
+
+// TestComplaints: all that is measured after a complaint of the kernel is a splat, and one
+// that no trial is charged with is an error.
+func TestComplaints(t *testing.T) {
+	testutils.Root(t)
+	for name, c := range map[string]struct {
+		at, ok, splat int
+		alone         bool
+	}{
+		// Two trials warm up before the four of the block.
+		"at the first trial": {at: 3, splat: 4},
+		"at the third trial": {at: 5, ok: 2, splat: 2},
+		"after the last":     {at: atEnd, ok: 4, alone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := small(t)
+			p.Blocks = 1
+			count := map[record.Status]int{}
+			r := Run{
+				Plan: p, Timeout: time.Minute, Machine: record.Machine{CPUs: 2},
+				Fresh:  func(context.Context) (Conn, error) { return &complaining{at: c.at}, nil },
+				Why:    func(err error) (record.Status, string) { return record.Failed, err.Error() },
+				Record: func(t *record.Trial) error { count[t.Status]++; return nil },
+			}
+			err := r.Do(t.Context())
+			var alone *ComplaintError
+			if errors.As(err, &alone) != c.alone || !c.alone && err != nil {
+				t.Errorf("ended with %v", err)
+			}
+			if count[record.OK] != c.ok || count[record.Splat] != c.splat {
+				t.Errorf("statuses %v", count)
+			}
+		})
 	}
 }

@@ -17,59 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Command asks a guest to run a program that its initramfs holds.
-type Command struct {
-	Args []string `json:"args"` // the program's path first
-	Env  []string `json:"env"`
-	Dir  string   `json:"dir"`
-	// Stdin is the path of a file in the guest, or "".
-	Stdin string `json:"stdin,omitempty"`
-	// Fetch are paths whose files are wanted when the program has ended. One
-	// that is not there is no error.
-	Fetch []string `json:"fetch,omitempty"`
-	// Core asks for the core dump too, if there is one: as the file [CorePath].
-	Core bool `json:"core,omitempty"`
-}
-
-// CorePath is where the kernel leaves the core dump of a program.
-const CorePath = "/ringtwin/core"
-
-// Output is a piece of what a program does. Exactly one field is set.
-type Output struct {
-	Stdout []byte `json:"stdout,omitempty"`
-	Stderr []byte `json:"stderr,omitempty"`
-	File   *File  `json:"file,omitempty"`
-	// Exit is the exit code; 128 + n where signal n ended it, as in a shell.
-	Exit *int `json:"exit,omitempty"`
-}
-
-// File is a piece of a fetched file, in order.
-type File struct {
-	Path string `json:"path"`
-	// Packed is the piece, compressed by zstd: an emulated serial port carries
-	// half a megabyte a second, and core dumps are mostly zeros.
-	Packed []byte `json:"packed"`
-}
-
-// Data is the piece itself.
-func (f *File) Data() ([]byte, error) {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(pieceBytes))
-	if err != nil {
-		return nil, err
-	}
-	defer decoder.Close()
-	data, err := decoder.DecodeAll(f.Packed, nil)
-	if err != nil {
-		return nil, fmt.Errorf("unpack piece of %s: %w", f.Path, err)
-	}
-	return data, nil
-}
-
-// pieceBytes is how much of a file or of an output one frame carries.
-const pieceBytes = 256 << 10
-
 // execute runs the command and sends what it does.
-func execute(c Command, send func(Output) error) error {
+func execute(c wire.Command, send func(wire.Output) error) error {
 	if len(c.Args) == 0 {
 		return errors.New("no program to run")
 	}
@@ -90,16 +39,16 @@ func execute(c Command, send func(Output) error) error {
 		if err := allowCore(); err != nil {
 			return err
 		}
-		c.Fetch = append(c.Fetch, CorePath)
+		c.Fetch = append(c.Fetch, wire.CorePath)
 	}
 	var mu sync.Mutex // both outputs go over the one port
-	locked := func(o Output) error {
+	locked := func(o wire.Output) error {
 		mu.Lock()
 		defer mu.Unlock()
 		return send(o)
 	}
-	cmd.Stdout = writerFunc(func(p []byte) error { return locked(Output{Stdout: p}) })
-	cmd.Stderr = writerFunc(func(p []byte) error { return locked(Output{Stderr: p}) })
+	cmd.Stdout = writerFunc(func(p []byte) error { return locked(wire.Output{Stdout: p}) })
+	cmd.Stderr = writerFunc(func(p []byte) error { return locked(wire.Output{Stderr: p}) })
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -114,7 +63,7 @@ func execute(c Command, send func(Output) error) error {
 		}
 	}
 	code := exitCode(cmd.ProcessState)
-	return send(Output{Exit: &code})
+	return send(wire.Output{Exit: &code})
 }
 
 // allowCore has the kernel write core dumps of whatever is started from now on.
@@ -126,14 +75,14 @@ func allowCore() error {
 	}
 	err := errors.Join(
 		os.WriteFile("/proc/sys/kernel/core_uses_pid", []byte("0"), 0),
-		os.WriteFile("/proc/sys/kernel/core_pattern", []byte(CorePath), 0))
+		os.WriteFile("/proc/sys/kernel/core_pattern", []byte(wire.CorePath), 0))
 	if err != nil {
 		return fmt.Errorf("allow core dumps: %w", err)
 	}
 	return nil
 }
 
-func sendFile(path string, send func(Output) error) error {
+func sendFile(path string, send func(wire.Output) error) error {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -147,11 +96,11 @@ func sendFile(path string, send func(Output) error) error {
 		return err
 	}
 	defer encoder.Close()
-	buf := make([]byte, pieceBytes)
+	buf := make([]byte, wire.PieceBytes)
 	for {
 		n, err := io.ReadFull(file, buf)
 		// The first piece is sent even if it is empty: the file is there.
-		if sendErr := send(Output{File: &File{Path: path, Packed: encoder.EncodeAll(buf[:n], nil)}}); sendErr != nil {
+		if sendErr := send(wire.Output{File: &wire.File{Path: path, Packed: encoder.EncodeAll(buf[:n], nil)}}); sendErr != nil {
 			return sendErr
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -174,7 +123,7 @@ type writerFunc func([]byte) error
 
 func (f writerFunc) Write(p []byte) (int, error) {
 	for done := 0; done < len(p); {
-		piece := p[done:min(done+pieceBytes, len(p))]
+		piece := p[done:min(done+wire.PieceBytes, len(p))]
 		if err := f(piece); err != nil {
 			return done, err
 		}
@@ -184,8 +133,8 @@ func (f writerFunc) Write(p []byte) (int, error) {
 }
 
 // answerExec runs a command and answers as a request is answered.
-func answerExec(out *wire.Writer, c Command) error {
-	if err := execute(c, func(o Output) error { return out.Write(wire.Answer, o) }); err != nil {
+func answerExec(out *wire.Writer, c wire.Command) error {
+	if err := execute(c, func(o wire.Output) error { return out.Write(wire.Answer, o) }); err != nil {
 		return out.Write(wire.Error, err.Error())
 	}
 	return out.Write(wire.Done, struct{}{})

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringtwin/ringtwin/vmtest/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -123,7 +124,7 @@ func flood(bytes int) error {
 
 // toPort writes where only the guest's frames should be.
 func toPort(text []byte) error {
-	port, err := os.OpenFile(ControlPort, os.O_WRONLY|unix.O_NOCTTY, 0)
+	port, err := os.OpenFile(wire.ControlPort, os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
 		return err
 	}

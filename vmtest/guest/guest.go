@@ -22,18 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ControlPort is the serial port that requests come from: the second, since
-// the kernel writes to the first.
-const ControlPort = "/dev/ttyS1"
-
 // Handler answers one request by calling send any number of times.
 type Handler func(ctx context.Context, request json.RawMessage, send func(any) error) error
-
-// Ready is the first thing a guest says.
-type Ready struct {
-	Release string `json:"release"` // of uname(2)
-	CPUs    int    `json:"cpus"`    // online
-}
 
 // IsInit reports whether this process is the init of a machine made for it.
 func IsInit() bool { return os.Getpid() == 1 && os.Args[0] == "/init" }
@@ -56,7 +46,7 @@ func run(handler Handler) error {
 	if err := mountAll(); err != nil {
 		return err
 	}
-	port, err := openPort(ControlPort)
+	port, err := openPort(wire.ControlPort)
 	if err != nil {
 		return err
 	}
@@ -70,7 +60,7 @@ func run(handler Handler) error {
 // mounted what a tracer needs, and switches power off when Serve has returned.
 // The error is that of the port.
 func Serve(handler Handler) error {
-	port, err := openPort(ControlPort)
+	port, err := openPort(wire.ControlPort)
 	if err != nil {
 		return err
 	}
@@ -90,7 +80,7 @@ func serve(port io.ReadWriter, handler Handler) error {
 	return serveFrames(port, handler, ready)
 }
 
-func serveFrames(port io.ReadWriter, handler Handler, ready Ready) error {
+func serveFrames(port io.ReadWriter, handler Handler, ready wire.State) error {
 	out, in := wire.NewWriter(port), wire.NewReader(port)
 	for {
 		frame, err := in.Read()
@@ -114,7 +104,7 @@ func serveFrames(port io.ReadWriter, handler Handler, ready Ready) error {
 				return err
 			}
 		case wire.Exec:
-			var c Command
+			var c wire.Command
 			if err := json.Unmarshal(frame.Body, &c); err != nil {
 				return fmt.Errorf("read command: %w", err)
 			}
@@ -153,17 +143,17 @@ func call(handler Handler, request json.RawMessage, send func(any) error) (err e
 	return handler(context.Background(), request, send)
 }
 
-func describe() (Ready, error) {
+func describe() (wire.State, error) {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
-		return Ready{}, fmt.Errorf("read kernel release: %w", err)
+		return wire.State{}, fmt.Errorf("read kernel release: %w", err)
 	}
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return Ready{}, fmt.Errorf("count CPUs: %w", err)
+		return wire.State{}, fmt.Errorf("count CPUs: %w", err)
 	}
 	release, _, _ := strings.Cut(string(uts.Release[:]), "\x00")
-	return Ready{Release: release, CPUs: set.Count()}, nil
+	return wire.State{Release: release, CPUs: set.Count()}, nil
 }
 
 // powerOff ends the machine. A kernel without a way to switch power off is

@@ -27,7 +27,7 @@ func talk(t *testing.T, handler Handler) (*wire.Writer, *wire.Reader, net.Conn, 
 	if err != nil || frame.Kind != wire.Ready {
 		t.Fatalf("first frame %q: %v", frame.Kind, err)
 	}
-	var ready Ready
+	var ready wire.State
 	if err := json.Unmarshal(frame.Body, &ready); err != nil || ready.Release == "" || ready.CPUs < 1 {
 		t.Fatalf("ready %s: %v", frame.Body, err)
 	}

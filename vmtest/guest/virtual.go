@@ -17,16 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// VirtualWord on the kernel's command line says that time is virtual: nothing
-// may come from the host then, for it would come at another instant each time.
-const VirtualWord = "ringtwin.virtual"
-
 // VirtualStart is the instant of CLOCK_MONOTONIC at which the guest stops its
 // machine. Until then it sleeps, and boot-time threads of the kernel settle.
 const VirtualStart = 120 * time.Second
-
-// RequestItem is the name of the request in QEMU's firmware configuration.
-const RequestItem = "opt/ringtwin/request"
 
 // serveVirtual stops the machine, which the host then saves, and does what the
 // firmware configuration of one made of it says, once.
@@ -60,7 +53,7 @@ func serveVirtual(port io.ReadWriter, handler Handler) error {
 
 func isVirtual() bool {
 	line, err := os.ReadFile("/proc/cmdline")
-	return err == nil && strings.Contains(string(line), VirtualWord)
+	return err == nil && strings.Contains(string(line), wire.VirtualWord)
 }
 
 // The port of QEMU's panic device, which stops the machine at the very
@@ -119,7 +112,7 @@ func stopAndRead() ([]byte, error) {
 	for range min(count, 1000) {
 		entry := read(entryBytes)
 		name, _, _ := bytes.Cut(entry[8:], []byte{0})
-		if string(name) != RequestItem {
+		if string(name) != wire.RequestItem {
 			continue
 		}
 		size := binary.BigEndian.Uint32(entry)

@@ -4,11 +4,16 @@ package kernel
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
 )
 
 // Lock names kernels exactly, so that they are the same ones everywhere and for
@@ -145,4 +150,30 @@ func (l *Lock) find(q query) ([]Ref, error) {
 		return nil, fmt.Errorf("%w: %s is not in %s, and nothing else may be used: ringtwin kernels lock %s adds it", ErrNotNamed, q.text, l.Name, q.text)
 	}
 	return refs, nil
+}
+
+// ReadLockFile reads a lock file.
+func ReadLockFile(path string) (*Lock, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return ReadLock(path, file)
+}
+
+// WriteFile writes the lock in one step, for others to read.
+func (l *Lock) WriteFile(path string) (err error) {
+	file, err := atomicfile.Create(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if _, err := file.WriteString(l.Text()); err != nil {
+		return err
+	}
+	if err := file.Chmod(0o644); err != nil {
+		return err
+	}
+	return file.Replace(path)
 }

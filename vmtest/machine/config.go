@@ -14,6 +14,8 @@ type Accel string
 const (
 	KVM Accel = "kvm"
 	TCG Accel = "tcg" // QEMU's emulation
+	// Auto is KVM where a machine really got ready under it, else TCG: see [ChooseAccel].
+	Auto Accel = "auto"
 )
 
 // Config is one machine. The zero value of a field is not a default, see [Config.Defaults].
@@ -60,7 +62,7 @@ func (c Config) Defaults() Config {
 		c.MemoryMiB = 512
 	}
 	if c.Limits == (Limits{}) {
-		c.Limits = LimitsOf(c.Accel)
+		c.Limits = LimitsOf(c)
 	}
 	return c
 }
@@ -73,13 +75,13 @@ type option struct {
 }
 
 // options are all that makes the machine, each with its reason.
-func (c Config) options() []option {
+func (c Config) options(accelerator option) []option {
 	return []option{
 		// Nothing that was not asked for: no network, no disk, no screen, no
 		// configuration file of the user's.
 		{args: []string{"-nodefaults", "-no-user-config", "-display", "none"}},
 		{args: []string{"-machine", "pc"}},
-		c.accelerator(),
+		accelerator,
 		{args: []string{"-smp", fmt.Sprint(c.CPUs), "-m", fmt.Sprintf("%dM", c.MemoryMiB)}},
 		// A panic, and a guest that cannot switch power off, end the machine.
 		{args: []string{"-no-reboot"}, kernel: []string{"panic=-1"}},
@@ -143,11 +145,7 @@ func (c Config) accelerator() option {
 	if c.Accel == KVM {
 		return option{args: []string{"-accel", "kvm", "-cpu", "host"}}
 	}
-	tcg := option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}, kernel: []string{noCMPXCHG16B}}
-	if c.Virtual {
-		return c.virtual(tcg)
-	}
-	return tcg
+	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}, kernel: []string{noCMPXCHG16B}}
 }
 
 // CPUModel is what -cpu asks for.
@@ -159,13 +157,13 @@ func (c Config) CPUModel() string {
 }
 
 // Args is the full command line of the machine, the program first.
-func (c Config) Args() []string {
-	if c.VNG != nil {
-		return c.vngArgs()
-	}
+func (c Config) Args() []string { return c.backend().args(c) }
+
+// qemuArgs is the command line of QEMU.
+func (c Config) qemuArgs(accelerator option) []string {
 	args := []string{c.QEMU}
 	var kernel []string
-	for _, o := range c.options() {
+	for _, o := range c.options(accelerator) {
 		args = append(args, o.args...)
 		kernel = append(kernel, o.kernel...)
 	}

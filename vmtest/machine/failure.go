@@ -63,10 +63,7 @@ func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") +
 // explains more than the silence that followed.
 func (m *Machine) failure(outcome Outcome, err error) error {
 	m.Kill()
-	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.repeat, maker: "QEMU"}
-	if m.cfg.VNG != nil {
-		f.maker = "virtme-ng"
-	}
+	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.repeat, maker: m.backend.name()}
 	log, readErr := lastBytes(m.cfg.Console, min(m.log.size()-m.logStart, chunkBytes))
 	if readErr != nil {
 		f.Err = errors.Join(err, fmt.Errorf("read console: %w", readErr))

@@ -23,6 +23,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -78,7 +79,7 @@ func faultAgent(_ context.Context, request json.RawMessage, send func(any) error
 		}
 		return send(what)
 	case "noise":
-		port, err := os.OpenFile(guest.ControlPort, os.O_WRONLY, 0)
+		port, err := os.OpenFile(wire.ControlPort, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}

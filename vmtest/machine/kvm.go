@@ -117,7 +117,8 @@ func readProbe(path, host string) (probeResult, bool) {
 }
 
 func probeKVM(ctx context.Context, cfg Config) (works bool, reason string) {
-	cfg.Accel, cfg.Limits = KVM, LimitsOf(KVM)
+	cfg.Accel = KVM
+	cfg.Limits = LimitsOf(cfg)
 	cfg.Console += ".kvm" // not the log of the machine that is to be measured
 	defer os.Remove(cfg.Console)
 	m, err := Start(cfg)

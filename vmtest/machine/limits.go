@@ -24,11 +24,10 @@ type Limits struct {
 	End      time.Duration // from when QEMU closes its files until it has ended
 }
 
-// LimitsOf returns the limits under an accelerator: emulation takes about ten
-// times as long, and gets three times as long at least. Patience multiplies all of
-// them.
-func LimitsOf(accel Accel) Limits {
-	l := limitsOf(accel)
+// LimitsOf returns the limits of a machine: emulation takes about ten times as long as
+// KVM, and gets three times as long at least. Patience multiplies all of them.
+func LimitsOf(c Config) Limits {
+	l := c.backend().limits(limitsOf(c.Accel))
 	for _, limit := range []*time.Duration{&l.Boot, &l.Restore, &l.Request, &l.Liveness, &l.Stop, &l.Monitor, &l.End} {
 		*limit = patience.Of(*limit)
 	}
@@ -46,21 +45,6 @@ func limitsOf(accel Accel) Limits {
 		Boot: 60 * time.Second, Restore: 20 * time.Second, Request: 60 * time.Second,
 		Liveness: 5 * time.Second, Stop: 10 * time.Second, Monitor: 30 * time.Second, End: time.Second,
 	}
-}
-
-// ForVNG returns the limits of machines that virtme-ng makes: they need 22 s of
-// CPU until ready where ours need 3, for their kernel is larger, and udev loads
-// modules for all that is in them.
-func (l Limits) ForVNG() Limits {
-	l.Boot *= 5
-	return l
-}
-
-// ForVirtual returns the limits of machines in virtual time: until they are saved
-// they need 11 s of CPU, for they wait until the kernel has settled.
-func (l Limits) ForVirtual() Limits {
-	l.Boot *= 4
-	return l
 }
 
 // With returns the limits with these, where they are not zero.

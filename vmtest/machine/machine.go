@@ -12,23 +12,23 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 	"golang.org/x/sys/unix"
 )
 
 // Machine is a running virtual machine.
 type Machine struct {
-	cfg    Config
-	cmd    *exec.Cmd
-	frames chan received
-	ended  chan struct{} // closed when QEMU has ended
-	waited error         // its exit, valid after ended
-	stderr bytes.Buffer  // likewise
-	log    logReader
-	repeat string // the command that repeats the machine
-	// snapshot says that it was restored from one.
-	snapshot bool
+	cfg     Config
+	backend backend
+	cmd     *exec.Cmd
+	frames  chan received
+	ended   chan struct{} // closed when QEMU has ended
+	waited  error         // its exit, valid after ended
+	stderr  bytes.Buffer  // likewise
+	log     logReader
+	repeat  string // the command that repeats the machine
+	// restored says that it goes on from a snapshot.
+	restored bool
 	// logStart is where the console of this machine begins in its file.
 	logStart int64
 
@@ -61,27 +61,11 @@ type received struct {
 }
 
 // AwaitReady waits until the guest has booted, or goes on where it was saved.
-func (m *Machine) AwaitReady(ctx context.Context) (guest.Ready, error) {
-	if m.cfg.Virtual {
-		return m.runVirtual(ctx)
-	}
-	var ready guest.Ready
-	deadline := time.Now().Add(m.cfg.Limits.Boot)
-	if m.snapshot {
-		deadline = time.Now().Add(m.cfg.Limits.Restore)
-		// It said ready before it was saved. What is written while the state
-		// is still being read would end in a serial port that is then replaced.
-		if err := m.monitor.awaitRunning(ctx, deadline); err != nil {
-			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w", err))
-		}
-		if err := m.out.Write(wire.Ping, struct{}{}); err != nil {
-			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w: %w", m.gone(), err))
-		}
-	}
-	return m.takeReady(ctx, deadline)
+func (m *Machine) AwaitReady(ctx context.Context) (wire.State, error) {
+	return m.backend.ready(ctx, m)
 }
 
-func (m *Machine) takeReady(ctx context.Context, deadline time.Time) (ready guest.Ready, err error) {
+func (m *Machine) takeReady(ctx context.Context, deadline time.Time) (ready wire.State, err error) {
 	frame, err := m.next(ctx, time.After(time.Until(deadline)))
 	if errors.Is(err, errTimeout) {
 		err = m.probeLiveness(err)
@@ -105,31 +89,49 @@ func (m *Machine) Do(ctx context.Context, request any, timeout time.Duration, ta
 	return m.request(ctx, wire.Request, request, timeout, take)
 }
 
+// Answers takes the answers of a machine in virtual time, which was given its request
+// when it was started. Errors are as those of Do.
+func (m *Machine) Answers(ctx context.Context, timeout time.Duration, take func(json.RawMessage) error) error {
+	return m.answers(ctx, time.After(timeout), take)
+}
+
 // Exec runs a program that the initramfs holds, as the command says, and hands
 // each piece of what it does to take; the last has its exit code. Errors are as
 // those of Do.
-func (m *Machine) Exec(ctx context.Context, c guest.Command, timeout time.Duration, take func(guest.Output) error) error {
-	return m.request(ctx, wire.Exec, c, timeout, func(body json.RawMessage) error {
-		var o guest.Output
+func (m *Machine) Exec(ctx context.Context, c wire.Command, timeout time.Duration, take func(wire.Output) error) error {
+	return m.request(ctx, wire.Exec, c, timeout, output(take))
+}
+
+// Output takes what a program does in a machine in virtual time, which was given the
+// command when it was started. Errors are as those of Do.
+func (m *Machine) Output(ctx context.Context, timeout time.Duration, take func(wire.Output) error) error {
+	return m.answers(ctx, time.After(timeout), output(take))
+}
+
+func output(take func(wire.Output) error) func(json.RawMessage) error {
+	return func(body json.RawMessage) error {
+		var o wire.Output
 		if err := json.Unmarshal(body, &o); err != nil {
 			return fmt.Errorf("read output: %w", err)
 		}
 		return take(o)
-	})
+	}
 }
 
 func (m *Machine) request(ctx context.Context, kind wire.Kind, request any, timeout time.Duration, take func(json.RawMessage) error) error {
 	deadline := time.After(timeout)
-	if !m.cfg.Virtual { // it was given when the machine was started
-		switch err := m.say(ctx, kind, request, deadline); {
-		case errors.Is(err, errTimeout):
-			return m.silent(err)
-		case ctx.Err() != nil:
-			return m.failure(Lost, err)
-		case err != nil:
-			return m.failure(Lost, fmt.Errorf("%w: %w", m.gone(), err))
-		}
+	switch err := m.say(ctx, kind, request, deadline); {
+	case errors.Is(err, errTimeout):
+		return m.silent(err)
+	case ctx.Err() != nil:
+		return m.failure(Lost, err)
+	case err != nil:
+		return m.failure(Lost, fmt.Errorf("%w: %w", m.gone(), err))
 	}
+	return m.answers(ctx, deadline, take)
+}
+
+func (m *Machine) answers(ctx context.Context, deadline <-chan time.Time, take func(json.RawMessage) error) error {
 	for {
 		frame, err := m.next(ctx, deadline)
 		if errors.Is(err, errTimeout) {
@@ -223,7 +225,7 @@ func (m *Machine) next(ctx context.Context, deadline <-chan time.Time) (wire.Fra
 // booted again. After an error the machine is gone.
 //
 // https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
-func (m *Machine) Reboot(ctx context.Context) (ready guest.Ready, err error) {
+func (m *Machine) Reboot(ctx context.Context) (ready wire.State, err error) {
 	// QEMU ends where anything else resets it: see -no-reboot.
 	if err := m.onReset("reset"); err != nil {
 		return ready, m.failure(Lost, err)

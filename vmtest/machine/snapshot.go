@@ -18,13 +18,13 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
 	"github.com/ringtwin/ringtwin/vmtest/cachedir"
 	"github.com/ringtwin/ringtwin/vmtest/flock"
-	"github.com/ringtwin/ringtwin/vmtest/guest"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
 // Snapshot is a machine that was booted to ready and saved, and of which any number
 // of fresh machines can be made. It may be used from several goroutines.
 type Snapshot struct {
-	Ready   guest.Ready
+	Ready   wire.State
 	Console []byte // what the kernel wrote until then
 
 	cfg   Config
@@ -33,10 +33,10 @@ type Snapshot struct {
 
 // warmInfo is kept beside the state, and written last: without it there is no save.
 type snapshotInfo struct {
-	Key    string      `json:"key"`
-	SHA256 string      `json:"sha256"` // of the state
-	Size   int64       `json:"size"`
-	Ready  guest.Ready `json:"ready"`
+	Key    string     `json:"key"`
+	SHA256 string     `json:"sha256"` // of the state
+	Size   int64      `json:"size"`
+	Ready  wire.State `json:"ready"`
 }
 
 // snapshotKey names all that a snapshot depends on: the very bytes of kernel
@@ -189,11 +189,7 @@ func bootAndSave(ctx context.Context, cfg Config, state *os.File) (info snapshot
 	if info.Ready, err = m.AwaitReady(ctx); err != nil {
 		return info, nil, err
 	}
-	save := m.monitor.save
-	if cfg.Virtual {
-		save = m.saveVirtual
-	}
-	if err := save(state); err != nil {
+	if err := m.backend.save(m, state); err != nil {
 		return info, nil, fmt.Errorf("save machine: %w", err)
 	}
 	m.Kill()
@@ -242,26 +238,37 @@ func replaceDir(dir, temp string) error {
 }
 
 // Close frees the state. Machines that were made of it run on.
-func (w *Snapshot) Close() error { return w.state.Close() }
+func (s *Snapshot) Close() error { return s.state.Close() }
+
+// Clone returns the same snapshot, to be closed by itself.
+func (s *Snapshot) Clone() (*Snapshot, error) {
+	state, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", s.state.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("reopen snapshot: %w", err)
+	}
+	other := *s
+	other.state = state
+	return &other, nil
+}
 
 // Start makes a fresh machine. Its console goes to a file that other machines
 // of this kernel may have written to; if it is empty it begins with what the
 // kernel wrote until ready. [Machine.AwaitReady] says whether it really runs.
-func (w *Snapshot) Start(console string) (*Machine, error) {
+func (s *Snapshot) Start(console string) (*Machine, error) {
 	size, err := appendFile(console, nil)
 	if err == nil && size == 0 {
-		_, err = appendFile(console, w.Console)
+		_, err = appendFile(console, s.Console)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write console: %w", err)
 	}
 	// An open file of its own: the offset is shared by descriptors of one.
-	state, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", w.state.Fd()))
+	state, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", s.state.Fd()))
 	if err != nil {
 		return nil, fmt.Errorf("reopen snapshot: %w", err)
 	}
 	defer state.Close()
-	cfg := w.cfg
+	cfg := s.cfg
 	cfg.Console = console
 	return start(cfg, state)
 }

@@ -32,17 +32,12 @@ func start(cfg Config, state *os.File) (*Machine, error) {
 		return nil, fmt.Errorf("read console: %w", err)
 	}
 	m := &Machine{
-		cfg: cfg, repeat: cfg.Command(), snapshot: state != nil,
+		cfg: cfg, backend: cfg.backend(), repeat: cfg.Command(), restored: state != nil,
 		frames: make(chan received, 16), connected: make(chan struct{}), ended: make(chan struct{}),
 		log:      logReader{path: cfg.Console, offset: logBytes, line: logLines},
 		logStart: logBytes,
 	}
-	if cfg.VNG != nil {
-		err = m.startVNG()
-	} else {
-		err = m.startQEMU(state)
-	}
-	if err != nil {
+	if err := m.backend.start(m, state); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -62,11 +57,9 @@ const (
 	devicesFD = 7
 )
 
-func (m *Machine) startQEMU(state *os.File) (err error) {
-	cfg := m.cfg
-	if cfg.Virtual {
-		cfg.controlFD = controlFD
-	}
+// startQEMU starts QEMU. plug makes the ends of control; what it returns is to be closed
+// when QEMU has it.
+func (m *Machine) startQEMU(cfg Config, plug func(*ends) ([]*os.File, error)) (err error) {
 	args := append(cfg.Args(), "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control")
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -80,11 +73,7 @@ func (m *Machine) startQEMU(state *os.File) (err error) {
 	m.cmd = exec.Command(path, args[1:]...)
 	m.cmd.ExtraFiles = []*os.File{theirs}
 	e := ends{monitor: monitor}
-	plug := m.plug
-	if cfg.Virtual {
-		plug = m.plugVirtual
-	}
-	handed, err := plug(&e, state)
+	handed, err := plug(&e)
 	if err != nil {
 		return errors.Join(err, monitor.Close())
 	}
@@ -102,8 +91,7 @@ func (m *Machine) startQEMU(state *os.File) (err error) {
 	return err
 }
 
-// plug makes the ends of control, and gives theirs and the state to QEMU. What it
-// returns is to be closed when QEMU has it.
+// plug makes the ends of control, and gives theirs and the state to QEMU.
 func (m *Machine) plug(e *ends, state *os.File) (_ []*os.File, err error) {
 	if state != nil {
 		m.cmd.Args = append(m.cmd.Args, "-incoming", fmt.Sprintf("fd:%d", stateFD))

@@ -12,7 +12,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 	"golang.org/x/sys/unix"
 )
@@ -49,7 +48,7 @@ func (c Config) virtual(tcg option) option {
 		"-icount", "shift=0,sleep=off,rr=record,rrfile=/dev/null",
 		"-seed", fmt.Sprint(c.Seed), "-rtc", "base=2024-01-01,clock=vm",
 		"-device", "pvpanic", "-action", "panic=pause")
-	tcg.kernel = append(tcg.kernel, guest.VirtualWord)
+	tcg.kernel = append(tcg.kernel, wire.VirtualWord)
 	return tcg
 }
 
@@ -124,7 +123,7 @@ func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error)
 		args, share = append(args, "-incoming", fmt.Sprintf("fd:%d", devicesFD), "-global", "migration.send-configuration=off"), "off"
 	}
 	m.cmd.Args = append(append(m.cmd.Args, args...),
-		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", guest.RequestItem, requestFD),
+		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", wire.RequestItem, requestFD),
 		"-object", fmt.Sprintf("memory-backend-file,id=memory,size=%dM,mem-path=/dev/fd/%d,share=%s", m.cfg.MemoryMiB, memoryFD, share),
 		"-machine", "memory-backend=memory")
 	return []*os.File{theirs}, nil
@@ -151,8 +150,8 @@ func inMemory(name string, from io.Reader) (*os.File, error) {
 
 // runVirtual starts a machine, which does not run yet. It returns when a booted
 // one has stopped itself, and when one that is made of a saved one runs.
-func (m *Machine) runVirtual(ctx context.Context) (ready guest.Ready, err error) {
-	if m.snapshot {
+func (m *Machine) runVirtual(ctx context.Context) (ready wire.State, err error) {
+	if m.restored {
 		if err := m.monitor.awaitStatus(ctx, time.Now().Add(m.cfg.Limits.Restore), "paused"); err != nil {
 			return ready, m.failure(BootFailed, fmt.Errorf("restore: %w", err))
 		}
@@ -160,7 +159,7 @@ func (m *Machine) runVirtual(ctx context.Context) (ready guest.Ready, err error)
 	if _, err := m.monitor.execute("cont", nil); err != nil {
 		return ready, m.failure(BootFailed, fmt.Errorf("start: %w", err))
 	}
-	if m.snapshot {
+	if m.restored {
 		return ready, nil // it said so before it was saved
 	}
 	deadline := time.Now().Add(m.cfg.Limits.Boot)
@@ -214,24 +213,23 @@ func copySparse(to io.WriterAt, from io.ReaderAt) error {
 	}
 }
 
-// StartVirtual makes a fresh machine in virtual time that serves one request: the
-// next call of [Machine.Do] takes the answers, and what it is given as a request
-// is not sent.
-func (w *Snapshot) StartVirtual(console string, request any) (*Machine, error) {
-	return w.startVirtual(console, wire.Request, request)
+// StartVirtual makes a fresh machine in virtual time that serves one request:
+// [Machine.Answers] takes the answers.
+func (s *Snapshot) StartVirtual(console string, request any) (*Machine, error) {
+	return s.startVirtual(console, wire.Request, request)
 }
 
-// StartVirtualExec makes one that runs a program, for [Machine.Exec].
-func (w *Snapshot) StartVirtualExec(console string, c guest.Command) (*Machine, error) {
-	return w.startVirtual(console, wire.Exec, c)
+// StartVirtualExec makes one that runs a program, for [Machine.Output].
+func (s *Snapshot) StartVirtualExec(console string, c wire.Command) (*Machine, error) {
+	return s.startVirtual(console, wire.Exec, c)
 }
 
-func (w *Snapshot) startVirtual(console string, kind wire.Kind, request any) (*Machine, error) {
+func (s *Snapshot) startVirtual(console string, kind wire.Kind, request any) (*Machine, error) {
 	var frame bytes.Buffer
 	if err := wire.NewWriter(&frame).Write(kind, request); err != nil {
 		return nil, err
 	}
-	other := *w
+	other := *s
 	other.cfg.request = frame.Bytes()
 	return other.Start(console)
 }

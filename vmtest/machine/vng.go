@@ -16,7 +16,7 @@ import (
 // with overlays, its init is virtme-ng's, and the kernel's modules are loaded.
 type VNG struct {
 	Program string // default: vng from PATH
-	// Guest is the command that answers on [guest.ControlPort]: an absolute
+	// Guest is the command that answers on [wire.ControlPort]: an absolute
 	// path, and arguments. When it ends the machine is switched off.
 	Guest []string
 }

@@ -106,7 +106,6 @@ func madeByVNG(t *testing.T, b *kernel.Bundle) *Machine {
 	cfg := Config{
 		Kernel: b.Image, Console: filepath.Join(t.TempDir(), "console.log"), VNG: &VNG{Guest: []string{self, "guest"}},
 	}.Defaults()
-	cfg.Limits = cfg.Limits.ForVNG()
 	m, err := Start(cfg)
 	if err != nil {
 		t.Fatal(err)

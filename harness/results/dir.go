@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-package main
+// Package results keeps what was measured: the directory of a run, in which every trial is
+// stored as soon as it is known and the reports are written at the end, and files of
+// several runs read as one.
+package results
 
 import (
 	"errors"
@@ -19,17 +22,17 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// outDir is the directory of one run: out/<run>, to which out/latest points.
-type outDir struct {
-	path string
+// Dir is the directory of one run: out/<run>, to which out/latest points. It is safe for concurrent use.
+type Dir struct {
+	Path string
 
 	mu      sync.Mutex
 	results *os.File
 	trials  []record.Trial
 }
 
-// newOutDir makes the directory and writes the plan into it.
-func newOutDir(base string, p *plan.Plan) (*outDir, error) {
+// New makes the directory of a run in base, and writes the plan into it.
+func New(base string, p *plan.Plan) (*Dir, error) {
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return nil, fmt.Errorf("make output directory: %w", err)
 	}
@@ -48,7 +51,7 @@ func newOutDir(base string, p *plan.Plan) (*outDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make results: %w", err)
 	}
-	return &outDir{path: path, results: results}, latest(base, filepath.Base(path))
+	return &Dir{Path: path, results: results}, latest(base, filepath.Base(path))
 }
 
 // newRun makes a directory named after the time; two runs of one second differ by
@@ -78,49 +81,48 @@ func latest(base, run string) error {
 	return nil
 }
 
-// add stores a trial at once: what was measured survives whatever comes. It may
-// be called from several goroutines.
-func (o *outDir) add(t *record.Trial) error {
-	t.Trial.Run = filepath.Base(o.path)
+// Add stores a trial at once: what was measured survives whatever comes.
+func (d *Dir) Add(t *record.Trial) error {
+	t.Trial.Run = filepath.Base(d.Path)
 	if t.Machine.Clock == record.Virtual {
 		t.Trial.Run = record.Virtual // any other run of it is this one
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.trials = append(o.trials, *t)
-	whole, err := o.results.Seek(0, io.SeekEnd)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.trials = append(d.trials, *t)
+	whole, err := d.results.Seek(0, io.SeekEnd)
 	if err == nil {
-		err = record.Write(o.results, t)
+		err = record.Write(d.results, t)
 	}
 	if err != nil {
 		// A full disk leaves half a line, which the next one would be glued to.
-		return errors.Join(fmt.Errorf("store result: %w", err), o.results.Truncate(whole))
+		return errors.Join(fmt.Errorf("store result: %w", err), d.results.Truncate(whole))
 	}
 	return nil
 }
 
-// console is the path of a kernel's log.
-func (o *outDir) console(kernel string) (string, error) {
-	dir := filepath.Join(o.path, "kernels", fileName(kernel))
+// Console is the path of a kernel's log.
+func (d *Dir) Console(kernel string) (string, error) {
+	dir := filepath.Join(d.Path, "kernels", FileName(kernel))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make log directory: %w", err)
 	}
 	return filepath.Abs(filepath.Join(dir, "console.log"))
 }
 
-// fileName is the name of a kernel without what separates directories:
+// FileName is the name of a kernel without what separates directories:
 // oci:ghcr.io/cilium/ci-kernels:6.6.
-func fileName(kernel string) string { return strings.NewReplacer("/", "_", ":", "_").Replace(kernel) }
+func FileName(kernel string) string { return strings.NewReplacer("/", "_", ":", "_").Replace(kernel) }
 
-// finish writes the reports, kernels in this order, and returns what they show.
+// Finish writes the reports, kernels in this order, and returns what they show.
 // Every file is tried.
-func (o *outDir) finish(order []string) ([]verdict.Comparison, error) {
-	slices.SortStableFunc(o.trials, func(a, b record.Trial) int {
+func (d *Dir) Finish(order []string) ([]verdict.Comparison, error) {
+	slices.SortStableFunc(d.trials, func(a, b record.Trial) int {
 		return slices.Index(order, a.Kernel.Want) - slices.Index(order, b.Kernel.Want)
 	})
-	comparisons := verdict.Compare(o.trials)
+	comparisons := verdict.Compare(d.trials)
 	write := func(name string, content func(io.Writer) error) error {
-		file, err := os.Create(filepath.Join(o.path, name))
+		file, err := os.Create(filepath.Join(d.Path, name))
 		if err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
@@ -130,10 +132,17 @@ func (o *outDir) finish(order []string) ([]verdict.Comparison, error) {
 		return nil
 	}
 	return comparisons, errors.Join(
-		o.results.Close(),
+		d.results.Close(),
 		write("report.md", func(w io.Writer) error { return report.Markdown(w, comparisons) }),
 		write("report.html", func(w io.Writer) error { return report.HTML(w, comparisons) }),
-		write("bench.txt", func(w io.Writer) error { return report.Bench(w, o.trials) }),
-		write("junit.xml", func(w io.Writer) error { return report.JUnit(w, o.trials) }),
+		write("bench.txt", func(w io.Writer) error { return report.Bench(w, d.trials) }),
+		write("junit.xml", func(w io.Writer) error { return report.JUnit(w, d.trials) }),
 	)
+}
+
+// Trials are those that were stored.
+func (d *Dir) Trials() []record.Trial {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.trials)
 }

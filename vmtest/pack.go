@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package vmtest
 
 import (
 	"context"
@@ -12,76 +12,108 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/ringtwin/ringtwin/vmtest/guest"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 )
 
+// Program is a program of the user's, and what goes with it into a machine.
+type Program struct {
+	// Path is that of a static program, and Args are its arguments.
+	Path string
+	Args []string
+	// Env are variables, with a value or as they are here. Default: none but PATH, HOME
+	// and TMPDIR.
+	Env []string
+	// Dir is a directory to take along; the program starts in it. Default, for a test
+	// binary of Go: the current one.
+	Dir string
+	// In are files to take along: FILE, to the same path, or FILE=PATH.
+	In []string
+	// Fetch are files to bring back when the program has ended: PATH, or PATH=FILE.
+	Fetch []string
+	// Core is where to bring the core dump, if a signal ends the program and leaves one.
+	Core string
+	// Stdin is what the program reads, until its end. nil: nothing.
+	Stdin io.Reader
+	// Timeout is how long the program may run.
+	Timeout time.Duration
+}
+
+// Where things lie in the machine.
+const (
+	guestProgram = "ringtwin/program"
+	guestStdin   = "ringtwin/stdin"
+)
+
+// maxTaken bounds what goes into a machine's memory with a program, in bytes.
+const maxTaken = 256 << 20
+
 // pack collects what the machine's memory will hold, and the command to run.
-func (x *execCmd) pack(ctx context.Context) ([]initramfs.File, guest.Command, error) {
-	var command guest.Command
+func (p *Program) pack(ctx context.Context) ([]initramfs.File, wire.Command, error) {
+	var command wire.Command
 	files, err := initramfs.Base()
 	if err != nil {
 		return nil, command, err
 	}
-	program, err := os.ReadFile(x.Program)
+	program, err := os.ReadFile(p.Path)
 	if err != nil {
 		return nil, command, err
 	}
 	if err := initramfs.CheckStatic(program); err != nil {
-		return nil, command, fmt.Errorf("%s: %w: its libraries are not taken along; build it with CGO_ENABLED=0, or -static", x.Program, err)
+		return nil, command, fmt.Errorf("%s: %w: its libraries are not taken along; build it with CGO_ENABLED=0, or -static", p.Path, err)
 	}
-	p := newPacker(files)
-	p.add(guestProgram, 0o755, program)
-	command = guest.Command{Args: append([]string{"/" + guestProgram}, x.Args...), Env: x.environment(), Dir: "/tmp", Core: x.Core != ""}
-	for _, word := range x.In {
+	all := newPacker(files)
+	all.add(guestProgram, 0o755, program)
+	command = wire.Command{Args: append([]string{"/" + guestProgram}, p.Args...), Env: p.environment(), Dir: "/tmp", Core: p.Core != ""}
+	for _, word := range p.In {
 		from, to, named := strings.Cut(word, "=")
 		if !named {
 			to = from
 		}
-		if err := p.addFile(from, to); err != nil {
+		if err := all.addFile(from, to); err != nil {
 			return nil, command, err
 		}
 	}
-	dir := x.Dir
-	if dir == "" && strings.HasSuffix(x.Program, ".test") {
+	dir := p.Dir
+	if dir == "" && strings.HasSuffix(p.Path, ".test") {
 		dir = "."
 	}
 	if dir != "" {
-		if command.Dir, err = p.addTree(dir); err != nil {
+		if command.Dir, err = all.addTree(dir); err != nil {
 			return nil, command, err
 		}
 	}
-	wanted, err := x.wanted(command.Dir)
+	wanted, err := p.wanted(command.Dir)
 	if err != nil {
 		return nil, command, err
 	}
-	delete(wanted, guest.CorePath) // which the guest knows
+	delete(wanted, wire.CorePath) // which the guest knows
 	command.Fetch = slices.Sorted(maps.Keys(wanted))
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		stdin, err := readAll(ctx, os.Stdin)
+	if p.Stdin != nil {
+		stdin, err := readAll(ctx, p.Stdin)
 		if err != nil {
 			return nil, command, fmt.Errorf("read standard input: %w", err)
 		}
-		p.add(guestStdin, 0o644, stdin)
+		all.add(guestStdin, 0o644, stdin)
 		command.Stdin = "/" + guestStdin
 	}
-	if p.bytes > maxTaken {
-		return nil, command, fmt.Errorf("%d MiB to take along, at most %d fit", p.bytes>>20, maxTaken>>20)
+	if all.bytes > maxTaken {
+		return nil, command, fmt.Errorf("%d MiB to take along, at most %d fit", all.bytes>>20, maxTaken>>20)
 	}
-	return p.files, command, nil
+	return all.files, command, nil
 }
 
 // wanted is where the files of a guest whose program runs in a directory go, by their
 // paths there. Two at one place, here or there, are an error.
-func (x *execCmd) wanted(dir string) (map[string]string, error) {
+func (p *Program) wanted(dir string) (map[string]string, error) {
 	wanted, taken := map[string]string{}, map[string]bool{}
-	if x.Core != "" {
-		wanted[guest.CorePath], taken[filepath.Clean(x.Core)] = x.Core, true
+	if p.Core != "" {
+		wanted[wire.CorePath], taken[filepath.Clean(p.Core)] = p.Core, true
 	}
-	for _, word := range x.Fetch {
+	for _, word := range p.Fetch {
 		from, to, named := strings.Cut(word, "=")
 		if !named {
 			to = filepath.Base(from)
@@ -122,9 +154,9 @@ func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 }
 
 // environment is what the program finds set.
-func (x *execCmd) environment() []string {
+func (p *Program) environment() []string {
 	env := []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/tmp", "TMPDIR=/tmp"}
-	for _, word := range x.Env {
+	for _, word := range p.Env {
 		if !strings.Contains(word, "=") {
 			word += "=" + os.Getenv(word)
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package hello
 
 import (
 	"bytes"
@@ -77,7 +77,7 @@ func TestTraceErrors(t *testing.T) {
 				test.reader.flushed, test.reader.closed = make(chan struct{}), make(chan struct{})
 				var stderr bytes.Buffer
 				ended := make(chan error, 1)
-				go func() { ended <- printTrace(&env{ctx, io.Discard, &stderr}, &test.twin, &test.reader) }()
+				go func() { ended <- follow(ctx, io.Discard, &stderr, &test.twin, &test.reader) }()
 				if !test.ends {
 					synctest.Wait()
 					cancel()
@@ -102,25 +102,8 @@ func TestTraceEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		reader := fakeReader{flushed: make(chan struct{}), closed: make(chan struct{})}
-		if err := printTrace(&env{ctx, io.Discard, io.Discard}, &fakeTwin{}, &reader); err != nil {
+		if err := follow(ctx, io.Discard, io.Discard, &fakeTwin{}, &reader); err != nil {
 			t.Error(err)
 		}
 	})
-}
-
-type fullWriter struct{ error }
-
-func (w fullWriter) Write([]byte) (int, error) { return 0, w.error }
-
-// TestOutputFails: a command whose output cannot be written says so, and does not
-// end with exit code 0.
-func TestOutputFails(t *testing.T) {
-	full := errors.New("no space left on device")
-	for _, args := range []string{"facts --list", "facts --list --json"} {
-		var stderr bytes.Buffer
-		code := Run(t.Context(), strings.Fields(args), fullWriter{full}, &stderr)
-		if code != exitInfra || !strings.Contains(stderr.String(), full.Error()) {
-			t.Errorf("%s: exit code %d and %q", args, code, stderr.String())
-		}
-	}
 }

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package vmtest
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/ringtwin/ringtwin/vmtest/cachedir"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
-// pruneCache removes snapshots first, which are made again in seconds, and
+// Prune removes snapshots first, which are made again in seconds, and
 // then kernels, until no more than keep bytes of both are left. It returns how
 // many bytes it removed.
-func pruneCache(cache string, keep int64) (freed int64, err error) {
+func Prune(cache string, keep int64) (freed int64, err error) {
 	before, err := dirBytes(cache)
 	if err != nil {
 		return 0, err
@@ -49,4 +52,29 @@ func dirBytes(dir string) (int64, error) {
 		return nil
 	})
 	return total, err
+}
+
+// Usage is what the cache holds, in a line: how many kernels, snapshots and archives.
+func Usage(cache string) (string, int64, error) {
+	total := int64(0)
+	var parts []string
+	for _, part := range []struct{ dir, one, several string }{
+		{"kernels", "kernel", "kernels"}, {"snapshots", "snapshot", "snapshots"}, {"initramfs", "initramfs", "initramfs"},
+	} {
+		entries, err := os.ReadDir(filepath.Join(cache, part.dir))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", 0, err
+		}
+		bytes, err := dirBytes(filepath.Join(cache, part.dir))
+		if err != nil {
+			return "", 0, err
+		}
+		total += bytes
+		name := part.several
+		if len(entries) == 1 {
+			name = part.one
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", len(entries), name))
+	}
+	return strings.Join(parts, ", "), total, nil
 }

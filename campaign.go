@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+
+package ringtwin
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/results"
+	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/vmtest"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+)
+
+// ClockAuto is the clock that a machine has a use of: the host's under KVM; where machines
+// are emulated virtual time for what an event costs, and counts for what is delivered, in
+// machines of several CPUs.
+const ClockAuto = "auto"
+
+// Campaign measures a plan on kernels, as many at once as the host can bear.
+type Campaign struct {
+	Host *vmtest.Host
+	Plan *plan.Plan
+	// Clock is [ClockAuto], [record.Wall] or [record.Virtual].
+	Clock string
+	// Seeds is how many seeds in a row share the plan's blocks in virtual time.
+	Seeds int
+	// Spec is what the machines have. The clock decides whether time is virtual.
+	Spec vmtest.Spec
+	// Results is where every trial is stored, as soon as it is known.
+	Results *results.Dir
+
+	version string // of what makes the machines
+}
+
+// Run measures the plan on all kernels and returns the error of each piece of work. Every
+// planned trial is stored, with the reason where it was not measured.
+func (c *Campaign) Run(ctx context.Context, refs []kernel.Ref) ([]error, error) {
+	var err error
+	if c.version, err = c.Host.Version(ctx, c.Spec.Backend); err != nil {
+		return nil, err
+	}
+	if _, err := c.Host.Initramfs(); err != nil {
+		return nil, err
+	}
+	var tasks []vmtest.Task
+	for _, ref := range refs {
+		k := &kernelRun{Campaign: c, ref: ref, over: make(chan struct{})}
+		tasks = append(tasks, vmtest.Task{Fetch: k.fetch, Run: k.run, Spec: c.specOf(ref, c.Clock == record.Virtual)})
+		if c.Clock == ClockAuto {
+			tasks = append(tasks, vmtest.Task{
+				Run:  func(ctx context.Context, _ error) error { return k.runVirtual(ctx) },
+				Spec: c.specOf(ref, true),
+			})
+		}
+		c.Host.Progress.Phase(ref.Name, "wait")
+	}
+	return c.Host.Run(ctx, tasks)
+}
+
+// specOf is what the machines of a kernel have. In virtual time they have one CPU, and
+// virtme-ng makes none of them.
+func (c *Campaign) specOf(ref kernel.Ref, virtual bool) vmtest.Spec {
+	spec := c.Spec
+	spec.Name = ref.Name
+	if virtual && c.Clock == ClockAuto {
+		spec.Name += " in virtual time"
+		spec.Backend, spec.CPUs, spec.Cold = vmtest.QEMU, 0, false
+	}
+	if spec.Virtual = virtual; virtual {
+		spec.Seed = c.Plan.Seed
+	}
+	return spec
+}
+
+// machines prepares those of a kernel, whose console is logged beside the results.
+func (c *Campaign) machines(ctx context.Context, ref kernel.Ref, bundle *kernel.Bundle, virtual bool) (*vmtest.Machines, error) {
+	spec := c.specOf(ref, virtual)
+	log := ref.Name
+	if virtual && c.Clock == ClockAuto {
+		log += "-virtual"
+	}
+	var err error
+	if spec.Console, err = c.Results.Console(log); err != nil {
+		return nil, err
+	}
+	return c.Host.Machines(ctx, bundle, spec)
+}
+
+// command is what repeats a machine, with names in place of directories: those differ
+// from run to run and from host to host.
+func (c *Campaign) command(cfg machine.Config) string {
+	out, err := filepath.Abs(c.Results.Path)
+	if err != nil {
+		out = c.Results.Path
+	}
+	return strings.NewReplacer(out, "$OUT", c.Host.Cache, "$RINGTWIN_CACHE").Replace(cfg.Command())
+}
+
+// why is the status of trials that an error kept from being measured.
+func why(ctx context.Context, err error) (record.Status, string) {
+	line := firstLine(err)
+	var failure *machine.Failure
+	switch {
+	case ctx.Err() != nil:
+		return record.Cancelled, line
+	// First: a kernel that panicked has complained as well.
+	case errors.As(err, &failure):
+		return record.Status(failure.Outcome), line
+	case errors.As(err, new(*session.ComplaintError)):
+		return record.Splat, line
+	case errors.As(err, new(*vmtest.FetchError)):
+		return record.FetchFailed, line
+	case errors.As(err, new(*machine.UnsupportedError)):
+		return record.Unsupported, line
+	}
+	return record.Failed, line
+}

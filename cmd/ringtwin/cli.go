@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/ringtwin/ringtwin/harness/hello"
+	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+	"github.com/ringtwin/ringtwin/vmtest"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+)
+
+// Exit codes. An infrastructure error never hides a failed comparison.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the twins differ, a ledger does not balance, or a statement does not hold
+	exitUsage  = 2
+	exitInfra  = 3 // infrastructure, or a planned trial was not measured
+	// exitExec is for whatever keeps exec from running a program to its end, a
+	// mistake on the command line too: any lower code may be the program's.
+	exitExec = 125
+)
+
+// cli is the command line.
+type cli struct {
+	Vmtest   vmtestCmd   `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
+	Run      runCmd      `cmd:"" help:"Measure a plan on this kernel, without a VM."`
+	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it could not be run to its end."`
+	Facts    factsCmd    `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
+	Bisect   bisectCmd   `cmd:"" help:"Find the kernels at which a figure changed, between two."`
+	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
+	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
+	Syscalls syscallsCmd `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`
+	Selftest selftestCmd `cmd:"" help:"Inject known faults into measurements on this kernel, and see each of them reported."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
+	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`
+	Compare  compareCmd  `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
+	Guest    guestCmd    `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
+}
+
+// attaches are all the ways to attach, for an enum.
+func attaches() string {
+	return strings.ReplaceAll(vocab.Join(append([]vocab.Attach{vocab.AttachAuto}, vocab.Attaches()...)), ", ", ",")
+}
+
+// env is what every command gets.
+type env struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
+
+// usageError makes the exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// execError makes the exit code [exitExec].
+type execError struct{ error }
+
+func (e execError) Unwrap() error { return e.error }
+
+// exitError ends the program with a code after everything has been said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Run runs the command line args, without the program's name, and returns the
+// exit code.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	out := &output{Writer: stdout}
+	code := runCommand(ctx, args, out, stderr)
+	if out.err != nil && code == exitOK {
+		code = exitCode(fmt.Errorf("write output: %w", out.err), stderr)
+	}
+	return code
+}
+
+func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	exited := -1
+	parser := newParser(stdout, stderr, func(code int) { exited = code })
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err == nil {
+		err = checkBounds(parsed)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w (ringtwin --help)", err)
+		if isExec(parsed, err) {
+			return exitCode(execError{err}, stderr)
+		}
+		return exitCode(usageError{err}, stderr)
+	}
+	return exitCode(parsed.Run(&env{ctx, stdout, stderr}), stderr)
+}
+
+// isExec reports whether the command line is one of exec, as far as it was parsed.
+func isExec(parsed *kong.Context, err error) bool {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		parsed = parse.Context
+	}
+	return parsed != nil && slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool {
+		return p.Command != nil && p.Command.Name == "exec"
+	})
+}
+
+// newParser makes a parser of the command line, which calls exit after --help.
+func newParser(stdout, stderr io.Writer, exit func(int)) *kong.Kong {
+	parser, err := kong.New(&cli{},
+		kong.Name("ringtwin"),
+		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames(), "pin": hello.DefaultPin, "qemu": machine.DefaultQEMU, "attaches": attaches()},
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	return parser
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	var code exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintf(stderr, "ringtwin: %v\n", err)
+	switch {
+	case errors.As(err, new(execError)):
+		return exitExec
+	case errors.As(err, new(usageError)):
+		return exitUsage
+	}
+	return exitInfra
+}
+
+// explain says what went wrong, with the state of a machine that failed.
+func (e *env) explain(err error) {
+	var failure *machine.Failure
+	if errors.As(err, &failure) {
+		fmt.Fprintf(e.stderr, "ringtwin: %s", failure.Report())
+		return
+	}
+	fmt.Fprintf(e.stderr, "ringtwin: %v\n", err)
+}
+
+// explainOf says what went wrong with one of several.
+func (e *env) explainOf(name string, err error) {
+	var failure *machine.Failure
+	if errors.As(err, &failure) {
+		fmt.Fprintf(e.stderr, "ringtwin: %s: %s", name, failure.Report())
+		return
+	}
+	fmt.Fprintf(e.stderr, "ringtwin: %s: %v\n", name, err)
+}
+
+// firstLine is an error in a line.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// mistake makes a kernel that does not exist a mistake of the user's.
+func mistake(err error) error {
+	if vmtest.IsMistake(err) {
+		return usageError{err}
+	}
+	return err
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/internal/progress"
+	"github.com/ringtwin/ringtwin/vmtest"
+	"github.com/ringtwin/ringtwin/vmtest/fleet"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+)
+
+// planFlags say what is measured.
+type planFlags struct {
+	Plan   string        `default:"quick" help:"A plan by name (${plans}) or the path of one. Default: ${default}." placeholder:"PLAN"`
+	Set    []string      `sep:"none" help:"Change an axis of the plan, in all its scenarios: payload_bytes=64,4096 or pairs=[[perf/every,ringbuf/batch=64]]. Repeatable." placeholder:"KEY=VALUE"`
+	Attach string        `help:"Where to hook in: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
+	Blocks int           `min:"1" max:"1000" help:"Blocks of four trials. Default: the plan's, or as many as it takes to decide." placeholder:"N"`
+	Budget time.Duration `min:"1ms" max:"24h" help:"How long blocks are begun on a kernel, to decide what one of each configuration has not. Default: the plan's, or 1m." placeholder:"TIME"`
+}
+
+// outFlags say where results go, and how they are shown.
+type outFlags struct {
+	Out     string `default:"out" help:"Directory of the runs. Default: ${default}." placeholder:"DIR"`
+	Details bool   `help:"Show every comparison with all its figures, not the answer alone."`
+}
+
+// load reads the plan and changes it as the flags say.
+func (f *planFlags) load() (*plan.Plan, error) {
+	p, err := plan.Load(f.Plan)
+	if err != nil {
+		return nil, err
+	}
+	set := f.Set
+	if f.Attach != "" {
+		set = append(set, "attach="+f.Attach)
+	}
+	if f.Blocks != 0 { // it was given
+		set = append(set, "blocks="+strconv.Itoa(f.Blocks))
+	}
+	if f.Budget != 0 {
+		set = append(set, "budget="+f.Budget.String())
+	}
+	for _, assignment := range set {
+		if err := p.Set(assignment); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// hereOrKernels is where a command works that needs no machine: on the running
+// kernel, or, if any are named in either way, on others.
+type hereOrKernels struct {
+	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels, as for vmtest, to do it in throwaway VMs. Default: on this kernel, which needs root."`
+	Kernel  string   `help:"More kernels, with commas or spaces between." placeholder:"KERNEL,..."`
+}
+
+// names returns the kernels, none for the running one.
+func (h *hereOrKernels) names() ([]string, error) {
+	more := vmtest.Words(h.Kernel)
+	if h.Kernel != "" && len(more) == 0 {
+		return nil, usageError{errors.New("--kernel names no kernel")}
+	}
+	return slices.Concat(h.Kernels, more), nil
+}
+
+// kernelFlags are where kernels may come from.
+type kernelFlags struct {
+	Offline  bool   `help:"Take kernels from the cache only."`
+	Locked   bool   `help:"Use only kernels pinned in the lock file."`
+	LockFile string `default:"kernels.lock" help:"The lock file. Default: ${default}." placeholder:"FILE"`
+}
+
+// lock reads the lock file, if it is asked for.
+func (f *kernelFlags) lock() (*kernel.Lock, error) {
+	if !f.Locked {
+		return nil, nil
+	}
+	lock, err := kernel.ReadLockFile(f.LockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w (ringtwin kernels lock KERNEL... writes it)", err)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return lock, nil
+}
+
+// resolver finds kernels as the flags say.
+func (f *kernelFlags) resolver(cache string, phase func(string)) (kernel.Resolver, error) {
+	lock, err := f.lock()
+	return kernel.Resolver{
+		Cache: kernel.Cache{Dir: cache}, Phase: phase, Offline: f.Offline, Lock: lock, Places: kernel.PlacesFromEnvironment(),
+	}, err
+}
+
+// qemuFlag is what starts machines.
+type qemuFlag struct {
+	QEMU string `name:"qemu" default:"${qemu}" help:"The QEMU program. Default: ${default}." placeholder:"PROGRAM"`
+}
+
+// accelFlag is how machines run.
+type accelFlag struct {
+	Accel string `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails. Default: ${default}."`
+}
+
+// jobsFlag is how many machines run.
+type jobsFlag struct {
+	Jobs int `min:"1" max:"1000" help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
+}
+
+// memoryFlag is what a machine has.
+type memoryFlag struct {
+	Memory int `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB. Default: ${default}." placeholder:"MIB"`
+}
+
+// fits refuses a machine that has more memory than the host has left.
+func (f memoryFlag) fits() error {
+	available, err := fleet.AvailableMemory()
+	if err != nil {
+		return err
+	}
+	if have := available >> 20; int64(f.Memory) > have {
+		return usageError{fmt.Errorf("--memory %d: want at most %d, for this host has %d MiB available", f.Memory, have, have)}
+	}
+	return nil
+}
+
+// appendFlag is for the kernel.
+type appendFlag struct {
+	Append string `help:"More words for the kernel's command line." placeholder:"WORDS"`
+}
+
+// host is this machine, as the flags say.
+func (e *env) host(kernels kernelFlags, qemu qemuFlag, accel string, jobs int) (*vmtest.Host, *progress.Table, error) {
+	lock, err := kernels.lock()
+	if err != nil {
+		return nil, nil, err
+	}
+	show := progress.New(e.stderr)
+	host, err := vmtest.NewHost(e.ctx, vmtest.Config{
+		QEMU: qemu.QEMU, Accel: machine.Accel(accel), Offline: kernels.Offline, Lock: lock,
+		Places: kernel.PlacesFromEnvironment(), Jobs: jobs, Progress: show,
+	})
+	return host, show, err
+}
+
+// logs is a directory for the consoles of machines whose results are not kept.
+func logs() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "ringtwin-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}

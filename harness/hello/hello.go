@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+
+// Package hello is the live tracer of the book: a line for every execve on the running
+// kernel, with the message that a map holds for its user.
+package hello
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/transport"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+)
+
+// DefaultPin is where a tracer's messages are found.
+const DefaultPin = "/sys/fs/bpf/ringtwin/config"
+
+// ringBytes is one ring's size.
+const ringBytes = 256 << 10
+
+// lossInterval is how often lost events are looked for.
+const lossInterval = time.Second
+
+// Tracer says how execve is traced.
+type Tracer struct {
+	Transport vocab.Transport
+	Attach    vocab.Attach
+	// Messages are those of users, by uid.
+	Messages map[uint32]string
+	// Pin is where the map of the messages is pinned while the tracer runs; empty:
+	// nowhere. Without a BPF file system only [DefaultPin] is done without.
+	Pin string
+}
+
+// Run prints a line for every execve until the context ends, then what was still on its
+// way. It needs root, or CAP_BPF and CAP_PERFMON.
+func (t *Tracer) Run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	attach := t.Attach
+	if attach == vocab.AttachAuto {
+		if attach, err = bpf.ResolveAttach(attach); err != nil {
+			return err
+		}
+	}
+	twin, err := bpf.Load(bpf.Options{Transport: t.Transport, Attach: attach, RingBytes: ringBytes, AllExecs: true})
+	if err != nil {
+		return err
+	}
+	defer twin.Close()
+	for _, uid := range slices.Sorted(maps.Keys(t.Messages)) {
+		if err := twin.SetMessage(uid, t.Messages[uid]); err != nil {
+			return err
+		}
+	}
+	unpin, unpinned, err := t.pin(twin)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unpin()) }()
+	reader, err := transport.Open(t.Transport, twin.Events(), transport.Options{RingBytes: ringBytes})
+	if err != nil {
+		return err
+	}
+	if err := twin.Attach(); err != nil {
+		return errors.Join(err, reader.Close())
+	}
+	fmt.Fprintf(stderr, "tracing execve by %s over %s, Ctrl-C ends it\n", attach, t.Transport)
+	if unpinned != "" {
+		fmt.Fprintln(stderr, unpinned)
+	}
+	return follow(ctx, stdout, stderr, twin, reader)
+}
+
+// pin gives the messages a name. Without a BPF file system only the default pin
+// is done without, and why says so.
+func (t *Tracer) pin(twin *bpf.Twin) (unpin func() error, why string, err error) {
+	none := func() error { return nil }
+	if t.Pin == "" {
+		return none, "", nil
+	}
+	unpin, err = twin.Config().Pin(t.Pin)
+	switch {
+	case errors.Is(err, bpf.ErrNoBPFFS) && t.Pin == DefaultPin:
+		return none, fmt.Sprintf("set and dump cannot find this tracer: %v", err), nil
+	case errors.Is(err, bpf.ErrPinned):
+		err = fmt.Errorf("%w: by a tracer that runs, or one that was killed: give --pin another path, or remove the file", err)
+	}
+	return unpin, "", err
+}
+
+// ParseMessages reads UID=TEXT words.
+func ParseMessages(words []string) (map[uint32]string, error) {
+	messages := map[uint32]string{}
+	for _, word := range words {
+		uid, text, ok := strings.Cut(word, "=")
+		if !ok {
+			return nil, fmt.Errorf("message %q: want UID=TEXT", word)
+		}
+		n, err := strconv.ParseUint(uid, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("message %q: uid %q is not a number from 0 to %d", word, uid, uint32(1<<32-1))
+		}
+		if _, err := bpf.NewMessage(text); err != nil {
+			return nil, err
+		}
+		messages[uint32(n)] = text
+	}
+	return messages, nil
+}
+
+// liveTwin is a twin that is attached.
+type liveTwin interface {
+	Detach() error
+	Counters() ([]bpf.Counters, error)
+	Stats() (bpf.Stats, error)
+}
+
+// follow prints events until the context ends, then what was still on its way. It
+// ends early where events can no longer be read, or losses be counted.
+func follow(ctx context.Context, stdout, stderr io.Writer, twin liveTwin, reader transport.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	printed := make(chan error, 1)
+	go func() {
+		printed <- printEvents(stdout, reader)
+		cancel() // it ends early only with an error
+	}()
+	lost := uint64(0)
+	ticker := time.NewTicker(lossInterval)
+	defer ticker.Stop()
+	var err error
+	for ctx.Err() == nil && err == nil {
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+			err = announceLoss(stderr, twin, &lost)
+		}
+	}
+	err = errors.Join(err, twin.Detach())
+	if flushErr := reader.Flush(); flushErr != nil {
+		// Only this ends the printing then.
+		return errors.Join(err, flushErr, reader.Close(), <-printed)
+	}
+	if err = errors.Join(err, <-printed); err == nil {
+		err = announceLoss(stderr, twin, &lost)
+	}
+	return errors.Join(err, reader.Close())
+}
+
+// printEvents returns when the reader is flushed.
+func printEvents(w io.Writer, reader transport.Reader) error {
+	fmt.Fprintf(w, "%-8s %-8s %-16s %s\n", "PID", "UID", "COMMAND", "MESSAGE")
+	var sample transport.Sample
+	var event bpf.Event
+	for {
+		err := reader.Read(&sample)
+		if errors.Is(err, transport.ErrFlushed) || errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+		if sample.Lost > 0 {
+			continue // counted in the program, where every transport can be
+		}
+		if err := bpf.Decode(sample.Raw, &event); err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+		_, err = fmt.Fprintf(w, "%-8d %-8d %-16s %s\n", event.PID, event.UID, printable(event.Command[:]), printable(event.Message[:]))
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// printable makes a name that any user can choose harmless to a terminal.
+func printable(field []byte) string {
+	text := strconv.Quote(bpf.Text(field))
+	return text[1 : len(text)-1]
+}
+
+// announceLoss tells how many events the kernel refused since the last time.
+func announceLoss(w io.Writer, twin liveTwin, lost *uint64) error {
+	perCPU, err := twin.Counters()
+	if err != nil {
+		return err
+	}
+	var now uint64
+	for _, cpu := range perCPU {
+		for _, n := range cpu.Failed() {
+			now += n
+		}
+	}
+	stats, err := twin.Stats()
+	if err != nil {
+		return err
+	}
+	now += stats.Misses
+	if now > *lost {
+		fmt.Fprintf(w, "lost %d events: the ring was full, or the kernel skipped the program\n", now-*lost)
+	}
+	*lost = now
+	return nil
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// Conn carries requests to one boot of a kernel under test.
+type Conn interface {
+	// Do hands every answer to take, and returns when the request is done,
+	// with an error if it was not answered in full within the time-out.
+	Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error
+	// Complaint is what the kernel has complained of since it was booted, in a line, or
+	// nothing. It may be called after Close.
+	Complaint() (string, error)
+	// Close ends what was started for the connection.
+	Close() error
+}
+
+// Here serves requests in this process, on the running kernel.
+type Here struct{}
+
+// Do returns when the request is done, or the context has ended the workload.
+func (Here) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	text, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	err = Handle(ctx, text, func(answer any) error {
+		body, err := json.Marshal(answer)
+		if err != nil {
+			return err
+		}
+		return take(body)
+	})
+	return errors.Join(err, ctx.Err())
+}
+
+// Complaint is nothing: the log of the running kernel is everybody's.
+func (Here) Complaint() (string, error) { return "", nil }
+
+// Close has nothing to end.
+func (Here) Close() error { return nil }
+
+// ComplaintError is a complaint of the kernel that no trial was charged with, because it
+// came before the first or after the last.
+type ComplaintError struct{ Text string }
+
+func (e *ComplaintError) Error() string { return e.Text }
+
+// boot is one boot of the kernel under test. Its complaints count against everything that
+// is measured after them: what a broken kernel does is no measurement, even if the guest
+// goes on.
+type boot struct {
+	Conn
+	charged bool // a trial has the complaint as its status
+}
+
+func (r *running) fresh(ctx context.Context) (*boot, error) {
+	conn, err := r.Fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &boot{Conn: conn}, nil
+}
+
+// charge makes a trial a splat if the kernel has complained since it was booted: one that
+// was measured, and one that failed, for the complaint explains more.
+func (b *boot) charge(t *record.Trial) error {
+	complaint, err := b.Complaint()
+	if err != nil {
+		return err
+	}
+	if complaint == "" || t.Status != record.OK && t.Status != record.Failed {
+		return nil
+	}
+	if t.Reason != "" {
+		complaint += "; then: " + t.Reason
+	}
+	t.Status, t.Reason, b.charged = record.Splat, complaint, true
+	return nil
+}
+
+// end closes the connection. A complaint that no trial was charged with is an error.
+func (b *boot) end() error {
+	err := b.Close()
+	complaint, lookErr := b.Complaint()
+	err = errors.Join(err, lookErr)
+	if complaint != "" && !b.charged {
+		err = errors.Join(err, &ComplaintError{complaint})
+	}
+	return err
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+
+package vmtest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/ringtwin/ringtwin/vmtest/fleet"
+	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+)
+
+// Config says what a [Host] uses. The zero value is what this machine has.
+type Config struct {
+	// Cache is the directory of kernels, snapshots and archives. Default: [CacheDir].
+	Cache string
+	// QEMU is the program. Default: that of this machine's architecture, from PATH.
+	QEMU string
+	// Accel is how instructions are executed. Default: [machine.Auto], which proves KVM
+	// by booting, and emulates where that fails.
+	Accel machine.Accel
+	// Offline takes kernels from the cache alone.
+	Offline bool
+	// Lock, if not nil, refuses every kernel that is not in it.
+	Lock *kernel.Lock
+	// Places are where the sources of kernels are. The zero value: on the Internet.
+	Places kernel.Places
+	// Jobs is how many machines run at once at most. Default: as many as memory and
+	// cores allow.
+	Jobs int
+	// Progress is told what is being done. Default: nobody is.
+	Progress Progress
+}
+
+// Progress is told what is being done for each of several things, such as kernels. It
+// must be safe for concurrent use.
+type Progress interface {
+	// Phase says what is being done for name from now on.
+	Phase(name, phase string)
+	// Done says that nothing more is being done for name. Without a result there is
+	// nothing to show for it.
+	Done(name, result string)
+	// Note is a line that is not about one thing.
+	Note(text string)
+}
+
+type silent struct{}
+
+func (silent) Phase(string, string) {}
+func (silent) Done(string, string)  {}
+func (silent) Note(string)          {}
+
+// Host boots kernels on this machine. It is safe for concurrent use.
+type Host struct {
+	Config
+	version string // of QEMU
+	self    func() (string, error)
+
+	choosing sync.Mutex // KVM is proved once
+	choice   *machine.Choice
+}
+
+// NewHost looks for QEMU.
+func NewHost(ctx context.Context, cfg Config) (*Host, error) {
+	if cfg.Cache == "" {
+		dir, err := CacheDir()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Cache = dir
+	}
+	cfg.QEMU = cmp.Or(cfg.QEMU, machine.DefaultQEMU)
+	cfg.Accel = cmp.Or(cfg.Accel, machine.Auto)
+	if cfg.Progress == nil {
+		cfg.Progress = silent{}
+	}
+	version, err := machine.Version(ctx, cfg.QEMU)
+	if err != nil {
+		return nil, err
+	}
+	archives := filepath.Join(cfg.Cache, "initramfs")
+	return &Host{
+		Config: cfg, version: version,
+		self: sync.OnceValues(func() (string, error) { return initramfs.Self(archives) }),
+	}, nil
+}
+
+// CacheDir is where kernels and machines are kept by default: RINGTWIN_CACHE, or a
+// directory of the user's cache.
+func CacheDir() (string, error) {
+	if dir := os.Getenv("RINGTWIN_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find cache directory: %w (set one with RINGTWIN_CACHE)", err)
+	}
+	return filepath.Join(dir, "ringtwin"), nil
+}
+
+// Initramfs is the path of the archive that has this program as /init, with the libraries
+// that it is linked with.
+func (h *Host) Initramfs() (string, error) { return h.self() }
+
+// QEMUVersion is what QEMU says of itself.
+func (h *Host) QEMUVersion() string { return h.version }
+
+func (h *Host) resolver(name string) kernel.Resolver {
+	return kernel.Resolver{
+		Cache: kernel.Cache{Dir: h.Cache}, Offline: h.Offline, Lock: h.Lock, Places: h.Places,
+		Phase: func(phase string) { h.Progress.Phase(name, phase) },
+	}
+}
+
+// Resolve finds out what all words mean, before anything is fetched or booted: a kernel
+// that does not exist is a mistake of the user's, who should not wait for it. Where a
+// source cannot be asked, the kernel is one that fails to be fetched. Each kernel is
+// there once, and has a name of its own.
+func (h *Host) Resolve(ctx context.Context, words ...string) ([]kernel.Ref, error) {
+	var all []kernel.Ref
+	seen, names := map[kernel.Ref]bool{}, map[string]int{}
+	for _, want := range words {
+		refs, err := h.resolver(want).Resolve(ctx, want)
+		h.Progress.Done(want, "")
+		if IsMistake(err) {
+			return nil, err
+		}
+		if err != nil {
+			refs = []kernel.Ref{kernel.Unresolved(want, err)}
+		}
+		for _, ref := range refs {
+			if seen[ref] {
+				continue
+			}
+			seen[ref] = true
+			if names[ref.Name]++; names[ref.Name] > 1 {
+				ref.Name = fmt.Sprintf("%s-%d", ref.Name, names[ref.Name])
+			}
+			all = append(all, ref)
+		}
+	}
+	return all, nil
+}
+
+// IsMistake reports whether an error says that there is no such kernel, and not that a
+// source could not be asked.
+func IsMistake(err error) bool {
+	return errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError))
+}
+
+// FetchError is a kernel that could not be had.
+type FetchError struct{ Err error }
+
+func (e *FetchError) Error() string { return e.Err.Error() }
+func (e *FetchError) Unwrap() error { return e.Err }
+
+// Fetch brings a kernel into the cache. The error is a [*FetchError].
+func (h *Host) Fetch(ctx context.Context, ref kernel.Ref, modules bool) (*kernel.Bundle, error) {
+	resolver := h.resolver(ref.Name)
+	resolver.Modules = modules
+	bundle, err := resolver.Fetch(ctx, ref)
+	if err != nil {
+		return nil, &FetchError{err}
+	}
+	h.Progress.Phase(ref.Name, "wait")
+	return bundle, nil
+}
+
+// overheadBytes is what QEMU takes beside the guest's memory.
+const overheadBytes = 150 << 20
+
+// Task is work that keeps a machine busy.
+type Task struct {
+	// Fetch gets what the work needs from outside. If it fails, Run is called all the
+	// same, with its error: only Run knows what to record. May be nil.
+	Fetch func(context.Context) error
+	Run   func(ctx context.Context, fetched error) error
+	// Spec is the machine's, of which CPUs, memory and clock count.
+	Spec Spec
+}
+
+// Run does all tasks, as many at once as this machine can bear, and returns the error of
+// each, index by task. See [fleet.Run].
+func (h *Host) Run(ctx context.Context, tasks []Task) ([]error, error) {
+	memory, err := fleet.AvailableMemory()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]fleet.Task, len(tasks))
+	for i, t := range tasks {
+		spec := t.Spec.Defaults()
+		all[i] = fleet.Task{Fetch: t.Fetch, Run: t.Run, Threads: h.threads(spec), MemoryBytes: int64(spec.MemoryMiB)<<20 + overheadBytes}
+	}
+	return fleet.Run(ctx, fleet.Limits{Jobs: h.Jobs, MemoryBytes: usable(memory)}, all), nil
+}
+
+// usable leaves a reserve for the host and for this program.
+func usable(availableBytes int64) int64 { return availableBytes / 10 * 8 }
+
+// threads is how many cores a machine keeps busy: one where its CPUs take turns.
+func (h *Host) threads(spec Spec) int {
+	if !spec.Virtual && (h.Accel == machine.KVM || h.Accel == machine.Auto && machine.MayUseKVM(h.version, h.Cache)) {
+		return spec.CPUs
+	}
+	return 1
+}
+
+// Room is how many machines of so much memory fit beside each other now.
+func Room(memoryMiB int) (machines, availableMiB int64, err error) {
+	available, err := fleet.AvailableMemory()
+	return usable(available) / (int64(memoryMiB)<<20 + overheadBytes), available >> 20, err
+}
+
+// accelerate says on which accelerator a machine runs. The first proves KVM.
+func (h *Host) accelerate(ctx context.Context, cfg machine.Config, name string) machine.Accel {
+	if h.Accel != machine.Auto {
+		return h.Accel
+	}
+	return h.choose(ctx, cfg, name).Accel
+}
+
+func (h *Host) choose(ctx context.Context, cfg machine.Config, name string) machine.Choice {
+	h.choosing.Lock()
+	defer h.choosing.Unlock()
+	if h.choice == nil {
+		h.Progress.Phase(name, "does KVM run this kernel?")
+		choice := machine.ChooseAccel(ctx, cfg, h.version, h.Cache)
+		if choice.Accel == machine.TCG {
+			h.Progress.Note("emulation, single-threaded: " + choice.Reason)
+		}
+		h.choice = &choice
+	}
+	return *h.choice
+}
+
+// keepChoice remembers the accelerator: a machine has booted with it.
+func (h *Host) keepChoice() {
+	h.choosing.Lock()
+	defer h.choosing.Unlock()
+	if h.choice != nil {
+		h.choice.Keep()
+	}
+}
+
+// ProveKVM says whether a kernel runs under KVM here, and why not. It boots the newest
+// kernel unless that is known.
+func (h *Host) ProveKVM(ctx context.Context) (machine.Choice, error) {
+	if !machine.MayUseKVM(h.version, h.Cache) {
+		return machine.ChooseAccel(ctx, machine.Config{}, h.version, h.Cache), nil // it is known
+	}
+	refs, err := h.Resolve(ctx, "latest")
+	if err != nil {
+		return machine.Choice{}, err
+	}
+	bundle, err := h.Fetch(ctx, refs[0], false)
+	if err != nil {
+		return machine.Choice{}, err
+	}
+	temp, err := os.MkdirTemp("", "ringtwin-kvm-")
+	if err != nil {
+		return machine.Choice{}, err
+	}
+	defer os.RemoveAll(temp)
+	archive, err := h.Initramfs()
+	if err != nil {
+		return machine.Choice{}, err
+	}
+	cfg := machine.Config{QEMU: h.QEMU, Kernel: bundle.Image, Initramfs: archive, Console: filepath.Join(temp, "console.log")}.Defaults()
+	return machine.ChooseAccel(ctx, cfg, h.version, h.Cache), nil
+}
+
+// Words splits a list of kernels at commas and spaces.
+func Words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
+}

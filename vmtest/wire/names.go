@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+
+package wire
+
+// ControlPort is the serial port that requests come from: the second, since
+// the kernel writes to the first.
+const ControlPort = "/dev/ttyS1"
+
+// VirtualWord on the kernel's command line says that time is virtual: nothing
+// may come from the host then, for it would come at another instant each time.
+const VirtualWord = "ringtwin.virtual"
+
+// RequestItem is the name of the request in QEMU's firmware configuration.
+const RequestItem = "opt/ringtwin/request"
