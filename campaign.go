@@ -81,6 +81,9 @@ func (c *Campaign) specOf(ref kernel.Ref, virtual bool) vmtest.Spec {
 // machines prepares those of a kernel, whose console is logged beside the results.
 func (c *Campaign) machines(ctx context.Context, ref kernel.Ref, bundle *kernel.Bundle, virtual bool) (*vmtest.Machines, error) {
 	spec := c.specOf(ref, virtual)
+	if err := spec.Backend.Boots(bundle); err != nil {
+		return nil, err // and has no log
+	}
 	log := ref.Name
 	if virtual && c.Clock == ClockAuto {
 		log += "-virtual"

@@ -4,12 +4,15 @@ package ringtwin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/vocab"
@@ -203,4 +206,25 @@ func (d *doctor) tool(part, program, advice string) Finding {
 		return Finding{Part: part, Found: program + " is not installed", Advice: advice}
 	}
 	return Finding{Part: part, OK: true, Found: path}
+}
+
+// WriteFindings prints them, as a table or as JSON.
+func WriteFindings(w io.Writer, findings []Finding, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(findings)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range findings {
+		state := "yes"
+		if !f.OK {
+			state = "no"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Part, state, f.Found)
+		if f.Advice != "" {
+			fmt.Fprintf(t, "\t\t-> %s\n", f.Advice)
+		}
+	}
+	return t.Flush()
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -17,21 +18,30 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// Decide makes the experiments of statements on kernels, as many at once as the host can
-// bear. What went wrong with a kernel is in its column, and in the errors.
-func Decide(ctx context.Context, host *vmtest.Host, spec vmtest.Spec, refs []kernel.Ref, statements []facts.Statement) (*facts.Grid, []error, error) {
+// Decider makes the experiments behind statements in machines.
+type Decider struct {
+	Host *vmtest.Host
+	Spec vmtest.Spec
+	// Explain is told what went wrong with a kernel. It may be nil.
+	Explain func(error)
+}
+
+// Decide makes the experiments on kernels, as many at once as the host can bear. What went
+// wrong with a kernel is in its column.
+func (d *Decider) Decide(ctx context.Context, refs []kernel.Ref, statements []facts.Statement) (*facts.Grid, error) {
+	host, spec := d.Host, d.Spec
 	if _, err := host.Initramfs(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	grid := &facts.Grid{Statements: statements, Columns: make([]facts.Column, len(refs))}
 	var tasks []vmtest.Task
 	for i, ref := range refs {
-		d := &deciding{host: host, spec: spec, ref: ref, column: &grid.Columns[i]}
-		d.spec.Name = ref.Name
-		*d.column = facts.Column{Kernel: ref.Name, Results: map[string]facts.Result{}}
+		k := &deciding{host: host, spec: spec, ref: ref, column: &grid.Columns[i]}
+		k.spec.Name = ref.Name
+		*k.column = facts.Column{Kernel: ref.Name, Results: map[string]facts.Result{}}
 		tasks = append(tasks, vmtest.Task{
-			Fetch: func(ctx context.Context) (err error) { d.bundle, err = host.Fetch(ctx, ref, false); return err },
-			Run:   func(ctx context.Context, fetched error) error { return d.run(ctx, fetched, statements) },
+			Fetch: func(ctx context.Context) (err error) { k.bundle, err = host.Fetch(ctx, ref, false); return err },
+			Run:   func(ctx context.Context, fetched error) error { return k.run(ctx, fetched, statements) },
 			Spec:  spec,
 		})
 		host.Progress.Phase(ref.Name, "wait")
@@ -40,9 +50,25 @@ func Decide(ctx context.Context, host *vmtest.Host, spec vmtest.Spec, refs []ker
 	for i, err := range errs {
 		if err != nil {
 			grid.Columns[i].Error = err.Error()
+			if d.Explain != nil && ctx.Err() == nil {
+				d.Explain(err)
+			}
 		}
 	}
-	return grid, errs, err
+	return grid, err
+}
+
+// Bisect prints how the first kernel is found on which the statement's experiment sees
+// something else: see [facts.BisectTo].
+func (d *Decider) Bisect(ctx context.Context, w io.Writer, refs []kernel.Ref, s facts.Statement) error {
+	name := func(i int) string { return refs[i].Name }
+	return facts.BisectTo(w, s, len(refs), name, func(i int) (facts.Column, error) {
+		grid, err := d.Decide(ctx, refs[i:i+1], []facts.Statement{s})
+		if err != nil {
+			return facts.Column{}, err
+		}
+		return grid.Columns[0], nil
+	})
 }
 
 // DecideHere makes the experiments on the running kernel. It needs root.

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -30,8 +29,6 @@ type Trace struct {
 	// that times would mean nothing.
 	Args    func(noCost bool) []string
 	Timeout time.Duration
-	// Dir is where the kernels' consoles are logged.
-	Dir string
 }
 
 // Kernels returns the traces of all kernels that could be had, and the error of each, index
@@ -47,7 +44,6 @@ func (t *Trace) Kernels(ctx context.Context, refs []kernel.Ref) (found []trace.K
 		for n, cpus := range t.CPUs {
 			k := &traced{Trace: t, ref: ref, spec: t.Spec, found: &kernels[i].Traces[n]}
 			k.spec.Name, k.spec.CPUs = fmt.Sprintf("%s, --cpus %d", ref.Name, cpus), cpus
-			k.spec.Console = filepath.Join(t.Dir, fmt.Sprintf("%d-%d.log", i, cpus))
 			task := vmtest.Task{Fetch: k.fetch, Run: k.run, Spec: t.Spec}
 			task.Spec.CPUs = 1 // a tracer that is watched runs on one CPU at a time
 			tasks = append(tasks, task)

@@ -78,3 +78,14 @@ func Usage(cache string) (string, int64, error) {
 	}
 	return strings.Join(parts, ", "), total, nil
 }
+
+// ParseSize reads a number of bytes with K, M or G, of 1024, behind it.
+func ParseSize(text string) (int64, error) {
+	shift := map[string]uint{"K": 10, "M": 20, "G": 30}
+	digits := strings.TrimRight(text, "KMG")
+	var n int64
+	if _, err := fmt.Sscanf(digits+" ", "%d ", &n); err != nil || n < 0 || n > 1<<30 || len(text)-len(digits) > 1 || strings.Trim(digits, "0123456789") != "" {
+		return 0, fmt.Errorf("%q is no size: want bytes, or 500M, or 2G", text)
+	}
+	return n << shift[text[len(digits):]], nil
+}

@@ -174,6 +174,32 @@ func (h *Host) Fetch(ctx context.Context, ref kernel.Ref, modules bool) (*kernel
 	return bundle, nil
 }
 
+// FetchAll fetches what the words mean, one kernel after the other, and hands each to take.
+func FetchAll(ctx context.Context, r kernel.Resolver, progress Progress, words []string, take func(kernel.Ref, *kernel.Bundle) error) error {
+	name := ""
+	r.Phase = func(phase string) { progress.Phase(name, phase) }
+	for _, want := range words {
+		name = want
+		refs, err := r.Resolve(ctx, want)
+		progress.Done(want, "")
+		if err != nil {
+			return err
+		}
+		for _, ref := range refs {
+			name = ref.Name
+			b, err := r.Fetch(ctx, ref)
+			if err != nil {
+				return err
+			}
+			progress.Done(ref.Name, b.Release)
+			if err := take(ref, b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // overheadBytes is what QEMU takes beside the guest's memory.
 const overheadBytes = 150 << 20
 

@@ -63,7 +63,7 @@ type Spec struct {
 // Defaults of machines.
 const (
 	wallCPUs    = 2
-	virtualCPUs = 1
+	VirtualCPUs = 1 // virtual time has no turns to take
 	memoryMiB   = 512
 )
 
@@ -72,7 +72,7 @@ func (s Spec) Defaults() Spec {
 	s.Backend = cmp.Or(s.Backend, QEMU)
 	s.MemoryMiB = cmp.Or(s.MemoryMiB, memoryMiB)
 	if s.Virtual {
-		s.CPUs = cmp.Or(s.CPUs, virtualCPUs)
+		s.CPUs = cmp.Or(s.CPUs, VirtualCPUs)
 	}
 	s.CPUs = cmp.Or(s.CPUs, wallCPUs)
 	if s.Backend == VNG {
@@ -81,21 +81,21 @@ func (s Spec) Defaults() Spec {
 	return s
 }
 
-// check refuses what cannot be.
-func (s Spec) check(accel machine.Accel) error {
+// Check refuses what cannot be, under an accelerator.
+func (s Spec) Check(accel machine.Accel) error {
 	switch {
 	case s.Backend != QEMU && s.Backend != VNG:
 		return fmt.Errorf("backend %q: want %s or %s", s.Backend, QEMU, VNG)
 	case !s.Virtual:
 		return nil
-	case s.CPUs != virtualCPUs:
-		return fmt.Errorf("virtual time with %d CPUs: want %d, for the turns that several take are the host's", s.CPUs, virtualCPUs)
+	case s.CPUs != VirtualCPUs:
+		return fmt.Errorf("want %d CPU and not %d, for the turns that several take are the host's", VirtualCPUs, s.CPUs)
 	case accel == machine.KVM:
-		return errors.New("virtual time under KVM: want emulation, for KVM does not count instructions")
+		return errors.New("want emulation (tcg), for KVM does not count instructions")
 	case s.Backend == VNG:
-		return errors.New("virtual time by virtme-ng: want QEMU, for what virtme-ng boots cannot be saved")
+		return errors.New("want QEMU, for what virtme-ng boots cannot be saved")
 	case s.Cold:
-		return errors.New("virtual time and cold: a machine is asked one thing and then restored")
+		return errors.New("not cold, for a machine is asked one thing and then restored")
 	}
 	return nil
 }
@@ -103,6 +103,15 @@ func (s Spec) check(accel machine.Accel) error {
 // WantsModules says whether a kernel's modules are worth fetching for the backend.
 // Debian's cloud flavour has no 9p among them.
 func (b Backend) WantsModules(ref kernel.Ref) bool { return b == VNG && ref.Flavour != "cloud" }
+
+// Boots returns an [*machine.UnsupportedError] for a kernel that the backend cannot boot, as
+// far as its configuration tells.
+func (b Backend) Boots(bundle *kernel.Bundle) error {
+	if b != VNG {
+		return nil
+	}
+	return machine.VNGBoots(bundle.ConfigPath, bundle.Image, bundle.Release)
+}
 
 // Version says what makes machines: the backend's, and QEMU's.
 func (h *Host) Version(ctx context.Context, b Backend) (string, error) {
@@ -132,13 +141,11 @@ type Machines struct {
 // the backend cannot boot it.
 func (h *Host) Machines(ctx context.Context, bundle *kernel.Bundle, spec Spec) (_ *Machines, err error) {
 	spec = spec.Defaults()
-	if err := spec.check(h.Accel); err != nil {
+	if err := spec.Check(h.Accel); err != nil {
 		return nil, err
 	}
-	if spec.Backend == VNG {
-		if err := machine.VNGBoots(bundle.ConfigPath, bundle.Image, bundle.Release); err != nil {
-			return nil, err
-		}
+	if err := spec.Backend.Boots(bundle); err != nil {
+		return nil, err
 	}
 	spec.Name = cmp.Or(spec.Name, bundle.Want)
 	m := &Machines{host: h, spec: spec}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/ringtwin/ringtwin/internal/bounds"
 )
 
 // wanted are the arguments without which a command is refused for another reason.
@@ -26,7 +28,7 @@ func TestBounds(t *testing.T) {
 	numeric := 0
 	for _, command := range newParser(nil, nil, nil).Model.Leaves(false) {
 		for _, flag := range slices.Concat(command.AllFlags(true)...) {
-			if !isNumeric(flag.Target.Type()) {
+			if !bounds.IsNumeric(flag.Target.Type()) {
 				if kind := flag.Target.Kind().String(); strings.Contains(kind, "int") || strings.Contains(kind, "float") {
 					t.Errorf("%s --%s is a number without bounds", command.Path(), flag.Name)
 				}
@@ -65,7 +67,7 @@ func usageCode(command string) int {
 func beyondBounds(t *testing.T, flag *kong.Flag) []string {
 	t.Helper()
 	low, high := flag.Tag.Get("min"), flag.Tag.Get("max")
-	if flag.Target.Type() == durationType {
+	if flag.Target.Type() == reflect.TypeFor[time.Duration]() {
 		least, err := time.ParseDuration(low)
 		if err != nil {
 			t.Fatalf("--%s: %v", flag.Name, err)

@@ -13,7 +13,9 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/ringtwin/ringtwin/harness/hello"
 	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
+	"github.com/ringtwin/ringtwin/internal/bounds"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
@@ -91,7 +93,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		return exited
 	}
 	if err == nil {
-		err = checkBounds(parsed)
+		err = bounds.Check(parsed)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w (ringtwin --help)", err)
@@ -119,7 +121,7 @@ func newParser(stdout, stderr io.Writer, exit func(int)) *kong.Kong {
 	parser, err := kong.New(&cli{},
 		kong.Name("ringtwin"),
 		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": metricNames(), "pin": hello.DefaultPin, "qemu": machine.DefaultQEMU, "attaches": attaches()},
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": strings.Join(verdict.Slugs(), ", "), "pin": hello.DefaultPin, "qemu": machine.DefaultQEMU, "attaches": attaches()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.UsageOnError(),
@@ -149,30 +151,18 @@ func exitCode(err error, stderr io.Writer) int {
 	return exitInfra
 }
 
-// explain says what went wrong, with the state of a machine that failed.
-func (e *env) explain(err error) {
+// explain says what went wrong, of one of several by its name, with the state of a machine
+// that failed.
+func (e *env) explain(name string, err error) {
+	if name != "" {
+		name += ": "
+	}
 	var failure *machine.Failure
 	if errors.As(err, &failure) {
-		fmt.Fprintf(e.stderr, "ringtwin: %s", failure.Report())
+		fmt.Fprintf(e.stderr, "ringtwin: %s%s", name, failure.Report())
 		return
 	}
-	fmt.Fprintf(e.stderr, "ringtwin: %v\n", err)
-}
-
-// explainOf says what went wrong with one of several.
-func (e *env) explainOf(name string, err error) {
-	var failure *machine.Failure
-	if errors.As(err, &failure) {
-		fmt.Fprintf(e.stderr, "ringtwin: %s: %s", name, failure.Report())
-		return
-	}
-	fmt.Fprintf(e.stderr, "ringtwin: %s: %v\n", name, err)
-}
-
-// firstLine is an error in a line.
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+	fmt.Fprintf(e.stderr, "ringtwin: %s%v\n", name, err)
 }
 
 // mistake makes a kernel that does not exist a mistake of the user's.
@@ -181,4 +171,20 @@ func mistake(err error) error {
 		return usageError{err}
 	}
 	return err
+}
+
+// output is the standard output. It keeps the first error of a write: a command
+// whose output is not there in full has not done what it should, wherever in it
+// the error was not looked at. It is not safe for concurrent use.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }

@@ -3,11 +3,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"text/tabwriter"
-
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -25,7 +20,7 @@ func (d *doctorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := d.show(e.stdout, findings); err != nil {
+	if err := ringtwin.WriteFindings(e.stdout, findings, d.JSON); err != nil {
 		return err
 	}
 	for _, f := range findings {
@@ -34,24 +29,4 @@ func (d *doctorCmd) Run(e *env) error {
 		}
 	}
 	return nil
-}
-
-func (d *doctorCmd) show(w io.Writer, findings []ringtwin.Finding) error {
-	if d.JSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(findings)
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, f := range findings {
-		state := "yes"
-		if !f.OK {
-			state = "no"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Part, state, f.Found)
-		if f.Advice != "" {
-			fmt.Fprintf(t, "\t\t-> %s\n", f.Advice)
-		}
-	}
-	return t.Flush()
 }

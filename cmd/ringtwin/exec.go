@@ -114,7 +114,7 @@ func (x *execCmd) on(e *env, host *vmtest.Host, ref kernel.Ref, packed *vmtest.P
 		return file
 	})
 	if errors.As(err, new(*machine.Failure)) {
-		e.explain(err)
+		e.explain("", err)
 		return exitExec, nil
 	}
 	return code, err

@@ -3,11 +3,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/bits"
-	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/facts"
@@ -51,13 +48,18 @@ func (f *factsCmd) Run(e *env) error {
 	}
 	switch {
 	case f.List:
-		return f.list(e, statements)
+		return facts.List(e.stdout, statements, f.JSON)
 	case f.Bisect != "":
 		return f.bisect(e)
 	case len(kernels) == 0:
 		return f.here(e, statements)
 	}
-	grid, err := f.decide(e, kernels, func(decide decideFunc, refs []kernel.Ref) (*facts.Grid, error) { return decide(refs, statements) })
+	d, refs, end, err := f.decider(e, kernels...)
+	if err != nil {
+		return err
+	}
+	grid, err := d.Decide(e.ctx, refs, statements)
+	end()
 	if err != nil {
 		return err
 	}
@@ -78,23 +80,6 @@ func (f *factsCmd) check(kernels int) error {
 	return nil
 }
 
-// list prints the statements.
-func (f *factsCmd) list(e *env, statements []facts.Statement) error {
-	if f.JSON {
-		return json.NewEncoder(e.stdout).Encode(statements)
-	}
-	table := tabwriter.NewWriter(e.stdout, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "group\tstatement\tsince\twhat it says\tsource")
-	for _, s := range statements {
-		since := "-"
-		if s.Since > 0 {
-			since = s.Since.String()
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Group, s.ID, since, s.Text, s.Source)
-	}
-	return table.Flush()
-}
-
 // here decides the statements on this kernel.
 func (f *factsCmd) here(e *env, statements []facts.Statement) error {
 	grid, err := ringtwin.DecideHere(e.ctx, statements)
@@ -107,39 +92,20 @@ func (f *factsCmd) here(e *env, statements []facts.Statement) error {
 	return f.write(e, grid)
 }
 
-// decideFunc makes the experiments on some kernels, and explains what went wrong.
-type decideFunc func([]kernel.Ref, []facts.Statement) (*facts.Grid, error)
-
-// decide prepares machines of the kernels for what is made of them.
-func (f *factsCmd) decide(e *env, kernels []string, with func(decideFunc, []kernel.Ref) (*facts.Grid, error)) (*facts.Grid, error) {
+// decider is what makes experiments in machines of these kernels. It is to be ended.
+func (f *factsCmd) decider(e *env, kernels ...string) (d *ringtwin.Decider, refs []kernel.Ref, end func(), err error) {
 	if err := f.fits(); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	host, show, err := e.host(f.kernelFlags, f.qemuFlag, f.Accel, f.Jobs)
+	host, show, refs, err := e.machines(f.kernelFlags, f.qemuFlag, f.Accel, f.Jobs, kernels...)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	defer show.End()
-	refs, err := host.Resolve(e.ctx, kernels...)
-	show.End()
-	if err != nil {
-		return nil, mistake(err)
-	}
-	spec := vmtest.Spec{CPUs: f.CPUs, MemoryMiB: f.Memory}
-	return with(func(refs []kernel.Ref, statements []facts.Statement) (*facts.Grid, error) {
-		grid, errs, err := ringtwin.Decide(e.ctx, host, spec, refs, statements)
-		show.End()
-		for _, err := range errs {
-			if err != nil && e.ctx.Err() == nil {
-				e.explain(err)
-			}
-		}
-		return grid, err
-	}, refs)
+	explain := func(err error) { show.End(); e.explain("", err) }
+	return &ringtwin.Decider{Host: host, Spec: vmtest.Spec{CPUs: f.CPUs, MemoryMiB: f.Memory}, Explain: explain}, refs, show.End, nil
 }
 
-// bisect finds the first kernel on which a statement's experiment sees something
-// else, and prints every step.
+// bisect finds the first kernel on which a statement's experiment sees something else.
 func (f *factsCmd) bisect(e *env) error {
 	statements, err := facts.Select([]string{f.Bisect})
 	if err == nil && len(statements) != 1 {
@@ -148,41 +114,22 @@ func (f *factsCmd) bisect(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	_, err = f.decide(e, []string{f.From + ".." + f.To}, func(decide decideFunc, refs []kernel.Ref) (*facts.Grid, error) {
-		return nil, f.steps(e, decide, refs, statements)
-	})
-	return err
-}
-
-func (f *factsCmd) steps(e *env, decide decideFunc, refs []kernel.Ref, statements []facts.Statement) error {
-	if len(refs) < 2 {
-		return usageError{fmt.Errorf("%d kernels from %s to %s, want two at least", len(refs), f.From, f.To)}
-	}
-	fmt.Fprintf(e.stdout, "%s: %s\n%d kernels from %s to %s, at most %d boots\n\n",
-		f.Bisect, statements[0].Text, len(refs), refs[0].Name, refs[len(refs)-1].Name, 2+bits.Len(uint(len(refs)-2)))
-	step := 0
-	first, err := facts.Bisect(len(refs), func(i int) (facts.Result, error) {
-		grid, err := decide(refs[i:i+1], statements)
-		if err != nil {
-			return facts.Result{}, err
-		}
-		result, ok := grid.Columns[0].Results[f.Bisect]
-		if !ok {
-			return result, exitError(exitInfra) // and it has been explained
-		}
-		step++
-		_, err = fmt.Fprintf(e.stdout, "%d. %s (%s): %s: %s\n", step, refs[i].Name, grid.Columns[0].Release, result.Verdict, firstLine(errors.New(result.Seen)))
-		return result, err
-	})
-	if errors.Is(err, facts.ErrSame) {
-		fmt.Fprintf(e.stdout, "\nno boundary: %s and %s are the same\n", refs[0].Name, refs[len(refs)-1].Name)
-		return exitError(exitFailed)
-	}
+	d, refs, end, err := f.decider(e, f.From+".."+f.To)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "\nthe first to differ is %s; the one before is %s\n", refs[first].Name, refs[first-1].Name)
-	return err
+	defer end()
+	if len(refs) < 2 {
+		return usageError{fmt.Errorf("%d kernels from %s to %s, want two at least", len(refs), f.From, f.To)}
+	}
+	switch err := d.Bisect(e.ctx, e.stdout, refs, statements[0]); {
+	case errors.Is(err, facts.ErrSame):
+		return exitError(exitFailed)
+	case errors.Is(err, facts.ErrUndecided):
+		return exitError(exitInfra) // and it has been explained
+	default:
+		return err
+	}
 }
 
 // write shows the grid, and turns what it says into an exit code.

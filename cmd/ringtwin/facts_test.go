@@ -61,8 +61,9 @@ func TestOneCostsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grid, errs, err := ringtwin.Decide(t.Context(), host, vmtest.Spec{}, refs, statements)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	d := ringtwin.Decider{Host: host, Explain: func(err error) { t.Error(err) }}
+	grid, err := d.Decide(t.Context(), refs, statements)
+	if err != nil {
 		t.Fatal(err)
 	}
 	results := grid.Columns[0].Results

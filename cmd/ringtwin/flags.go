@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -141,22 +140,25 @@ type appendFlag struct {
 	Append string `help:"More words for the kernel's command line." placeholder:"WORDS"`
 }
 
-// host is this machine, as the flags say.
-func (e *env) host(kernels kernelFlags, qemu qemuFlag, accel string, jobs int) (*vmtest.Host, *progress.Table, error) {
-	lock, err := kernels.lock()
+// machines is this machine as the flags say, who looks on, and what the names of kernels
+// mean.
+func (e *env) machines(from kernelFlags, qemu qemuFlag, accel string, jobs int, kernels ...string) (*vmtest.Host, *progress.Table, []kernel.Ref, error) {
+	lock, err := from.lock()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	show := progress.New(e.stderr)
 	host, err := vmtest.NewHost(e.ctx, vmtest.Config{
-		QEMU: qemu.QEMU, Accel: machine.Accel(accel), Offline: kernels.Offline, Lock: lock,
+		QEMU: qemu.QEMU, Accel: machine.Accel(accel), Offline: from.Offline, Lock: lock,
 		Places: kernel.PlacesFromEnvironment(), Jobs: jobs, Progress: show,
 	})
-	return host, show, err
-}
-
-// logs is a directory for the consoles of machines whose results are not kept.
-func logs() (dir string, remove func(), err error) {
-	dir, err = os.MkdirTemp("", "ringtwin-")
-	return dir, func() { _ = os.RemoveAll(dir) }, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	refs, err := host.Resolve(e.ctx, kernels...)
+	if err != nil {
+		show.End()
+		return nil, nil, nil, mistake(err)
+	}
+	return host, show, refs, nil
 }

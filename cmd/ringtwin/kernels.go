@@ -5,14 +5,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"runtime"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest"
@@ -33,12 +30,6 @@ type kernelsListCmd struct {
 	Arch    string   `help:"An architecture, as amd64 or arm64. Default: this machine's." placeholder:"ARCH"`
 	JSON    bool     `name:"json" help:"As JSON, one object a line."`
 	kernelFlags
-}
-
-// listed is a line of the list.
-type listed struct {
-	kernel.Ref
-	Cached bool `json:"cached"`
 }
 
 // Run prints the list.
@@ -70,37 +61,12 @@ func (l *kernelsListCmd) Run(e *env) error {
 	if len(refs) == 0 {
 		return errors.New("no kernels")
 	}
-	var lines []listed
+	var lines []kernel.Listed
 	for _, ref := range refs {
 		_, cached := resolver.Cache.Has(ref)
-		lines = append(lines, listed{ref, cached})
+		lines = append(lines, kernel.Listed{Ref: ref, Cached: cached})
 	}
-	return l.print(e, lines)
-}
-
-func (l *kernelsListCmd) print(e *env, lines []listed) error {
-	if l.JSON {
-		out := json.NewEncoder(e.stdout)
-		for _, line := range lines {
-			if err := out.Encode(line); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "version\tflavour\tsource\tpackage\tcached")
-	for _, line := range lines {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", line.Kernel, cmp.Or(line.Flavour, "-"), line.Source, line.Package, yesNo(line.Cached))
-	}
-	return table.Flush()
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
+	return kernel.WriteList(e.stdout, lines, l.JSON)
 }
 
 type kernelsFetchCmd struct {
@@ -125,33 +91,15 @@ func (f *kernelFlags) fetch(e *env, wants []string, modules bool, take func(kern
 	}
 	show := progress.New(e.stderr)
 	defer show.End()
-	name := ""
-	resolver, err := f.resolver(cache, func(text string) { show.Phase(name, text) })
+	resolver, err := f.resolver(cache, nil)
 	if err != nil {
 		return err
 	}
 	resolver.Modules = modules
-	for _, want := range wants {
-		name = want
-		refs, err := resolver.Resolve(e.ctx, want)
-		show.Done(want, "")
-		if err != nil {
-			return mistake(err)
-		}
-		for _, ref := range refs {
-			name = ref.Name
-			b, err := resolver.Fetch(e.ctx, ref)
-			if err != nil {
-				return mistake(err)
-			}
-			show.Done(ref.Name, b.Release)
-			show.End() // take may write to the same terminal
-			if err := take(ref, b); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return mistake(vmtest.FetchAll(e.ctx, resolver, show, wants, func(ref kernel.Ref, b *kernel.Bundle) error {
+		show.End() // take may write to the same terminal
+		return take(ref, b)
+	}))
 }
 
 type kernelsLockCmd struct {
@@ -195,7 +143,7 @@ func (p *kernelsPruneCmd) Run(e *env) error {
 	var keep int64
 	switch {
 	case p.Keep != "":
-		keep, err = parseSize(p.Keep)
+		keep, err = vmtest.ParseSize(p.Keep)
 	case !p.All:
 		err = wantSize(cache)
 	}
@@ -234,15 +182,4 @@ func resolveAll(ctx context.Context, resolver kernel.Resolver, words []string) (
 		}
 	}
 	return refs, nil
-}
-
-// parseSize reads a number of bytes with K, M or G, of 1024, behind it.
-func parseSize(text string) (int64, error) {
-	shift := map[string]uint{"K": 10, "M": 20, "G": 30}
-	digits := strings.TrimRight(text, "KMG")
-	var n int64
-	if _, err := fmt.Sscanf(digits+" ", "%d ", &n); err != nil || n < 0 || n > 1<<30 || len(text)-len(digits) > 1 || strings.Trim(digits, "0123456789") != "" {
-		return 0, fmt.Errorf("%q is no size: want bytes, or 500M, or 2G", text)
-	}
-	return n << shift[text[len(digits):]], nil
 }

@@ -4,13 +4,9 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/ringtwin/ringtwin"
-	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/results"
-	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -55,42 +51,21 @@ func (r *runCmd) Run(e *env) error {
 	return e.conclude(out, []string{ringtwin.HostKernel}, []error{err}, r.Details)
 }
 
-// conclude writes and shows the reports of a run, kernels in this order, and
-// decides on the exit code. What went wrong is explained.
+// conclude shows what came of a run, explains what went wrong, and decides on the exit
+// code.
 func (e *env) conclude(out *results.Dir, order []string, errs []error, details bool) error {
-	comparisons, err := out.Finish(order)
-	if shown := report.Terminal(e.stdout, comparisons, details); shown != nil {
-		return errors.Join(err, shown)
-	}
-	fmt.Fprintf(e.stdout, "\nfiles: %s\n", out.Path)
-	code := exitOK
+	outcome, err := out.Conclude(e.stdout, order, errs, details)
 	for _, err := range append(errs, err) {
-		if err == nil {
-			continue
-		}
-		if errors.Is(err, session.ErrDiffer) {
-			code = exitFailed
-		} else if code == exitOK {
-			code = exitInfra
-		}
 		// What was cancelled, or cannot be booted, the report says.
-		if e.ctx.Err() == nil && !errors.As(err, new(*machine.UnsupportedError)) {
-			e.explain(err)
+		if err != nil && e.ctx.Err() == nil && !errors.As(err, new(*machine.UnsupportedError)) {
+			e.explain("", err)
 		}
 	}
-	for i := range comparisons {
-		switch c := &comparisons[i]; {
-		case c.Statuses[record.Invalid] > 0:
-			code = exitFailed
-		case c.Measured() < c.Planned && code == exitOK:
-			code = exitInfra
-		}
-	}
-	if len(comparisons) == 0 && code == exitOK {
-		code = exitInfra // nothing measured is never green
-	}
-	if code == exitOK {
+	switch outcome {
+	case results.Whole:
 		return nil
+	case results.Broken:
+		return exitError(exitFailed)
 	}
-	return exitError(code)
+	return exitError(exitInfra)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/selftest"
@@ -33,18 +32,12 @@ type selftestCmd struct {
 	qemuFlag
 }
 
-// placed is a result, and where it is from.
-type placed struct {
-	Where string `json:"where"`
-	selftest.Result
-}
-
 // Run injects faults, and looks for differences where there are none. A place where
 // that cannot be done costs no other's results.
 func (s *selftestCmd) Run(e *env) error {
 	show := progress.New(e.stderr)
 	defer show.End()
-	var results []placed
+	var results []selftest.Placed
 	var errs []error
 	for _, place := range []struct {
 		name   string
@@ -54,7 +47,7 @@ func (s *selftestCmd) Run(e *env) error {
 			continue
 		}
 		err := place.inject(e, func(where string, r selftest.Result) {
-			results = append(results, placed{where, r})
+			results = append(results, selftest.Placed{Where: where, Result: r})
 			if s.JSON {
 				_ = json.NewEncoder(e.stdout).Encode(results[len(results)-1])
 			}
@@ -72,66 +65,33 @@ func (s *selftestCmd) Run(e *env) error {
 		}
 	}
 	show.End()
-	if err := s.show(e, results, found); err != nil {
+	if s.JSON {
+		if found.Of > 0 {
+			_ = json.NewEncoder(e.stdout).Encode(found)
+		}
+	} else if err := selftest.Write(e.stdout, results, found); err != nil {
 		return err
 	}
-	if found.Answer == selftest.NotFound || slices.ContainsFunc(results, func(r placed) bool { return r.Answer == selftest.NotFound }) {
+	if found.Answer == selftest.NotFound || slices.ContainsFunc(results, func(r selftest.Placed) bool { return r.Answer == selftest.NotFound }) {
 		return exitError(exitFailed)
 	}
 	code := error(nil)
 	for _, err := range errs {
 		if err != nil {
-			e.explain(err)
+			e.explain("", err)
 			code = exitError(exitInfra)
 		}
 	}
 	return code
 }
 
-// show prints what is not printed yet.
-func (s *selftestCmd) show(e *env, results []placed, found selftest.Alarms) error {
-	if s.JSON {
-		if found.Of == 0 {
-			return nil
-		}
-		return json.NewEncoder(e.stdout).Encode(found)
-	}
-	table := tabwriter.NewWriter(e.stdout, 0, 0, 3, ' ', 0)
-	where := ""
-	for _, r := range results {
-		if r.Where != where {
-			where = r.Where
-			_ = table.Flush()
-			fmt.Fprintf(table, "\n%s\n", where)
-			fmt.Fprintln(table, "transport\tfault\tinjected\trecovered\t")
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Transport, r.Fault, r.Injected, r.Recovered, r.Answer)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for _, r := range results {
-		if r.Answer == selftest.TooBusy {
-			fmt.Fprintf(e.stdout, "\n%s, %s: too busy to say: %s\n", r.Transport, r.Fault, r.Disturbed)
-		}
-	}
-	if found.Of > 0 {
-		fmt.Fprintf(e.stdout, "\n%s\n", found)
-	}
-	return nil
-}
-
 // inMachine injects faults into measurements in virtual time.
 func (s *selftestCmd) inMachine(e *env, report func(string, selftest.Result)) error {
-	host, show, err := e.host(s.kernelFlags, s.qemuFlag, string(machine.TCG), 0)
+	host, show, refs, err := e.machines(s.kernelFlags, s.qemuFlag, string(machine.TCG), 0, s.Kernel)
 	if err != nil {
 		return err
 	}
 	defer show.End()
-	refs, err := host.Resolve(e.ctx, s.Kernel)
-	if err != nil {
-		return mistake(err)
-	}
 	if len(refs) != 1 {
 		return usageError{fmt.Errorf("--kernel %s: that is %d kernels, want one", s.Kernel, len(refs))}
 	}

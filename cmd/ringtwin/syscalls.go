@@ -5,11 +5,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/ringtwin/ringtwin"
@@ -64,7 +62,8 @@ func (s *syscallsCmd) Run(e *env) error {
 	} else if kernels, errs, err = s.inMachines(e, names); err != nil {
 		return err
 	}
-	if err := s.show(e, kernels); err != nil {
+	format := trace.Format{JSON: s.JSON, Markdown: s.Markdown, Attachments: s.Attachments, Probes: s.Probes}
+	if err := trace.Write(e.stdout, kernels, format); err != nil {
 		return err
 	}
 	if len(errs) > 0 {
@@ -81,13 +80,19 @@ func (s *syscallsCmd) check(kernels int) error {
 	if kernels == 0 && len(s.CPUs) > 0 {
 		return errors.New("--cpus is for machines: name a kernel, as in: ringtwin syscalls 6.1")
 	}
-	if err := s.checkClock(kernels); err != nil {
-		return err
+	if s.Clock == record.Virtual {
+		if kernels == 0 {
+			return errors.New("--clock virtual is for machines: name a kernel, as in: ringtwin syscalls 6.1")
+		}
+		for _, cpus := range append(s.CPUs, vmtest.VirtualCPUs) {
+			if err := (vmtest.Spec{Virtual: true, CPUs: cpus}).Defaults().Check(machine.Accel(s.Accel)); err != nil {
+				return fmt.Errorf("--clock virtual: %w", err)
+			}
+		}
+		s.CPUs, s.Accel = []int{vmtest.VirtualCPUs}, string(machine.TCG)
 	}
 	switch {
 	case len(s.CPUs) > 0:
-	case s.Clock == record.Virtual:
-		s.CPUs = []int{virtualCPUs}
 	case s.Attachments:
 		// With two that are emulated, a kernel panicked now and then while a
 		// trampoline was patched in.
@@ -103,44 +108,6 @@ func (s *syscallsCmd) check(kernels int) error {
 		seen[n] = true
 	}
 	return nil
-}
-
-// checkClock refuses what cannot be in virtual time, as vmtest does.
-func (s *syscallsCmd) checkClock(kernels int) error {
-	switch {
-	case s.Clock != record.Virtual:
-		return nil
-	case kernels == 0:
-		return errors.New("--clock virtual is for machines: name a kernel, as in: ringtwin syscalls 6.1")
-	case len(s.CPUs) > 0 && !slices.Equal(s.CPUs, []int{virtualCPUs}):
-		return errors.New("--clock virtual: want --cpus 1, for the turns that several take are the host's")
-	case s.Accel == string(machine.KVM):
-		return errors.New("--clock virtual: want --accel tcg, for KVM does not count instructions")
-	}
-	s.Accel = string(machine.TCG)
-	return nil
-}
-
-// show writes what was found, if anything was.
-func (s *syscallsCmd) show(e *env, kernels []trace.Kernel) error {
-	for i := range kernels {
-		kernels[i].Growth = trace.Grow(kernels[i].Traces)
-	}
-	switch {
-	case len(kernels) == 0:
-		return nil
-	case s.JSON:
-		out := json.NewEncoder(e.stdout)
-		out.SetEscapeHTML(false)
-		return out.Encode(kernels)
-	case s.Attachments && s.Markdown:
-		return trace.AttachmentsMarkdown(e.stdout, kernels)
-	case s.Attachments:
-		return trace.AttachmentsText(e.stdout, kernels)
-	case s.Markdown:
-		return trace.Markdown(e.stdout, kernels, s.Probes)
-	}
-	return trace.Text(e.stdout, kernels, s.Probes)
 }
 
 // here watches this program's own hello on this kernel.
@@ -172,22 +139,13 @@ func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel
 	if err := s.fits(); err != nil {
 		return nil, nil, err
 	}
-	host, show, err := e.host(s.kernelFlags, s.qemuFlag, s.Accel, s.Jobs)
+	host, show, refs, err := e.machines(s.kernelFlags, s.qemuFlag, s.Accel, s.Jobs, kernels...)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer show.End()
-	refs, err := host.Resolve(e.ctx, kernels...)
-	if err != nil {
-		return nil, nil, mistake(err)
-	}
-	dir, remove, err := logs()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer remove()
 	t := &ringtwin.Trace{
-		Host: host, CPUs: s.CPUs, Timeout: s.timeout(), Dir: dir,
+		Host: host, CPUs: s.CPUs, Timeout: s.timeout(),
 		Spec: vmtest.Spec{MemoryMiB: s.Memory, Virtual: s.Clock == record.Virtual, Seed: traceSeed},
 		Args: func(noCost bool) []string {
 			args := []string{"syscalls", "--json", "--attach", s.Attach, "--timeout", s.timeout().String()}
@@ -210,7 +168,7 @@ func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel
 		if e.ctx.Err() != nil {
 			err = errors.New("cancelled")
 		}
-		e.explainOf(refs[i].Name, err)
+		e.explain(refs[i].Name, err)
 	}
 	return found, errs, err
 }

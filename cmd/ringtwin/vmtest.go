@@ -3,10 +3,8 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/ringtwin/ringtwin"
@@ -57,22 +55,18 @@ func (v *vmtestCmd) Run(e *env) error {
 	if _, err := p.Configurations(v.CPUs); err != nil {
 		return usageError{err}
 	}
-	allowed, err := v.allowed()
+	allowed, err := console.ReadAllowedFile(v.Allow)
 	if err != nil {
 		return usageError{err}
 	}
 	if err := v.fits(); err != nil {
 		return err
 	}
-	host, show, err := e.host(v.kernelFlags, v.qemuFlag, v.Accel, v.Jobs)
+	host, show, refs, err := e.machines(v.kernelFlags, v.qemuFlag, v.Accel, v.Jobs, v.Kernels...)
 	if err != nil {
 		return err
 	}
 	defer show.End()
-	refs, err := host.Resolve(e.ctx, v.Kernels...)
-	if err != nil {
-		return mistake(err)
-	}
 	if _, err := host.Version(e.ctx, vmtest.Backend(v.VM)); err != nil {
 		return err
 	}
@@ -82,11 +76,9 @@ func (v *vmtestCmd) Run(e *env) error {
 	}
 	c := &ringtwin.Campaign{
 		Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out,
-		Spec: vmtest.Spec{
-			Backend: vmtest.Backend(v.VM), CPUs: v.CPUs, MemoryMiB: v.Memory, Append: v.Append, Cold: v.Cold, Allowed: allowed,
-			BootTimeout: v.BootTimeout, RequestTimeout: v.RequestTimeout,
-		},
+		Spec: v.spec(),
 	}
+	c.Spec.Allowed = allowed
 	errs, err := c.Run(e.ctx, refs)
 	show.End()
 	if err != nil {
@@ -101,44 +93,23 @@ func (v *vmtestCmd) Run(e *env) error {
 
 // checkClock refuses what cannot be, and fills in what depends on the clock.
 func (v *vmtestCmd) checkClock() error {
-	spec := vmtest.Spec{Virtual: v.Clock == record.Virtual, CPUs: v.CPUs}.Defaults()
-	if !spec.Virtual {
-		v.CPUs = spec.CPUs
-		if v.Seeds > 1 {
-			return errors.New("--seeds is for --clock virtual, where nothing else varies: here, want --blocks")
-		}
-		return nil
+	spec := v.spec()
+	if !spec.Virtual && v.Seeds > 1 {
+		return errors.New("--seeds is for --clock virtual, where nothing else varies: here, want --blocks")
 	}
-	v.CPUs = cmp.Or(v.CPUs, spec.CPUs)
-	switch {
-	case v.CPUs != virtualCPUs:
-		return errors.New("--clock virtual: want --cpus 1, for the turns that several take are the host's")
-	case v.Accel == string(machine.KVM):
-		return errors.New("--clock virtual: want --accel tcg, for KVM does not count instructions")
-	case v.VM == string(vmtest.VNG):
-		return errors.New("--clock virtual: want --vm qemu, for what virtme-ng boots cannot be saved")
-	case v.Cold:
-		return errors.New("--clock virtual: not with --cold, for a machine is asked one thing and then made anew")
+	if err := spec.Check(machine.Accel(v.Accel)); err != nil {
+		return fmt.Errorf("--clock virtual: %w", err)
 	}
-	v.Accel = string(machine.TCG)
+	if v.CPUs = spec.CPUs; spec.Virtual {
+		v.Accel = string(machine.TCG)
+	}
 	return nil
 }
 
-// virtualCPUs is how many CPUs a machine has in virtual time.
-const virtualCPUs = 1
-
-func (v *vmtestCmd) allowed() (console.Allowed, error) {
-	if v.Allow == "" {
-		return nil, nil
-	}
-	file, err := os.Open(v.Allow)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	allowed, err := console.ReadAllowed(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v.Allow, err)
-	}
-	return allowed, nil
+// spec is what the flags say of machines.
+func (v *vmtestCmd) spec() vmtest.Spec {
+	return vmtest.Spec{
+		Backend: vmtest.Backend(v.VM), Virtual: v.Clock == record.Virtual, CPUs: v.CPUs, MemoryMiB: v.Memory, Append: v.Append, Cold: v.Cold,
+		BootTimeout: v.BootTimeout, RequestTimeout: v.RequestTimeout,
+	}.Defaults()
 }

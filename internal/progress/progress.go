@@ -60,8 +60,15 @@ func New(w io.Writer) *Table {
 // Phase shows what is being done for name from now on.
 func (t *Table) Phase(name, phase string) { t.set(name, phase, false) }
 
-// Done shows the result for name, for which nothing more is being done.
-func (t *Table) Done(name, result string) { t.set(name, result, true) }
+// Done shows the result for name, for which nothing more is being done. Without a result
+// name is shown no longer.
+func (t *Table) Done(name, result string) {
+	if result == "" {
+		t.forget(name)
+		return
+	}
+	t.set(name, result, true)
+}
 
 func (t *Table) set(name, phase string, done bool) {
 	t.mu.Lock()
@@ -90,8 +97,8 @@ func (t *Table) Note(text string) {
 	t.draw()
 }
 
-// Forget removes name from the table.
-func (t *Table) Forget(name string) {
+// forget removes name from the table.
+func (t *Table) forget(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rows = slices.DeleteFunc(t.rows, func(r *row) bool { return r.name == name })

@@ -23,7 +23,7 @@ func TestWithoutTerminal(t *testing.T) {
 	show.Phase("6.1", "boot")
 	show.Note("emulated")
 	show.Phase("6.1", "probe")
-	show.Forget("6.12")
+	show.Done("6.12", "")
 	show.Phase("a\nb\x1b[2J\xff", "\tno\u202esuch\r\nfile\u0085")
 	show.Done("6.1", "4 trials measured")
 	show.End()
@@ -54,8 +54,8 @@ func TestEnd(t *testing.T) {
 		show := progress.New(s.tty)
 		show.Phase("6.1", "boot")
 		show.Phase("6.*", "read package lists")
-		show.Forget("6.*")
-		show.Done("6.1", "")
+		show.Done("6.*", "")
+		show.Done("6.1", "fetched")
 		show.End()
 		show.End()
 		fmt.Fprintln(s.tty, "first result")
@@ -64,7 +64,7 @@ func TestEnd(t *testing.T) {
 		show.Done("6.12", "measured")
 		show.End()
 		fmt.Fprintln(s.tty, "second result")
-		s.shows(t, 0, "6.1", "first result", "6.12  measured", "second result")
+		s.shows(t, 0, "6.1  fetched", "first result", "6.12  measured", "second result")
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strings"
 )
@@ -66,4 +67,21 @@ func (a Allowed) matches(line string) bool {
 		}
 	}
 	return false
+}
+
+// ReadAllowedFile reads it from a file; "" is none.
+func ReadAllowedFile(path string) (Allowed, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	allowed, err := ReadAllowed(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return allowed, nil
 }

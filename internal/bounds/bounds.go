@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-package main
+// Package bounds refuses numbers on a command line that are beyond the bounds of their
+// flags, the tags min and max.
+package bounds
 
 import (
 	"fmt"
@@ -11,12 +13,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// checkBounds refuses numbers on the command line that are beyond the bounds of
+// Check refuses numbers on the command line that are beyond the bounds of
 // their flags, the tags min and max. Only what was given is looked at. So a field
 // that is 0 was not given, where the least number is above 0.
-func checkBounds(parsed *kong.Context) error {
+func Check(parsed *kong.Context) error {
 	for _, flag := range parsed.Flags() {
-		if !flag.Set || !isNumeric(flag.Target.Type()) {
+		if !flag.Set || !IsNumeric(flag.Target.Type()) {
 			continue
 		}
 		if err := checkFlag(flag); err != nil {
@@ -45,9 +47,9 @@ func checkFlag(flag *kong.Flag) error {
 
 var durationType = reflect.TypeFor[time.Duration]()
 
-// isNumeric reports whether a flag's type takes bounds: a number, a duration, or
+// IsNumeric reports whether a flag's type takes bounds: a number, a duration, or
 // several of one.
-func isNumeric(t reflect.Type) bool {
+func IsNumeric(t reflect.Type) bool {
 	if t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+
+package results
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/verdict"
+)
+
+// Query says what is compared: A is the first file, or what the filter A selects from all.
+type Query struct {
+	Files []string
+	A, B  string // filters; both or none
+	Gates []string
+	// GateWall lets gates decide on wall-clock times of emulated machines too.
+	GateWall bool
+
+	filters [2]verdict.Filter
+	gates   []verdict.Gate
+}
+
+// Answer is what came of a query.
+type Answer struct {
+	Sets  verdict.SetComparison
+	Gates []verdict.GateResult
+	// Failed says that a gate failed.
+	Failed bool
+	// Missing is what was not there to be compared, or could not be; nil: nothing.
+	Missing error
+}
+
+// Check refuses a query that means nothing.
+func (q *Query) Check() error {
+	var errs []error
+	for i, text := range []string{q.A, q.B} {
+		filter, err := verdict.ParseFilter(text)
+		q.filters[i], errs = filter, append(errs, err)
+	}
+	for _, text := range q.Gates {
+		g, err := verdict.ParseGate(text)
+		q.gates, errs = append(q.gates, g), append(errs, err)
+	}
+	if q.A == "" && q.B == "" && len(q.Files) != 2 {
+		errs = append(errs, fmt.Errorf("%d files: want two, or --a and --b to select from them", len(q.Files)))
+	}
+	if (q.A == "") != (q.B == "") {
+		errs = append(errs, errors.New("want both of --a and --b, or none"))
+	}
+	return errors.Join(errs...)
+}
+
+// Compare reads the files, compares what the filters select, and lets the gates decide. The
+// query has been checked. The error is a file that cannot be read.
+func (q *Query) Compare() (*Answer, error) {
+	sides, bad, err := q.read()
+	if err != nil {
+		return nil, err
+	}
+	a := &Answer{Sets: verdict.CompareSets(q.filters[0], q.filters[1], sides[0], sides[1])}
+	sets := &a.Sets
+	if q.A == "" {
+		sets.A, sets.B = q.Files[0], q.Files[1]
+	}
+	for _, g := range q.gates {
+		some := g.Check(sets.Comparisons, q.GateWall)
+		a.Failed = a.Failed || slices.ContainsFunc(some, func(r verdict.GateResult) bool { return r.Failed })
+		if len(some) == 0 {
+			bad = errors.Join(bad, fmt.Errorf("gate %s: nothing was measured that it could decide on", g))
+		}
+		a.Gates = append(a.Gates, some...)
+	}
+	if len(sets.Comparisons) == 0 {
+		bad = errors.Join(bad, errors.New("nothing of A and B could be compared"))
+	}
+	for _, line := range sets.Refused {
+		bad = errors.Join(bad, errors.New(line))
+	}
+	if n := sets.Unmeasured[0] + sets.Unmeasured[1]; n > 0 {
+		bad = errors.Join(bad, fmt.Errorf("%d trials were not measured", n))
+	}
+	if n := len(sets.Alone); n > 0 && len(q.gates) > 0 {
+		bad = errors.Join(bad, fmt.Errorf("%d configurations have no opposite: the gates saw nothing of them", n))
+	}
+	a.Missing = bad
+	return a, nil
+}
+
+// Complete reports whether everything was there, and no gate refused to decide.
+func (a *Answer) Complete() bool {
+	return a.Missing == nil && !slices.ContainsFunc(a.Gates, func(r verdict.GateResult) bool { return r.Refused != "" })
+}
+
+// read returns the inputs of A and of B. Lines that are no records are in bad,
+// and the rest is used.
+func (q *Query) read() (sides [2][]verdict.Input, bad, err error) {
+	var all []verdict.Input
+	var merger Merger
+	for i, file := range q.Files {
+		if q.A == "" {
+			merger = Merger{} // A and B may be the same file
+		}
+		trials, wrong := merger.Read(file, record.ReadFileFigures)
+		if errors.As(wrong, new(*os.PathError)) {
+			return sides, nil, wrong
+		}
+		bad = errors.Join(bad, wrong)
+		for j := range trials {
+			in := verdict.Input{File: file, Trial: &trials[j]}
+			if q.A == "" {
+				sides[i] = append(sides[i], in)
+			} else {
+				all = append(all, in)
+			}
+		}
+	}
+	if q.A == "" {
+		return sides, bad, nil
+	}
+	for i := range q.filters {
+		if sides[i] = q.filters[i].Of(all); len(sides[i]) == 0 {
+			bad = errors.Join(bad, fmt.Errorf("no trial has %s", q.filters[i].Text))
+		}
+	}
+	return sides, bad, nil
+}
