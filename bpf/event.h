@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
 /*
  * What a twin sends and what it counts. bpf/event.go mirrors these layouts;
  * layout_test.go holds the two against the BTF of the compiled objects.
@@ -15,17 +15,17 @@
 
 /* Exactly one cache line, without implicit padding, before the payload tail. */
 struct event {
-	__u64 time_ns;	     /* CLOCK_MONOTONIC, taken before the output call */
-	__u64 token;	     /* the workload's; 0 for anybody else's execve */
-	__u32 seq;	     /* per CPU, stamped on every attempt, from 0 */
-	__u32 pid;	     /* thread group id */
+	__u64 time_ns; /* CLOCK_MONOTONIC, taken before the output call */
+	__u64 token;   /* the workload's; 0 for anybody else's execve */
+	__u32 seq;     /* per CPU, stamped on every attempt, from 0 */
+	__u32 pid;     /* thread group id */
 	__u32 uid;
-	__u32 checksum;	     /* of these 64 bytes with this field as 0 */
+	__u32 checksum; /* of these 64 bytes with this field as 0 */
 	__u16 cpu;
 	__u16 payload_bytes; /* length of the tail */
 	char message[MESSAGE_BYTES];
 	char command[COMMAND_BYTES];
-	__u64 payload[];     /* word i is payload_word(token, i) */
+	__u64 payload[]; /* word i is payload_word(token, i) */
 };
 
 /*
@@ -34,7 +34,7 @@ struct event {
  * of it would be measured instead of the transport.
  */
 struct storm_event {
-	__u32 seq;	/* per CPU, stamped on every attempt, from 0 */
+	__u32 seq; /* per CPU, stamped on every attempt, from 0 */
 	__u16 cpu;
 	__u16 checksum; /* of what is sent of these 32 bytes, with this field as 0 */
 	__u64 time_ns;	/* from 16 bytes on: CLOCK_MONOTONIC, before the output call */
@@ -59,10 +59,10 @@ struct message {
 
 /* One per CPU: no atomics, which 5.10 could not verify in every form. */
 struct counters {
-	__u64 triggers;	 /* system calls seen */
-	__u64 foreign;	 /* of these, not the workload's, and not sent */
-	__u64 attempts;	 /* events tried to send: batch for each of the others */
-	__u64 discarded; /* reserved, then given back */
+	__u64 triggers;		    /* system calls seen */
+	__u64 foreign;		    /* of these, not the workload's, and not sent */
+	__u64 attempts;		    /* events tried to send: batch for each of the others */
+	__u64 discarded;	    /* reserved, then given back */
 	__u64 outcome[ERRNO_SLOTS]; /* of the others: at 0 accepted by the kernel, else refused, by errno */
 };
 

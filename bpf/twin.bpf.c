@@ -1,6 +1,6 @@
 //go:build ignore
 
-// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
  * The twins: one tracer, compiled once for each event transport. It hooks into
  * execve, or for a storm into getpgid, which makes many events of one call.
@@ -26,11 +26,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Set before loading. */
 const volatile __u32 event_bytes = sizeof(struct event);
-const volatile __u32 batch = 1;		   /* events that a call of a storm makes */
+const volatile __u32 batch = 1;		       /* events that a call of a storm makes */
 const volatile __u32 wakeup = WAKEUP_ADAPTIVE; /* ring buffers only */
-const volatile __u64 wakeup_bytes = 0;	   /* of WAKEUP_BATCH */
-const volatile __u32 extra_work = 0;	   /* instructions that selftest adds to each event */
-const volatile bool only_workload = true;  /* count others as foreign, do not send */
+const volatile __u64 wakeup_bytes = 0;	       /* of WAKEUP_BATCH */
+const volatile __u32 extra_work = 0;	       /* instructions that selftest adds to each event */
+const volatile bool only_workload = true;      /* count others as foreign, do not send */
 /*
  * A workload starts its children with argv[1] = its mark, eight characters, and
  * the token, eight more. Another mark is somebody else's workload: foreign.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"reflect"
@@ -21,10 +22,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/ringtwin/ringtwin/harness/vocab"
+	"go.yaml.in/yaml/v4"
 )
 
 //go:embed plans/*.yaml
@@ -53,7 +52,7 @@ type Plan struct {
 	Axes      `yaml:",inline"`
 	Scenarios []Scenario `yaml:"scenarios,omitempty"`
 
-	text []byte // what it was read from, to find lines in
+	root *yaml.Node // what it was read from, to find lines in; nil: from nothing
 }
 
 // defaultBudget is that of a plan that does not say, and mostBudget the most.
@@ -97,10 +96,12 @@ func Load(nameOrPath string) (*Plan, error) {
 
 // Parse reads a plan. Unknown and repeated keys are refused.
 func Parse(text []byte) (*Plan, error) {
-	p := &Plan{Attach: vocab.AttachAuto, Budget: defaultBudget, text: text}
-	if err := decode(text, p); err != nil {
+	p := &Plan{Attach: vocab.AttachAuto, Budget: defaultBudget}
+	root, err := decode(text, p)
+	if err != nil {
 		return nil, err
 	}
+	p.root = root
 	return p, p.Check()
 }
 
@@ -120,14 +121,14 @@ func (p *Plan) Set(assignment string) error {
 	line := []byte(key + ": " + value)
 	changed := *p
 	changed.Scenarios = slices.Clone(p.Scenarios)
-	changed.text = nil // lines of it are others'
+	changed.root = nil // lines of it are others'
 	var axes Axes
-	if err := decode(line, &axes); err == nil {
+	if _, err := decode(line, &axes); err == nil {
 		changed.Axes = axes.over(p.Axes)
 		for i := range changed.Scenarios {
 			changed.Scenarios[i].Axes = axes.over(changed.Scenarios[i].Axes)
 		}
-	} else if err := decode(line, &changed); err != nil {
+	} else if _, err := decode(line, &changed); err != nil {
 		return err
 	}
 	if err := changed.Check(); err != nil {
@@ -137,49 +138,100 @@ func (p *Plan) Set(assignment string) error {
 	return nil
 }
 
-// decode reads the text. The library panics on some that are no YAML, which a
-// fuzz test has found.
-func decode(text []byte, into any) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("this is no YAML that can be read")
-		}
-	}()
-	file, err := parser.ParseBytes(text, 0)
-	if err == nil {
-		err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into)
-	}
-	if errors.Is(err, io.EOF) {
-		return errors.New("there is nothing in it")
+// decode reads the one document of a text into a value, and returns the root of its
+// tree. Keys that are unknown, repeated or have no value are refused.
+func decode(text []byte, into any) (*yaml.Node, error) {
+	// The library takes the directive of YAML 1.1 alone; plans are the same in 1.2.
+	text = version12.ReplaceAll(text, []byte("${1}%YAML 1.1"))
+	var document, more yaml.Node
+	nodes := yaml.NewDecoder(bytes.NewReader(text))
+	err := nodes.Decode(&document)
+	if errors.Is(err, io.EOF) || err == nil && nothing(&document) {
+		return nil, errors.New("there is nothing in it")
 	}
 	if err != nil {
-		message := strings.TrimSpace(yaml.FormatError(err, false, true))
-		if m := unknownField.FindStringSubmatch(message); m != nil {
-			first, rest, _ := strings.Cut(message, "\n")
-			message = first + didYouMean(m[1], keys(reflect.TypeFor[Plan]())) + "\n" + rest
-		}
-		return errors.New(message)
+		return nil, located(err)
 	}
-	return empty(file)
+	fields := yaml.NewDecoder(bytes.NewReader(text))
+	fields.KnownFields(true)
+	if err := fields.Decode(into); err != nil {
+		return nil, located(err)
+	}
+	for err = nodes.Decode(&more); !errors.Is(err, io.EOF); err = nodes.Decode(&more) {
+		if err != nil {
+			return nil, located(err)
+		}
+		if !nothing(&more) {
+			return nil, fmt.Errorf("line %d: a second document, want one", more.Line)
+		}
+	}
+	root := document.Content[0]
+	return root, empty(root, "")
 }
 
-// empty refuses a key without a value, which the library would read as one that
-// is not there.
-func empty(file *ast.File) error {
+// version12 is the directive of YAML 1.2, before which there are comments at most.
+var version12 = regexp.MustCompile(`(?m)\A((?:[ \t]*(?:#.*)?\r?\n)*)%YAML 1\.2$`)
+
+// nothing reports whether a document is empty: of marks and comments alone.
+func nothing(document *yaml.Node) bool {
+	return len(document.Content) == 0 || document.Content[0].Tag == "!!null"
+}
+
+// located is an error of the library as a line for each thing that is wrong.
+func located(err error) error {
+	var many *yaml.LoadErrors
+	var one *yaml.LoadError
+	switch {
+	case errors.As(err, &many):
+	case errors.As(err, &one):
+		many = &yaml.LoadErrors{Errors: []*yaml.LoadError{one}}
+	default:
+		return err
+	}
 	var errs []error
-	for _, doc := range file.Docs {
-		if doc.Body == nil {
-			continue // behind the last "---" there may be nothing
+	for _, e := range many.Errors {
+		message := e.Message
+		if m := unknownField.FindStringSubmatch(message); m != nil {
+			message = fmt.Sprintf("unknown key %q%s", m[1], didYouMean(m[1], keys(reflect.TypeFor[Plan]())))
 		}
-		for _, null := range ast.Filter(ast.NullType, doc.Body) {
-			errs = append(errs, fmt.Errorf("line %d: %s: no value", null.GetToken().Position.Line, strings.TrimPrefix(null.GetPath(), "$.")))
-		}
+		errs = append(errs, fmt.Errorf("line %d: %s", e.Mark.Line, message))
 	}
 	return errors.Join(errs...)
 }
 
 // unknownField is how the library complains.
-var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
+var unknownField = regexp.MustCompile(`^field (.*) not found in type \S+$`)
+
+// empty refuses a key without a value, which the library would read as one that
+// is not there.
+func empty(node *yaml.Node, path string) error {
+	var errs []error
+	for at, child := range children(node, path) {
+		if child.Tag == "!!null" {
+			errs = append(errs, fmt.Errorf("line %d: %s: no value", child.Line, at))
+		}
+		errs = append(errs, empty(child, at))
+	}
+	return errors.Join(errs...)
+}
+
+// children are the values of a mapping or a sequence, with their paths.
+func children(node *yaml.Node, path string) iter.Seq2[string, *yaml.Node] {
+	return func(yield func(string, *yaml.Node) bool) {
+		for i, child := range node.Content {
+			at := fmt.Sprintf("%s[%d]", path, i)
+			if node.Kind == yaml.MappingNode {
+				if i%2 == 0 {
+					continue // a key
+				}
+				at = strings.TrimPrefix(path+"."+node.Content[i-1].Value, ".")
+			}
+			if !yield(at, child) {
+				return
+			}
+		}
+	}
+}
 
 // keys of a plan, and of a scenario.
 func keys(t reflect.Type) []string {
@@ -259,24 +311,29 @@ func (p *Plan) Check() error {
 }
 
 // line is where in the text a key is, as "line 3: ", or nothing.
-func (p *Plan) line(key string) (text string) {
-	defer func() { _ = recover() }() // see decode
-	if p.text == nil {
+func (p *Plan) line(key string) string {
+	if p.root == nil {
 		return ""
 	}
-	file, err := parser.ParseBytes(p.text, 0)
-	if err != nil {
-		return ""
+	if n := lineOf(p.root, "", key); n > 0 {
+		return fmt.Sprintf("line %d: ", n)
 	}
-	at, err := yaml.PathString("$." + key)
-	if err != nil {
-		return ""
+	return ""
+}
+
+// lineOf is the line of the value of a key below a node, or 0.
+func lineOf(node *yaml.Node, path, key string) int {
+	for at, child := range children(node, path) {
+		if at == key {
+			return child.Line
+		}
+		if strings.HasPrefix(key, at) {
+			if n := lineOf(child, at, key); n > 0 {
+				return n
+			}
+		}
 	}
-	var node ast.Node
-	if node, err = at.FilterFile(file); err != nil || node == nil {
-		return ""
-	}
-	return fmt.Sprintf("line %d: ", node.GetToken().Position.Line)
+	return 0
 }
 
 // scenarios are those of the plan with everything filled in. That of a plan

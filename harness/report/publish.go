@@ -14,6 +14,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 // Published is what an event costs its program on one kernel, for others to repeat:
@@ -55,6 +56,7 @@ func Publish(comparisons []verdict.Comparison, write func(name string, text []by
 	all := trends[0].Comparisons
 	m, _ := verdict.MetricNamed(publishedMetric)
 	var lines bytes.Buffer
+	var figures []Published
 	for _, c := range all {
 		row := c.Row(publishedMetric)
 		switch {
@@ -65,54 +67,57 @@ func Publish(comparisons []verdict.Comparison, write func(name string, text []by
 		}
 		// To the digit that tells kernels apart: the last ones are of the division.
 		tenth := func(x float64) float64 { return math.Round(10*x) / 10 }
-		text, err := json.Marshal(Published{
+		figures = append(figures, Published{
 			Kernel: c.Kernel.Want, Release: c.Kernel.Release, Package: c.Kernel.Package, SHA256: c.Kernel.SHA256, QEMU: c.Machine.Version,
 			Perf: tenth(row.A), Ringbuf: tenth(row.B),
 		})
+		text, err := json.Marshal(figures[len(figures)-1])
 		if err != nil {
 			return err
 		}
 		lines.Write(append(text, '\n'))
 	}
-	table, chart := published(&m, all)
 	var page bytes.Buffer
 	err := publishedPage.Execute(&page, map[string]any{
-		"Table": table, "Chart": PublishedChart, "Lines": PublishedLines, "Repeat": fmt.Sprintf("ringtwin vmtest %s --plan %s --clock virtual", all[len(all)-1].Kernel.Want, all[0].Plan), "Kernels": len(all),
+		"Table": published(&m, all), "Chart": PublishedChart, "Lines": PublishedLines, "Repeat": fmt.Sprintf("ringtwin vmtest %s --plan %s --clock virtual", all[len(all)-1].Kernel.Want, all[0].Plan), "Kernels": len(all),
 	})
-	return errors.Join(err, write(PublishedPage, page.Bytes()), write(PublishedChart, chart), write(PublishedLines, lines.Bytes()))
+	return errors.Join(err, write(PublishedPage, page.Bytes()), write(PublishedChart, publishedChart(figures)), write(PublishedLines, lines.Bytes()))
 }
 
-// published is the table, and the chart as a file of its own.
-func published(m *verdict.Metric, all []*verdict.Comparison) (table, chart []byte) {
+// published is the table.
+func published(m *verdict.Metric, all []*verdict.Comparison) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "| kernel | %s | change | %s | change | %s |\n|---|---:|---:|---:|---:|---:|\n", all[0].A.Cell.Transport.Spec().Title, all[0].B.Cell.Transport.Spec().Title, over(all[0]))
-	f := &figure{title: m.Name + " over kernels", x: "kernel", y: "instructions an event"}
 	last := [2]float64{math.NaN(), math.NaN()}
-	high := 0.0
-	for n, side := range all[0].Sides() {
-		f.series = append(f.series, series{name: side.Label, number: n})
-	}
-	for at, c := range all {
+	for _, c := range all {
 		row := c.Row(m.Slug)
-		f.xTicks = append(f.xTicks, tick{float64(at), c.Kernel.Want})
 		fmt.Fprintf(&b, "| %s |", c.Kernel.Want)
 		for n, x := range []float64{row.A, row.B} {
 			fmt.Fprintf(&b, " %.0f | %s |", x, step(last[n], x))
-			f.series[n].x, f.series[n].y = append(f.series[n].x, float64(at)), append(f.series[n].y, x)
-			last[n], high = x, max(high, x)
+			last[n] = x
 		}
 		fmt.Fprintf(&b, " %.2f |\n", row.Ratio)
 	}
-	for n, side := range all[0].Sides() { // a name beside the line: the file has no legend
-		middle := len(all) / 2
-		f.series = append(f.series, series{name: side.Label, number: n, alone: true, mark: side.Cell.Transport.Spec().Title, x: []float64{float64(middle)}, y: []float64{f.series[n].y[middle]}})
-	}
-	f.yTicks = linear(0, high, func(v float64) string { return fmt.Sprintf("%.0f", v) })
-	return b.Bytes(), f.file()
+	return b.Bytes()
 }
 
-// file is the chart with the colours that the page has for it.
-func (f *figure) file() []byte {
-	colours, _, _ := strings.Cut(pageStyle, "* {")
-	return []byte(strings.Replace(string(f.svg()), ">", "><style>\n"+strings.TrimSpace(colours)+"\nsvg { font-family: sans-serif; }\n</style>", 1) + "\n")
+// publishedChart is the chart as a file of its own, with the part of the page's style
+// that is about charts.
+func publishedChart(figures []Published) []byte {
+	f := &figure{title: "Instructions of the BPF program for each event, over kernels", x: "kernel", y: "instructions an event"}
+	high := 0.0
+	for n, transport := range []vocab.Transport{vocab.Perf, vocab.Ringbuf} {
+		name := transport.Spec().Title
+		f.series = append(f.series, series{name: name, mark: name, number: n})
+	}
+	for at, k := range figures {
+		f.xTicks = append(f.xTicks, tick{float64(at), k.Kernel})
+		for n, x := range []float64{k.Perf, k.Ringbuf} {
+			f.series[n].x, f.series[n].y = append(f.series[n].x, float64(at)), append(f.series[n].y, x)
+			high = max(high, x)
+		}
+	}
+	f.yTicks = linear(0, high, func(v float64) string { return fmt.Sprintf("%.0f", v) })
+	style, _, _ := strings.Cut(pageStyle, "* {")
+	return []byte(strings.Replace(string(f.svg()), "<title>", "<style>\n"+strings.TrimSpace(style)+"\nsvg { font-family: sans-serif; }\n</style><title>", 1) + "\n")
 }

@@ -247,6 +247,24 @@ func TestHandleRefuses(t *testing.T) {
 	}
 }
 
+func TestDifference(t *testing.T) {
+	a, b, c := trial.Normal{Token: 1}, trial.Normal{Token: 2, Command: "x"}, trial.Normal{Token: 3}
+	for _, test := range []struct {
+		want, got []trial.Normal
+		text      string
+	}{
+		{[]trial.Normal{a, b}, []trial.Normal{a, b}, ""},
+		{nil, nil, ""},
+		{[]trial.Normal{a, b}, []trial.Normal{b, a}, "the same events in another order"},
+		{[]trial.Normal{a, b, b}, []trial.Normal{b, c}, "- {Token:1 PID:0 UID:0 Command: Message:}\n- {Token:2 PID:0 UID:0 Command:x Message:}\n+ {Token:3 PID:0 UID:0 Command: Message:}"},
+		{nil, []trial.Normal{c}, "+ {Token:3 PID:0 UID:0 Command: Message:}"},
+	} {
+		if text := difference(test.want, test.got); text != test.text {
+			t.Errorf("%v and %v: %q, want %q", test.want, test.got, text, test.text)
+		}
+	}
+}
+
 func TestDiffer(t *testing.T) {
 	one := []trial.Normal{{Token: 1, Message: "Hey root!"}}
 	if err := Differ(trial.TwinCheck{Truth: one, Perf: one, Ringbuf: one}); err != nil {

@@ -5,8 +5,9 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/vocab"
@@ -54,7 +55,7 @@ func Differ(c trial.TwinCheck) error {
 		name   string
 		events []trial.Normal
 	}{{"perf", c.Perf}, {"ringbuf", c.Ringbuf}} {
-		if diff := cmp.Diff(c.Truth, side.events); diff != "" {
+		if diff := difference(c.Truth, side.events); diff != "" {
 			errs = append(errs, fmt.Errorf("%w: %s against the programs that ran (-want +got):\n%s", ErrDiffer, side.name, diff))
 		}
 	}
@@ -62,4 +63,32 @@ func Differ(c trial.TwinCheck) error {
 		errs = append(errs, fmt.Errorf("%w: no program ran", ErrDiffer))
 	}
 	return errors.Join(errs...)
+}
+
+// difference lists the events that only one of both has, or is empty where both have the
+// same in the same order.
+func difference(want, got []trial.Normal) string {
+	if slices.Equal(want, got) {
+		return ""
+	}
+	left := map[trial.Normal]int{}
+	for _, e := range want {
+		left[e]++
+	}
+	var extra, lines []string
+	for _, e := range got {
+		if left[e]--; left[e] < 0 {
+			extra = append(extra, fmt.Sprintf("+ %+v", e))
+		}
+	}
+	for _, e := range want {
+		if left[e] > 0 {
+			left[e]--
+			lines = append(lines, fmt.Sprintf("- %+v", e))
+		}
+	}
+	if lines = append(lines, extra...); len(lines) == 0 {
+		return "the same events in another order"
+	}
+	return strings.Join(lines, "\n")
 }

@@ -1,1 +1,3 @@
+// SPDX-License-Identifier: MIT
+
 // The compiler wants an assembly file beside a function without a body.

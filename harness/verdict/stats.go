@@ -63,6 +63,11 @@ func extremes(effects []float64) estimate {
 // compareByChance estimates an effect that chance has a part in. Nothing is assumed
 // of the blocks but that without a difference either side could have been the other,
 // so that an effect and its reverse are as likely.
+//
+// The order statistics of a sample, as in golang.org/x/perf/benchmath, bound its median
+// with intervals 0.5 to 0.75 times as wide, but for one number of effects that is fixed
+// before. Who looks after each of 7 to 80 effects sees such an interval leave out the
+// truth in 24 to 26 of 100 runs, one of these in at most 6: see TestFixedInterval.
 func compareByChance(effects []float64) estimate {
 	e := extremes(effects)
 	if len(effects) < minEffects {

@@ -17,7 +17,7 @@ struct start {
 	uint64_t time_ns; /* CLOCK_MONOTONIC, just before the fork */
 	uint32_t pid;
 	uint32_t uid;
-	int32_t status;	  /* wait status; negative errno where the fork failed */
+	int32_t status; /* wait status; negative errno where the fork failed */
 	uint32_t pad;
 };
 
@@ -35,7 +35,7 @@ struct table {
 	uint64_t cpu_ns;      /* CPU time of the producer between the two */
 	uint32_t uids;
 	uint32_t uid[MAX_UIDS]; /* used in turn */
-	uint32_t storm;	      /* calls of getpgid instead of programs; start is empty */
+	uint32_t storm;		/* calls of getpgid instead of programs; start is empty */
 	/*
 	 * CPU time at the end of each stretch of a storm, of count / STRETCHES calls;
 	 * the calls that remain are in none.

@@ -4,6 +4,7 @@ package mirrors
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/sha1"
 	"crypto/sha256"
 	"fmt"
@@ -22,10 +23,10 @@ import (
 // Key is a key that can sign.
 type Key struct{ entity *openpgp.Entity }
 
-// NewKey makes a key.
+// NewKey makes a key of the kind of that of mainline builds.
 func NewKey(t testing.TB) *Key {
 	t.Helper()
-	entity, err := openpgp.NewEntity("a test", "", "test@invalid.test", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
+	entity, err := openpgp.NewEntity("a test", "", "test@invalid.test", &packet.Config{Algorithm: packet.PubKeyAlgoRSA, RSABits: 2048, DefaultHash: crypto.SHA512})
 	check(t, err)
 	return &Key{entity}
 }
@@ -53,7 +54,7 @@ func (k *Key) Armored(t testing.TB) []byte {
 func (k *Key) Sign(t testing.TB, text []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	check(t, openpgp.ArmoredDetachSign(&b, k.entity, bytes.NewReader(text), nil))
+	check(t, openpgp.ArmoredDetachSign(&b, k.entity, bytes.NewReader(text), &packet.Config{DefaultHash: crypto.SHA512}))
 	return b.Bytes()
 }
 

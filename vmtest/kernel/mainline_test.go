@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ringtwin/ringtwin/internal/mirrors"
+	"github.com/ringtwin/ringtwin/vmtest/openpgp"
 )
 
 // mainlineAt is a resolver whose mainline builds come from the mirror.
@@ -113,15 +114,15 @@ func TestMainlineRefuses(t *testing.T) {
 	}{
 		"checksums changed": {func(t *testing.T, m *mirrors.Mainline, _ string) {
 			write(t, filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS"), []byte("changed"))
-		}, errSignature},
+		}, openpgp.ErrSignature},
 		"signature of another key": {func(t *testing.T, m *mirrors.Mainline, _ string) {
 			text, err := os.ReadFile(filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS"))
 			check(t, err)
 			write(t, filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS.gpg"), mirrors.NewKey(t).Sign(t, text))
-		}, errSignature},
+		}, openpgp.ErrSignature},
 		"signature is garbage": {func(t *testing.T, m *mirrors.Mainline, _ string) {
 			write(t, filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS.gpg"), []byte("garbage"))
-		}, errSignature},
+		}, openpgp.ErrSignature},
 		"no signature": {func(t *testing.T, m *mirrors.Mainline, _ string) {
 			check(t, os.Remove(filepath.Join(m.VersionDir("6.5.13"), "CHECKSUMS.gpg")))
 		}, errIncomplete},

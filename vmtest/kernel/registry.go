@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"archive/tar"
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -17,11 +18,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote"
 )
 
 // registry has kernels as images, as those who test over many kernels publish
@@ -38,26 +38,19 @@ type registry struct {
 
 func (g *registry) where() string { return "images " + g.repository }
 
-func (g *registry) options(ctx context.Context, arch string) []remote.Option {
-	return []remote.Option{
-		remote.WithContext(ctx), remote.WithTransport(g.client.Transport), remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: arch}),
-		remote.WithUserAgent("ringtwin"),
-	}
-}
-
 // list returns the tags that are versions.
 func (g *registry) list(ctx context.Context, arch string, _ time.Duration) ([]Ref, error) {
-	repository, err := name.NewRepository(g.repository)
+	image, err := parseImage(g.repository)
 	if err != nil {
 		return nil, err
 	}
 	g.phase("read the tags of " + g.repository)
-	tags, err := remote.List(repository, g.options(ctx, arch)...)
-	if err != nil {
-		return nil, err
-	}
-	return taggedVersions(g.repository, tags, arch), nil
+	var refs []Ref
+	err = g.open(image).Tags(ctx, "", func(tags []string) error {
+		refs = append(refs, taggedVersions(g.repository, tags, arch)...)
+		return nil
+	})
+	return refs, err
 }
 
 func taggedVersions(repository string, tags []string, arch string) []Ref {
@@ -75,44 +68,40 @@ func taggedVersions(repository string, tags []string, arch string) []Ref {
 
 // pin replaces the tag, which can move, by the digest.
 func (g *registry) pin(ctx context.Context, ref Ref) (Ref, error) {
-	image, err := name.ParseReference(ref.Package)
+	image, err := parseImage(ref.Package)
 	if err != nil {
-		return ref, fmt.Errorf("%w: %w", ErrNotNamed, err)
+		return ref, err
 	}
 	g.phase("ask for " + ref.Package)
-	head, err := remote.Get(image, g.options(ctx, ref.Arch)...)
-	var answer *transport.Error
-	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
+	head, err := g.open(image).Resolve(ctx, image.Reference)
+	if errors.Is(err, errdef.ErrNotFound) {
 		return ref, fmt.Errorf("%s: %w", ref.Package, errIncomplete)
 	}
 	if err != nil {
 		return ref, err
 	}
-	if tag, ok := image.(name.Tag); ok && ref.Kernel == (Version{}) {
-		ref.Kernel, _ = parseVersion(tag.TagStr())
+	if ref.Kernel == (Version{}) && image.ValidateReferenceAsDigest() != nil {
+		ref.Kernel, _ = parseVersion(image.Reference)
 	}
-	ref.Package = image.Context().Name() + "@" + head.Digest.String()
+	ref.Package = image.Registry + "/" + image.Repository + "@" + head.Digest.String()
 	return ref, nil
 }
 
 // fetch takes the kernel's files out of the image's layers.
 func (g *registry) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error) {
-	reference, err := name.ParseReference(ref.Package)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotNamed, err)
-	}
-	g.phase("fetch " + ref.Package)
-	image, err := remote.Image(reference, g.options(ctx, ref.Arch)...)
+	image, err := parseImage(ref.Package)
 	if err != nil {
 		return nil, err
 	}
-	layers, err := image.Layers()
+	g.phase("fetch " + ref.Package)
+	from := g.open(image)
+	layers, err := layersOf(ctx, from, image.Reference, ref.Arch)
 	if err != nil {
 		return nil, err
 	}
 	u := &imageUnpacker{dir: dir, modules: g.modules}
 	for _, layer := range layers {
-		if err := u.layer(layer); err != nil {
+		if err := u.layer(ctx, from, layer); err != nil {
 			return nil, fmt.Errorf("unpack %s: %w", ref.Package, err)
 		}
 	}
@@ -137,16 +126,30 @@ type imageUnpacker struct {
 	release string // by the name of the image
 }
 
-func (u *imageUnpacker) layer(layer v1.Layer) (err error) {
-	r, err := layer.Uncompressed()
+// layer unpacks a layer, of which nothing is used unless it has its digest.
+func (u *imageUnpacker) layer(ctx context.Context, from *remote.Repository, layer ocispec.Descriptor) (err error) {
+	blob, err := from.Blobs().Fetch(ctx, layer)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return u.walk(r)
+	defer func() { err = errors.Join(err, blob.Close()) }()
+	verified := content.NewVerifyReader(blob, layer)
+	packed := bufio.NewReaderSize(verified, 1<<20)
+	r, closer, err := decompress(compression(packed), packed)
+	if err != nil {
+		return err
+	}
+	defer closer()
+	if err := u.walk(r); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, packed); err != nil { // behind the end of what is compressed
+		return err
+	}
+	return verified.Verify()
 }
 
-// walk reads a layer to its end, where its digest is checked.
+// walk reads a layer to its end.
 func (u *imageUnpacker) walk(r io.Reader) error {
 	for t := tar.NewReader(r); ; {
 		h, err := t.Next()

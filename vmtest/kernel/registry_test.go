@@ -5,11 +5,17 @@ package kernel
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/ringtwin/ringtwin/internal/mirrors"
 )
 
@@ -74,6 +80,145 @@ func TestImagesRefuses(t *testing.T) {
 	} {
 		if b, err := registryAt(t, host).Find(t.Context(), want); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %+v, %v", want, b, err)
+		}
+	}
+}
+
+// TestImageArchitectures: of an image for several, the machine's is taken.
+func TestImageArchitectures(t *testing.T) {
+	host := mirrors.NewRegistry(t)
+	layer := func(release string) []byte {
+		return mirrors.Tar(t, mirrors.File{Name: "boot/vmlinuz", Data: image(release)})
+	}
+	digest := mirrors.PushIndex(t, host+"/two/of:6.6", map[string][]byte{"arm64": layer("6.6.1"), "amd64": layer("6.6.2")})
+	mirrors.PushIndex(t, host+"/one/only:6.6", map[string][]byte{"s390x": layer("6.6.3")})
+	refs, err := registryAt(t, host).Resolve(t.Context(), "oci:"+host+"/two/of:6.6")
+	check(t, err)
+	if refs[0].Package != host+"/two/of@"+digest {
+		t.Errorf("pinned to %s, want the index %s", refs[0].Package, digest)
+	}
+	b, err := registryAt(t, host).Fetch(t.Context(), refs[0])
+	check(t, err)
+	if b.Release != "6.6.2" {
+		t.Errorf("took %s", b.Release)
+	}
+	if b, err := registryAt(t, host).Find(t.Context(), "oci:"+host+"/one/only:6.6"); err == nil || !strings.Contains(err.Error(), "not there for linux/amd64") {
+		t.Errorf("%+v, %v", b, err)
+	}
+}
+
+// TestImageCompression: a layer is unpacked as it is packed, whatever its type says.
+func TestImageCompression(t *testing.T) {
+	layer := mirrors.Tar(t, mirrors.File{Name: "boot/vmlinuz", Data: image("6.6.2")})
+	var zipped, standard bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	s, err := zstd.NewWriter(&standard)
+	check(t, err)
+	for _, w := range []io.WriteCloser{z, s} {
+		_, err := w.Write(layer)
+		check(t, errors.Join(err, w.Close()))
+	}
+	host := mirrors.NewRegistry(t)
+	for name, data := range map[string][]byte{"plain": layer, "gzip": zipped.Bytes(), "zstd": standard.Bytes()} {
+		mirrors.Push(t, host+"/a/"+name+":6.6", data)
+		if b, err := registryAt(t, host).Find(t.Context(), "oci:"+host+"/a/"+name+":6.6"); err != nil || b.Release != "6.6.2" {
+			t.Errorf("%s: %+v, %v", name, b, err)
+		}
+	}
+}
+
+// TestImageChanged: a registry, or who is between, that sends other bytes than the digest
+// stands for is not believed, be it a layer or a manifest.
+func TestImageChanged(t *testing.T) {
+	for _, what := range []string{"/blobs/", "/manifests/sha256:"} {
+		t.Run(what, func(t *testing.T) {
+			changes := false
+			host := mirrors.NewRegistry(t, func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if !changes || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, what) {
+						next.ServeHTTP(w, r)
+						return
+					}
+					answer := httptest.NewRecorder()
+					next.ServeHTTP(answer, r)
+					for name, values := range answer.Header() {
+						w.Header()[name] = values
+					}
+					body := answer.Body.Bytes()
+					body[len(body)-2]++ // behind the files of a layer
+					_, _ = w.Write(body)
+				})
+			})
+			layer := mirrors.Tar(t, mirrors.File{Name: "boot/vmlinuz", Data: image("6.6.2")})
+			mirrors.Push(t, host+"/a/b:6.6", append(layer, make([]byte, 512)...))
+			changes = true
+			if b, err := registryAt(t, host).Find(t.Context(), "oci:"+host+"/a/b:6.6"); err == nil || !strings.Contains(err.Error(), "mismatch") {
+				t.Errorf("%+v, %v", b, err)
+			}
+		})
+	}
+}
+
+// TestImageLogin: who is logged in with docker or podman is so here.
+func TestImageLogin(t *testing.T) {
+	open := true
+	host := mirrors.NewRegistry(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if user, password, _ := r.BasicAuth(); !open && (user != "u" || password != "p") {
+				w.Header().Set("WWW-Authenticate", "Basic realm=x")
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	mirrors.Push(t, host+"/a/b:6.6", mirrors.Tar(t, mirrors.File{Name: "boot/vmlinuz", Data: image("6.6.2")}))
+	open = false
+	want, nobody := "oci:"+host+"/a/b:6.6", t.TempDir()
+	for _, name := range []string{"DOCKER_CONFIG", "XDG_RUNTIME_DIR"} {
+		t.Setenv(name, nobody)
+	}
+	t.Setenv("REGISTRY_AUTH_FILE", "")
+	if b, err := registryAt(t, host).Find(t.Context(), want); err == nil || !strings.Contains(err.Error(), "credential not found") {
+		t.Errorf("nobody: %+v, %v", b, err)
+	}
+	login := []byte(`{"auths":{"` + host + `":{"auth":"dTpw"}}}`)
+	docker, podman := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(docker, "config.json"), login)
+	check(t, os.Mkdir(filepath.Join(podman, "containers"), 0o755))
+	write(t, filepath.Join(podman, "containers", "auth.json"), login)
+	for name, dir := range map[string]string{"DOCKER_CONFIG": docker, "XDG_RUNTIME_DIR": podman} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, dir)
+			if b, err := registryAt(t, host).Find(t.Context(), want); err != nil || b.Release != "6.6.2" {
+				t.Errorf("%+v, %v", b, err)
+			}
+		})
+	}
+}
+
+func TestParseImage(t *testing.T) {
+	for text, want := range map[string]string{
+		"kernel":                    "docker.io/library/kernel:latest",
+		"cilium/kernel:6.1":         "docker.io/cilium/kernel:6.1",
+		"ghcr.io/cilium/ci-kernels": "ghcr.io/cilium/ci-kernels:latest",
+		"localhost/a:1":             "localhost/a:1",
+		"[::1]:5000/a:1":            "[::1]:5000/a:1",
+		"a.b:5000/c/d/e:1":          "a.b:5000/c/d/e:1",
+		"a.b/c:1@sha256:" + strings.Repeat("0", 64): "a.b/c@sha256:" + strings.Repeat("0", 64),
+		"Not An Image":   "",
+		"a.b/c@sha256:0": "",
+		"":               "",
+		"a.b/../c":       "",
+	} {
+		got, err := parseImage(text)
+		if (err == nil) != (want != "") || err == nil && got.String() != want || err != nil && !errors.Is(err, ErrNotNamed) {
+			t.Errorf("%q is %q, %v, want %q", text, got, err, want)
+		}
+	}
+	for host, want := range map[string]bool{"127.0.0.1:5000": true, "localhost": true, "[::1]:1": true, "[::1]": true, "10.0.0.1:5000": false, "localhost.evil.test": false, "ghcr.io": false} {
+		if isLoopback(host) != want {
+			t.Errorf("loopback %s is %t", host, !want)
 		}
 	}
 }

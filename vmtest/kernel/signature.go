@@ -3,16 +3,13 @@
 package kernel
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ringtwin/ringtwin/vmtest/openpgp"
 )
 
 // mainlineFingerprint is that of the key that signs Ubuntu's mainline builds:
@@ -21,13 +18,13 @@ import (
 const mainlineFingerprint = "60AA7B6F30434AE68E569963E50C6A0917C622B0"
 
 // keys are those that may sign mainline builds.
-func (m *mainline) keys(ctx context.Context) (openpgp.EntityList, error) {
+func (m *mainline) keys(ctx context.Context) ([]*openpgp.Key, error) {
 	if m.places.MainlineKey != "" {
 		text, err := os.ReadFile(m.places.MainlineKey)
 		if err != nil {
 			return nil, err
 		}
-		return readKeys(text)
+		return openpgp.ReadKeys(text)
 	}
 	// Kept, so that the key server is asked once.
 	kept := filepath.Join(m.get.dir, "..", "keys", mainlineFingerprint+".asc")
@@ -51,37 +48,20 @@ func (m *mainline) keys(ctx context.Context) (openpgp.EntityList, error) {
 }
 
 // knownKey takes the one key whose fingerprint is known.
-func knownKey(text []byte) (openpgp.EntityList, error) {
-	keys, err := readKeys(text)
+func knownKey(text []byte) ([]*openpgp.Key, error) {
+	keys, err := openpgp.ReadKeys(text)
 	if err != nil {
 		return nil, err
 	}
 	for _, key := range keys {
-		if strings.EqualFold(hex.EncodeToString(key.PrimaryKey.Fingerprint), mainlineFingerprint) {
-			return openpgp.EntityList{key}, nil
+		if key.Fingerprint == mainlineFingerprint {
+			return []*openpgp.Key{key}, nil
 		}
 	}
 	return nil, fmt.Errorf("the key server's answer does not have the key %s", mainlineFingerprint)
 }
 
-func readKeys(text []byte) (openpgp.EntityList, error) {
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("-----BEGIN")) {
-		return openpgp.ReadArmoredKeyRing(bytes.NewReader(text))
-	}
-	return openpgp.ReadKeyRing(bytes.NewReader(text))
-}
-
-// errSignature is text that was not signed by whom it should be.
-var errSignature = errors.New("signature is not valid")
-
 // verifyDetached checks the signature of a text, armored or not.
-func verifyDetached(keys openpgp.EntityList, text, signature []byte) error {
-	check := openpgp.CheckDetachedSignature
-	if bytes.HasPrefix(bytes.TrimSpace(signature), []byte("-----BEGIN")) {
-		check = openpgp.CheckArmoredDetachedSignature
-	}
-	if _, err := check(keys, bytes.NewReader(text), bytes.NewReader(signature), nil); err != nil {
-		return fmt.Errorf("%w: %w", errSignature, err)
-	}
-	return nil
+func verifyDetached(keys []*openpgp.Key, text, signature []byte) error {
+	return openpgp.Verify(keys, text, signature, time.Now())
 }
