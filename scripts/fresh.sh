@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Runs the README's two commands where nothing else has been installed: in a
+# Runs the commands of the README where nothing else has been installed: in a
 # minimal root of Debian with what the README requires, on a fresh clone of HEAD.
 #
 # usage: fresh.sh [--without PACKAGE] [--empty] [COMMAND...]
