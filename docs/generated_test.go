@@ -77,6 +77,26 @@ func TestPackages(t *testing.T) {
 	}
 }
 
+// TestWords: pages that explain words of the program explain all of them.
+func TestWords(t *testing.T) {
+	has := func(page, word string) {
+		t.Helper()
+		if !strings.Contains(read(t, page), "| `"+word+"`") {
+			t.Errorf("%s does not explain %s", page, word)
+		}
+	}
+	for _, s := range record.Statuses() {
+		has("output.md", string(s))
+	}
+	for _, v := range []verdict.Verdict{verdict.Trivial, verdict.Equivalent, verdict.Inconclusive, verdict.NoVerdict} {
+		has("method.md", string(v))
+		has(filepath.Join(root, "README.md"), string(v))
+	}
+	for _, v := range []facts.Verdict{facts.Holds, facts.Fails, facts.NotSupported} {
+		has("facts.md", string(v))
+	}
+}
+
 // table is one in Markdown.
 func table(head []string, rows [][]string) string {
 	var b strings.Builder
