@@ -38,6 +38,7 @@ var generated = map[string]struct {
 	"plans":      {"plans.md", plans},
 	"policies":   {"plans.md", policies},
 	"statements": {"statements.md", statements},
+	"transports": {"plans.md", transports},
 }
 
 // elsewhere are the blocks that tests of other packages write, which need what those
@@ -87,6 +88,24 @@ func TestWords(t *testing.T) {
 	}
 	for _, s := range record.Statuses() {
 		has("output.md", string(s))
+	}
+	inPlans := func(word string) {
+		t.Helper()
+		if !strings.Contains(read(t, "plans.md"), "`"+word+"`") {
+			t.Errorf("plans.md does not explain %s", word)
+		}
+	}
+	for _, p := range vocab.Placements() {
+		inPlans(string(p))
+	}
+	for _, w := range vocab.Workloads() {
+		inPlans(string(w))
+	}
+	for _, k := range vocab.Faults() {
+		inPlans(string(k) + "=N")
+	}
+	for _, a := range vocab.Attaches() {
+		has("hello.md", string(a))
 	}
 	for _, v := range []verdict.Verdict{verdict.Trivial, verdict.Equivalent, verdict.Inconclusive, verdict.NoVerdict} {
 		has("method.md", string(v))
@@ -188,6 +207,14 @@ func policies(*testing.T) string {
 		rows = append(rows, append(row, p.Text))
 	}
 	return table(append(head, "who wakes the reader"), rows)
+}
+
+func transports(*testing.T) string {
+	var rows [][]string
+	for _, s := range vocab.TransportSpecs() {
+		rows = append(rows, []string{"`" + string(s.Name) + "`", escape(s.Title), s.Since, escape(s.Text)})
+	}
+	return table([]string{"transport", "name", "since", "what it is"}, rows)
 }
 
 func mark(yes bool) string {
