@@ -33,7 +33,7 @@ var generated = map[string]struct {
 }{
 	"commands":   {"../README.md", commands},
 	"limits":     {"machines.md", limits},
-	"metrics":    {"method.md", metrics},
+	"metrics":    {"verdicts.md", metrics},
 	"ledger":     {"method.md", invariants},
 	"plans":      {"plans.md", plans},
 	"policies":   {"plans.md", policies},
@@ -108,7 +108,7 @@ func TestWords(t *testing.T) {
 		has("hello.md", string(a))
 	}
 	for _, v := range []verdict.Verdict{verdict.Trivial, verdict.Equivalent, verdict.Inconclusive, verdict.NoVerdict} {
-		has("method.md", string(v))
+		has("verdicts.md", string(v))
 		has(filepath.Join(root, "README.md"), string(v))
 	}
 	for _, v := range []facts.Verdict{facts.Holds, facts.Fails, facts.NotSupported} {
