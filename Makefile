@@ -87,7 +87,7 @@ lint:
 	go tool staticcheck -tags faults ./vmtest/guest
 	shellcheck scripts/*.sh .ci/run
 	@scripts/setup.sh --list | while read -r line; do \
-		grep -qxF "$$line" README.md || { echo "README.md does not list: $$line"; exit 1; }; done
+		grep -qxF "$$line" docs/install.md || { echo "docs/install.md does not list: $$line"; exit 1; }; done
 	go tool actionlint
 
 clean:

@@ -120,7 +120,7 @@ func (d *doctor) source(ctx context.Context, name string) Finding {
 	resolver := kernel.Resolver{Cache: kernel.Cache{Dir: d.cfg.Cache}, Places: kernel.PlacesFromEnvironment()}
 	refs, problems := resolver.List(ctx, runtime.GOARCH, name)
 	if len(problems) > 0 {
-		f.Found, f.Advice = firstLine(problems[0]), "other kernels than apt's need the Internet, or a mirror: see \"Any kernel\" in the README"
+		f.Found, f.Advice = firstLine(problems[0]), "other kernels than apt's need the Internet, or a mirror: see docs/kernels.md"
 		return f
 	}
 	f.OK, f.Found = true, fmt.Sprintf("%d kernels", len(refs))

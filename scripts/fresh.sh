@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Runs the README's two commands where nothing else has been installed: in a
-# minimal root of Debian with what the README requires, on a fresh clone of HEAD.
+# Runs the commands of the README where nothing else has been installed: in a
+# minimal root of Debian with the requirements of docs/install.md, on a fresh clone of
+# HEAD.
 #
 # usage: fresh.sh [--without PACKAGE] [--empty] [COMMAND...]
 #   --without PACKAGE  have scripts/setup.sh forget the package; it must fail then
@@ -13,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# What the README requires, but for Go, which is this machine's.
+# The requirements of docs/install.md, but for Go, which is this machine's.
 readonly requirements=ca-certificates,git,make
 
 die() {

@@ -4,7 +4,8 @@
 //
 // It defines what is stored and reads and writes it; it computes nothing. An
 // unknown field is an error for the reader, so that a newer file is not half
-// understood; a new field raises the minor version.
+// understood. A new field is optional and keeps the version; a field that is
+// removed, or whose meaning changes, takes a new one.
 package record
 
 import "github.com/ringtwin/ringtwin/harness/vocab"
@@ -69,7 +70,7 @@ type Trial struct {
 type Kernel struct {
 	Want    string       `json:"want"`              // as the user named it
 	Release string       `json:"release"`           // as uname(2) says it
-	Source  string       `json:"source"`            // apt, file, host
+	Source  string       `json:"source"`            // apt, mainline, oci, file, tree, host
 	Package string       `json:"package,omitempty"` // name=version
 	SHA256  string       `json:"sha256,omitempty"`  // of the image
 	Config  KernelConfig `json:"config"`

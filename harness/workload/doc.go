@@ -3,9 +3,9 @@
 // Package workload causes the events that a trial counts, and keeps the list of
 // what it really did: the ground truth.
 //
-// The execve workload starts real processes of a static 2 KiB program that the
-// package carries within itself. It does not know who listens to them. An
-// Execve is for one goroutine.
+// Both workloads run a static 2 KiB program that the package carries within
+// itself: execve starts real processes of it, storm has it call getpgid(2). It
+// does not know who listens to them. A Workload is for one goroutine.
 package workload
 
 // make generate installs the pinned compiler and linker first.

@@ -140,7 +140,7 @@ const noCMPXCHG16B = "clearcpuid=141"
 
 // accelerator: emulation runs all CPUs in one thread. With a thread each, a
 // CPU can meet an instruction that another is just patching, which attaching a
-// tracepoint does: see docs/architecture.md.
+// tracepoint does: see docs/machines.md.
 func (c Config) accelerator() option {
 	if c.Accel == KVM {
 		return option{args: []string{"-accel", "kvm", "-cpu", "host"}}

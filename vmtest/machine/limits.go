@@ -13,7 +13,7 @@ import (
 // limit of a request comes on top of the time that the request itself takes.
 //
 // They are for a host that is busy, so none of them is what a phase takes: see
-// docs/architecture.md.
+// docs/machines.md and docs/measured.md.
 type Limits struct {
 	Boot     time.Duration // from the start of QEMU until ready
 	Restore  time.Duration // until a machine that is made of a saved one is ready

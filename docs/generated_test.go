@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+
+package docs_test
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringtwin/ringtwin/harness/facts"
+	"github.com/ringtwin/ringtwin/harness/ledger"
+	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+	"github.com/ringtwin/ringtwin/internal/golden"
+	"github.com/ringtwin/ringtwin/internal/patience"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+)
+
+// generated are the blocks that this test writes: their names, their pages, and their
+// content. To add a table, add a line here and an empty block to the page.
+var generated = map[string]struct {
+	page    string
+	content func(*testing.T) string
+}{
+	"commands":   {"../README.md", commands},
+	"limits":     {"machines.md", limits},
+	"metrics":    {"verdicts.md", metrics},
+	"ledger":     {"method.md", invariants},
+	"plans":      {"plans.md", plans},
+	"policies":   {"plans.md", policies},
+	"statements": {"statements.md", statements},
+	"transports": {"plans.md", transports},
+}
+
+// elsewhere are the blocks that tests of other packages write, which need what those
+// do not export.
+var elsewhere = map[string]string{"faults": "internal/faults"}
+
+// TestGenerated: -update writes the blocks anew.
+func TestGenerated(t *testing.T) {
+	for name, block := range generated {
+		t.Run(name, func(t *testing.T) { golden.Block(t, block.page, name, block.content(t)) })
+	}
+	for _, page := range pages(t) {
+		for _, name := range golden.BlockNames(read(t, page)) {
+			if block, ok := generated[name]; elsewhere[name] == "" && !(ok && block.page == filepath.ToSlash(page)) {
+				t.Errorf("%s: nothing generates the block %q", page, name)
+			}
+		}
+	}
+}
+
+// TestPackages: the design has every package of the two layers.
+func TestPackages(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join(root, "*", "*", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	design := read(t, "design.md")
+	for _, dir := range dirs {
+		name, err := filepath.Rel(root, filepath.Dir(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		layer, _, _ := strings.Cut(name, "/")
+		if (layer == "harness" || layer == "vmtest") && !strings.Contains(design, "`"+name+"`") {
+			t.Errorf("design.md does not have %s", name)
+		}
+	}
+}
+
+// TestWords: pages that explain words of the program explain all of them.
+func TestWords(t *testing.T) {
+	has := func(page, word string) {
+		t.Helper()
+		if !strings.Contains(read(t, page), "| `"+word+"`") {
+			t.Errorf("%s does not explain %s", page, word)
+		}
+	}
+	for _, s := range record.Statuses() {
+		has("output.md", string(s))
+	}
+	inPlans := func(word string) {
+		t.Helper()
+		if !strings.Contains(read(t, "plans.md"), "`"+word+"`") {
+			t.Errorf("plans.md does not explain %s", word)
+		}
+	}
+	for _, p := range vocab.Placements() {
+		inPlans(string(p))
+	}
+	for _, w := range vocab.Workloads() {
+		inPlans(string(w))
+	}
+	for _, k := range vocab.Faults() {
+		inPlans(string(k) + "=N")
+	}
+	for _, a := range vocab.Attaches() {
+		has("hello.md", string(a))
+	}
+	for _, v := range []verdict.Verdict{verdict.Trivial, verdict.Equivalent, verdict.Inconclusive, verdict.NoVerdict} {
+		has("verdicts.md", string(v))
+		has(filepath.Join(root, "README.md"), string(v))
+	}
+	for _, v := range []facts.Verdict{facts.Holds, facts.Fails, facts.NotSupported} {
+		has("facts.md", string(v))
+	}
+}
+
+// table is one in Markdown.
+func table(head []string, rows [][]string) string {
+	var b strings.Builder
+	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	line(head)
+	line(slices.Repeat([]string{"---"}, len(head)))
+	for _, row := range rows {
+		line(row)
+	}
+	return b.String()
+}
+
+// escape makes text harmless in a cell.
+func escape(text string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`).Replace(text)
+}
+
+// plans have their description in the comment above them, of which a table shows the
+// first sentence.
+func plans(t *testing.T) string {
+	var rows [][]string
+	names := plan.Names()
+	slices.SortStableFunc(names, func(a, b string) int { // the default comes first
+		return cmp.Compare(bool2int(b == plan.Default), bool2int(a == plan.Default))
+	})
+	for _, name := range names {
+		path := filepath.Join(root, "harness/plan/plans", name+".yaml")
+		about, _, _ := strings.Cut(leadingComment(read(t, path)), ". ")
+		if about == "" {
+			t.Errorf("%s begins with no comment", path)
+		}
+		p, err := plan.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		configurations, err := p.Configurations(machineCPUs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, []string{fmt.Sprintf("[`%s`](../harness/plan/plans/%s.yaml)", name, name), fmt.Sprint(len(configurations)), escape(strings.TrimSuffix(about, ".") + ".")})
+	}
+	return table([]string{"plan", "configurations", "purpose"}, rows)
+}
+
+// machineCPUs is how many CPUs a machine has if no flag says so.
+const machineCPUs = 2
+
+func bool2int(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// leadingComment is the first paragraph of comments in a file of YAML, in a line.
+func leadingComment(text string) string {
+	var words []string
+	for line := range strings.Lines(text) {
+		rest, ok := strings.CutPrefix(line, "#")
+		if !ok || strings.TrimSpace(rest) == "" {
+			break
+		}
+		words = append(words, strings.Fields(rest)...)
+	}
+	return strings.Join(words, " ")
+}
+
+func policies(*testing.T) string {
+	head := []string{"policy"}
+	for _, f := range vocab.Families() {
+		var names []string
+		for _, transport := range vocab.Transports() {
+			if transport.Is(f) {
+				names = append(names, "`"+string(transport)+"`")
+			}
+		}
+		head = append(head, strings.Join(names, ", "))
+	}
+	var rows [][]string
+	for _, p := range vocab.Policies() {
+		row := []string{"`" + p.Kind.Usage() + "`"}
+		for _, f := range vocab.Families() {
+			text := mark(slices.Contains(f.Policies, p.Kind))
+			if f.Policies[0] == p.Kind {
+				text = "default"
+			}
+			row = append(row, text)
+		}
+		rows = append(rows, append(row, p.Text))
+	}
+	return table(append(head, "who wakes the reader"), rows)
+}
+
+func transports(*testing.T) string {
+	var rows [][]string
+	for _, s := range vocab.TransportSpecs() {
+		rows = append(rows, []string{"`" + string(s.Name) + "`", escape(s.Title), s.Since, escape(s.Text)})
+	}
+	return table([]string{"transport", "name", "since", "what it is"}, rows)
+}
+
+func mark(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return ""
+}
+
+// statements are a table for each group, without the sources, which facts --list has.
+func statements(*testing.T) string {
+	var b strings.Builder
+	all := facts.Statements()
+	for _, group := range facts.Groups() {
+		var rows [][]string
+		for _, s := range all {
+			if s.Group == group {
+				since := ""
+				if s.Since > 0 {
+					since = s.Since.String()
+				}
+				rows = append(rows, []string{"`" + s.ID + "`", since, escape(s.Text)})
+			}
+		}
+		fmt.Fprintf(&b, "## %s\n\n%s\n", group, table([]string{"statement", "since", "text"}, rows))
+	}
+	return b.String()
+}
+
+// invariants are those that the ledger checks of any kind of cell.
+func invariants(*testing.T) string {
+	type kind struct{ family, workload string }
+	of := map[string][]kind{}
+	var names []string
+	for _, transport := range vocab.Transports() {
+		for _, workload := range vocab.Workloads() {
+			cell := record.Cell{Transport: transport, Workload: workload, Batch: 1, PayloadBytes: vocab.EventBytes}
+			after := 0 // where a name that is new belongs: behind the one before it
+			for _, line := range ledger.Check(&cell, &record.Counts{}) {
+				if at := slices.Index(names, line.Invariant); at >= 0 {
+					after = at + 1
+				} else {
+					names = slices.Insert(names, after, line.Invariant)
+					after++
+				}
+				of[line.Invariant] = append(of[line.Invariant], kind{transport.Spec().Family.Name, string(workload)})
+			}
+		}
+	}
+	var rows [][]string
+	for _, name := range names {
+		families, workloads := map[string]bool{}, map[string]bool{}
+		for _, k := range of[name] {
+			families[k.family], workloads[k.workload] = true, true
+		}
+		rows = append(rows, []string{escape(name), every(families), every(workloads)})
+	}
+	return table([]string{"invariant", "transport", "workload"}, rows)
+}
+
+// every is the one that is there, or that all are.
+func every(of map[string]bool) string {
+	if len(of) > 1 {
+		return "both"
+	}
+	for name := range of {
+		return "`" + name + "`"
+	}
+	return ""
+}
+
+func metrics(*testing.T) string {
+	var rows [][]string
+	for _, m := range verdict.AllMetrics() {
+		margin := fmt.Sprintf("%.3g %%", 100*m.Margin)
+		if m.AnyMatters {
+			margin = "any; known to " + margin
+		}
+		clock := cmp.Or(m.Only, "both")
+		rows = append(rows, []string{"`" + m.Slug + "`", m.Name, string(m.Better), clock, mark(m.Primary()), margin})
+	}
+	return table([]string{"metric", "name", "better", "clock", "decides", "margin"}, rows)
+}
+
+// limits are those of a machine, without the patience that tests have.
+func limits(t *testing.T) string {
+	t.Setenv(patience.Variable, "")
+	emulated, kvm := machine.LimitsOf(machine.Config{Accel: machine.TCG}), machine.LimitsOf(machine.Config{Accel: machine.KVM})
+	virtual := machine.LimitsOf(machine.Config{Accel: machine.TCG, Virtual: true})
+	var rows [][]string
+	row := func(name string, of func(machine.Limits) time.Duration, flag string) {
+		rows = append(rows, []string{name, of(emulated).String(), of(kvm).String(), flag})
+	}
+	row("boot until ready", func(l machine.Limits) time.Duration { return l.Boot }, "`--boot-timeout`")
+	rows = append(rows, []string{"boot until settled, in virtual time", virtual.Boot.String(), "", "`--boot-timeout`"})
+	row("restore until ready", func(l machine.Limits) time.Duration { return l.Restore }, "at most that of the boot")
+	row("a request: probe, comparison, trial", func(l machine.Limits) time.Duration { return l.Request }, "`--request-timeout`")
+	row("power off", func(l machine.Limits) time.Duration { return l.Stop }, "")
+	row("a silent kernel's reply to sysrq", func(l machine.Limits) time.Duration { return l.Liveness }, "")
+	row("QEMU's monitor", func(l machine.Limits) time.Duration { return l.Monitor }, "")
+	row("the end of QEMU, once its files are closed", func(l machine.Limits) time.Duration { return l.End }, "")
+	return table([]string{"phase", "emulated", "KVM", "flag"}, rows)
+}
+
+// described are the pages of the commands, by the first word.
+var described = map[string]string{
+	"vmtest": "plans.md", "run": "plans.md", "exec": "exec.md", "facts": "facts.md", "bisect": "compare.md",
+	"kernels": "kernels.md", "hello": "hello.md", "syscalls": "syscalls.md", "selftest": "selftest.md",
+	"doctor": "install.md", "report": "output.md", "compare": "compare.md",
+}
+
+// commandLine is a command of a list in the program's help; longer text goes on in the
+// lines below.
+var commandLine = regexp.MustCompile(`^  ([a-z]+(?: [a-z]+)?) {2,}(\S.*)$`)
+
+// commands are those of the program's own help, with those of a group in a row.
+func commands(t *testing.T) string {
+	if program == "" {
+		t.Skip("needs the program: not with -short")
+	}
+	var rows [][]string
+	group := ""
+	for _, c := range listed(t, help(t)) {
+		word, sub, _ := strings.Cut(c[0], " ")
+		page := described[word]
+		if _, err := os.Stat(page); err != nil {
+			t.Errorf("the command %s has no page: %v", c[0], err)
+		}
+		switch {
+		case sub == "":
+			rows = append(rows, []string{fmt.Sprintf("[`%s`](docs/%s)", word, page), escape(c[1])})
+		case word == group:
+			rows[len(rows)-1][0] += fmt.Sprintf(", `%s`", sub)
+		default:
+			_, about, _ := strings.Cut(help(t, word), "\n\n")
+			about, _, _ = strings.Cut(about, "\n\n")
+			rows = append(rows, []string{fmt.Sprintf("[`%s`](docs/%s) `%s`", word, page, sub), escape(strings.Join(strings.Fields(about), " "))})
+		}
+		group = word
+	}
+	return table([]string{"command", "what it does"}, rows)
+}
+
+func help(t *testing.T, words ...string) string {
+	t.Helper()
+	text, err := exec.Command(program, append(words, "--help")...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// listed are the commands of a help text, and what it says of each.
+func listed(t *testing.T, help string) [][2]string {
+	t.Helper()
+	_, list, ok := strings.Cut(help, "\nCommands:\n")
+	list, _, ends := strings.Cut(list, "\n\n")
+	if !ok || !ends {
+		t.Fatalf("no list of commands in\n%s", help)
+	}
+	var all [][2]string
+	for line := range strings.Lines(list) {
+		if m := commandLine.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
+			all = append(all, [2]string{m[1], m[2]})
+		} else {
+			all[len(all)-1][1] += " " + strings.TrimSpace(line)
+		}
+	}
+	return all
+}
