@@ -19,7 +19,7 @@ export CGO_ENABLED = 0
 SHELL = /bin/bash
 .SHELLFLAGS = -o pipefail -c
 
-.PHONY: all build deps vmtest results test faults bench fuzz generate check-generated lint vulncheck clean
+.PHONY: all build deps vmtest results test faults bench fuzz generate check-generated lint vulncheck release-snapshot clean
 
 all: build
 
@@ -105,5 +105,10 @@ vulncheck:
 	go run $(GOVULNCHECK) ./... || { \
 		echo "vulncheck: that is a vulnerability, or https://vuln.go.dev is not reachable, which it needs" >&2; exit 1; }
 
+# What a release would be, in dist. It takes minutes to build goreleaser.
+GORELEASER = github.com/goreleaser/goreleaser/v2@v2.18.2
+release-snapshot:
+	go run $(GORELEASER) release --snapshot --clean
+
 clean:
-	rm -rf bin out
+	rm -rf bin out dist
