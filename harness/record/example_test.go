@@ -13,8 +13,8 @@ import (
 // What is no record is an error with its line; the others are read all the same.
 func ExampleRead() {
 	var text strings.Builder
-	for _, transport := range []string{"perf", "ringbuf"} {
-		t := record.Trial{Schema: record.Schema, ID: transport, Status: record.BootFailed, Cell: record.Cell{Transport: transport, PayloadBytes: 64}}
+	for _, cell := range []record.Cell{{Transport: "perf", PayloadBytes: 64}, {Transport: "ringbuf", PayloadBytes: 64}} {
+		t := record.Trial{Schema: record.Schema, ID: string(cell.Transport), Status: record.BootFailed, Cell: cell}
 		if err := record.Write(&text, &t); err != nil {
 			fmt.Println(err)
 		}

@@ -10,11 +10,11 @@ import (
 )
 
 // trial is one trial in virtual time, where a block decides.
-func trial(side int, instructions float64) record.Trial {
+func trial(side string, cell record.Cell, instructions float64) record.Trial {
 	return record.Trial{
 		Status: record.OK, Kernel: record.Kernel{Want: "6.1"}, Machine: record.Machine{Backend: "qemu", Clock: record.Virtual},
-		Cell:   record.Cell{Transport: []string{"perf", "ringbuf"}[side], Workload: "storm"},
-		Trial:  record.Place{Run: "r", Plan: "mine", Side: []string{"A", "B"}[side], Order: "AB"},
+		Cell:   cell,
+		Trial:  record.Place{Run: "r", Plan: "mine", Side: side, Order: "AB"},
 		Counts: &record.Counts{Attempts: 100, Delivered: 100},
 		Cost:   &record.Cost{InstructionsPerEvent: instructions},
 		Ledger: []record.Invariant{{Holds: true}},
@@ -22,7 +22,8 @@ func trial(side int, instructions float64) record.Trial {
 }
 
 func ExampleCompare() {
-	trials := []record.Trial{trial(0, 900), trial(1, 370), trial(1, 370), trial(0, 900)}
+	perf, ringbuf := record.Cell{Transport: "perf", Workload: "storm"}, record.Cell{Transport: "ringbuf", Workload: "storm"}
+	trials := []record.Trial{trial("A", perf, 900), trial("B", ringbuf, 370), trial("B", ringbuf, 370), trial("A", perf, 900)}
 	for _, c := range verdict.Compare(trials) {
 		row := c.Row("instructions_per_event")
 		fmt.Printf("%s: %.0f and %.0f instructions an event, ratio %.2f: %s\n", c.Kernel.Want, row.A, row.B, row.Ratio, row.Verdict)
