@@ -39,7 +39,7 @@ func TestJudge(t *testing.T) {
 		"cannot":             {since, kernel(6, 1, 0), nil, cannotError("no CPU"), NotSupported, "no CPU"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if a, ok := test.err.(absentError); ok {
+			if a := (absentError{}); errors.As(test.err, &a) {
 				test.err = absentError{errors.New(errnoOf(a.error))}
 			}
 			r := judge(test.s, test.on, test.checks, test.err)

@@ -107,7 +107,7 @@ func split(r io.Reader, give func(*chunk)) error {
 			give(c)
 			c = chunks.Get().(*chunk)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
