@@ -65,7 +65,7 @@ func BenchmarkFirstRecord(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p.Events = []int{1}
+	p.Values["events"] = []string{"1"}
 	configs, err := p.Configurations(cfg.CPUs)
 	if err != nil {
 		b.Fatal(err)

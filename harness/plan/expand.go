@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
@@ -35,17 +36,17 @@ type point struct {
 func (p *Plan) trials() int {
 	n := 0
 	for _, s := range p.scenarios() {
-		each := pairs * len(orders[0])
-		rates := len(s.RateHz)
+		product := pairs * len(orders[0])
 		if s.Sweep != nil {
-			each, rates = 2*s.Sweep.Steps, 1
+			product = 2 * s.Sweep.Steps
 		}
-		product := 1
-		for _, length := range []int{
-			len(s.Pairs), len(s.Workload), len(s.Events), len(s.Batch), rates, len(s.PayloadBytes),
-			len(s.RingBytesTotal) + len(s.RingBytesEach), len(s.Producers), len(s.Placement), len(s.FlushMS),
-			len(s.ReaderStallMS), len(s.ReaderDelayNS), len(s.Fault), max(p.Blocks, 1), each,
-		} {
+		lengths := []int{len(s.Pairs), len(s.RingBytesTotal) + len(s.RingBytesEach), max(p.Blocks, 1)}
+		for _, x := range axis.All() {
+			if x.Name != axis.Rate || s.Sweep == nil {
+				lengths = append(lengths, len(s.Values[x.Name]))
+			}
+		}
+		for _, length := range lengths {
 			product = min(product*length, math.MaxInt32) // it is refused long before
 		}
 		n += product
@@ -53,24 +54,16 @@ func (p *Plan) trials() int {
 	return n
 }
 
-// points multiplies the axes; the last of them changes fastest.
+// points multiplies the axes; the last of them changes fastest, but for the rings and the
+// pairs.
 func (s *Scenario) points() []point {
-	rates := s.RateHz
-	if s.Sweep != nil {
-		rates = list[float64]{0}
-	}
 	points := []point{{sweep: s.Sweep, shows: s.Shows}}
-	points = times(points, s.Workload, func(p *point, v vocab.Workload) { p.cell.Workload = v })
-	points = times(points, s.PayloadBytes, func(p *point, v int) { p.cell.PayloadBytes = v })
-	points = times(points, s.Events, func(p *point, v int) { p.cell.Events = v })
-	points = times(points, s.Batch, func(p *point, v int) { p.cell.Batch = v })
-	points = times(points, rates, func(p *point, v float64) { p.cell.RateHz = v })
-	points = times(points, s.Producers, func(p *point, v int) { p.cell.Producers = v })
-	points = times(points, s.Placement, func(p *point, v vocab.Placement) { p.cell.Placement = v })
-	points = times(points, s.FlushMS, func(p *point, v int) { p.cell.FlushMS = v })
-	points = times(points, s.ReaderStallMS, func(p *point, v int) { p.cell.ReaderStallMS = v })
-	points = times(points, s.ReaderDelayNS, func(p *point, v int) { p.cell.ReaderDelayNS = v })
-	points = times(points, s.Fault, func(p *point, v vocab.Fault) { p.cell.Fault = v })
+	for _, x := range axis.All() {
+		if x.Name == axis.Rate && s.Sweep != nil {
+			continue // each step has one
+		}
+		points = times(points, s.Values[x.Name], func(p *point, v string) { x.Set(&p.cell, v) })
+	}
 	var sized []point
 	sized = append(sized, times(points, s.RingBytesTotal, func(p *point, v int) { p.cell.Equal, p.bytes = vocab.EqualTotal, v })...)
 	sized = append(sized, times(points, s.RingBytesEach, func(p *point, v int) { p.cell.Equal, p.bytes = vocab.EqualEach, v })...)

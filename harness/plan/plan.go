@@ -7,21 +7,18 @@
 package plan
 
 import (
-	"bytes"
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"go.yaml.in/yaml/v4"
 )
@@ -112,7 +109,7 @@ func (p *Plan) Set(assignment string) error {
 	if !ok {
 		return fmt.Errorf("%q: want KEY=VALUE, or KEY=VALUE,VALUE", assignment)
 	}
-	if err := OneOf("key", key, keys(reflect.TypeFor[Plan]())); err != nil {
+	if err := OneOf("key", key, keys()); err != nil {
 		return err
 	}
 	if strings.Contains(value, ",") && !strings.HasPrefix(value, "[") && !strings.HasPrefix(value, "{") {
@@ -122,11 +119,11 @@ func (p *Plan) Set(assignment string) error {
 	changed := *p
 	changed.Scenarios = slices.Clone(p.Scenarios)
 	changed.root = nil // lines of it are others'
-	var axes Axes
-	if _, err := decode(line, &axes); err == nil {
-		changed.Axes = axes.over(p.Axes)
+	var set axesOnly
+	if _, err := decode(line, &set); err == nil {
+		changed.Axes = set.Axes.over(p.Axes)
 		for i := range changed.Scenarios {
-			changed.Scenarios[i].Axes = axes.over(changed.Scenarios[i].Axes)
+			changed.Scenarios[i].Axes = set.Axes.over(changed.Scenarios[i].Axes)
 		}
 	} else if _, err := decode(line, &changed); err != nil {
 		return err
@@ -137,119 +134,6 @@ func (p *Plan) Set(assignment string) error {
 	*p = changed
 	return nil
 }
-
-// decode reads the one document of a text into a value, and returns the root of its
-// tree. Keys that are unknown, repeated or have no value are refused.
-func decode(text []byte, into any) (*yaml.Node, error) {
-	// The library takes the directive of YAML 1.1 alone; plans are the same in 1.2.
-	text = version12.ReplaceAll(text, []byte("${1}%YAML 1.1"))
-	var document, more yaml.Node
-	nodes := yaml.NewDecoder(bytes.NewReader(text))
-	err := nodes.Decode(&document)
-	if errors.Is(err, io.EOF) || err == nil && nothing(&document) {
-		return nil, errors.New("there is nothing in it")
-	}
-	if err != nil {
-		return nil, located(err)
-	}
-	fields := yaml.NewDecoder(bytes.NewReader(text))
-	fields.KnownFields(true)
-	if err := fields.Decode(into); err != nil {
-		return nil, located(err)
-	}
-	for err = nodes.Decode(&more); !errors.Is(err, io.EOF); err = nodes.Decode(&more) {
-		if err != nil {
-			return nil, located(err)
-		}
-		if !nothing(&more) {
-			return nil, fmt.Errorf("line %d: a second document, want one", more.Line)
-		}
-	}
-	root := document.Content[0]
-	return root, empty(root, "")
-}
-
-// version12 is the directive of YAML 1.2, before which there are comments at most.
-var version12 = regexp.MustCompile(`(?m)\A((?:[ \t]*(?:#.*)?\r?\n)*)%YAML 1\.2$`)
-
-// nothing reports whether a document is empty: of marks and comments alone.
-func nothing(document *yaml.Node) bool {
-	return len(document.Content) == 0 || document.Content[0].Tag == "!!null"
-}
-
-// located is an error of the library as a line for each thing that is wrong.
-func located(err error) error {
-	var many *yaml.LoadErrors
-	var one *yaml.LoadError
-	switch {
-	case errors.As(err, &many):
-	case errors.As(err, &one):
-		many = &yaml.LoadErrors{Errors: []*yaml.LoadError{one}}
-	default:
-		return err
-	}
-	var errs []error
-	for _, e := range many.Errors {
-		message := e.Message
-		if m := unknownField.FindStringSubmatch(message); m != nil {
-			message = fmt.Sprintf("unknown key %q%s", m[1], didYouMean(m[1], keys(reflect.TypeFor[Plan]())))
-		}
-		errs = append(errs, fmt.Errorf("line %d: %s", e.Mark.Line, message))
-	}
-	return errors.Join(errs...)
-}
-
-// unknownField is how the library complains.
-var unknownField = regexp.MustCompile(`^field (.*) not found in type \S+$`)
-
-// empty refuses a key without a value, which the library would read as one that
-// is not there.
-func empty(node *yaml.Node, path string) error {
-	var errs []error
-	for at, child := range children(node, path) {
-		if child.Tag == "!!null" {
-			errs = append(errs, fmt.Errorf("line %d: %s: no value", child.Line, at))
-		}
-		errs = append(errs, empty(child, at))
-	}
-	return errors.Join(errs...)
-}
-
-// children are the values of a mapping or a sequence, with their paths.
-func children(node *yaml.Node, path string) iter.Seq2[string, *yaml.Node] {
-	return func(yield func(string, *yaml.Node) bool) {
-		for i, child := range node.Content {
-			at := fmt.Sprintf("%s[%d]", path, i)
-			if node.Kind == yaml.MappingNode {
-				if i%2 == 0 {
-					continue // a key
-				}
-				at = strings.TrimPrefix(path+"."+node.Content[i-1].Value, ".")
-			}
-			if !yield(at, child) {
-				return
-			}
-		}
-	}
-}
-
-// keys of a plan, and of a scenario.
-func keys(t reflect.Type) []string {
-	var all []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		switch {
-		case t.Field(i).Anonymous:
-			all = append(all, keys(t.Field(i).Type)...)
-		case name != "":
-			all = append(all, name)
-		}
-	}
-	return all
-}
-
-// Text is the plan as a file.
-func (p *Plan) Text() ([]byte, error) { return yaml.Marshal(p) }
 
 // planName keeps names harmless in file names, ids and benchmark names.
 var planName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
@@ -297,8 +181,10 @@ func (p *Plan) Check() error {
 		return errors.Join(errs...)
 	}
 	for _, s := range p.scenarios() {
-		if s.Events == nil {
-			refuse("events", errors.New("how many of them?"))
+		for _, x := range axis.All() {
+			if s.Values[x.Name] == nil {
+				refuse(x.Name, errors.New("how many of them?"))
+			}
 		}
 		if s.RingBytesTotal == nil && s.RingBytesEach == nil {
 			refuse("ring_bytes_total", errors.New("want it, or ring_bytes_each, or both"))
@@ -308,32 +194,6 @@ func (p *Plan) Check() error {
 		errs = append(errs, fmt.Errorf("%d trials on each kernel, at most %d", n, maxTrials))
 	}
 	return errors.Join(errs...)
-}
-
-// line is where in the text a key is, as "line 3: ", or nothing.
-func (p *Plan) line(key string) string {
-	if p.root == nil {
-		return ""
-	}
-	if n := lineOf(p.root, "", key); n > 0 {
-		return fmt.Sprintf("line %d: ", n)
-	}
-	return ""
-}
-
-// lineOf is the line of the value of a key below a node, or 0.
-func lineOf(node *yaml.Node, path, key string) int {
-	for at, child := range children(node, path) {
-		if at == key {
-			return child.Line
-		}
-		if strings.HasPrefix(key, at) {
-			if n := lineOf(child, at, key); n > 0 {
-				return n
-			}
-		}
-	}
-	return 0
 }
 
 // scenarios are those of the plan with everything filled in. That of a plan

@@ -61,7 +61,7 @@ func TestTextIsAPlan(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	if !slices.Equal(again.Events, p.Events) || again.Seed != p.Seed || !slices.Equal(again.RingBytesTotal, p.RingBytesTotal) {
+	if !cmp.Equal(again.Values, p.Values) || again.Seed != p.Seed || !slices.Equal(again.RingBytesTotal, p.RingBytesTotal) {
 		t.Errorf("%+v became %+v", p, again)
 	}
 }

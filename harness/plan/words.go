@@ -4,8 +4,9 @@ package plan
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 
+	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
@@ -30,29 +31,13 @@ func Words(a, b *record.Cell) ([]string, error) {
 	if pair != s.Pairs[0][0].String()+", "+s.Pairs[0][1].String() {
 		words = append(words, "pairs=[["+pair+"]]")
 	}
-	word(&words, "workload", a.Workload, s.Workload)
-	word(&words, "events", a.Events, s.Events)
-	word(&words, "batch", a.Batch, s.Batch)
-	word(&words, "rate_hz", a.RateHz, s.RateHz)
-	word(&words, "payload_bytes", a.PayloadBytes, s.PayloadBytes)
-	word(&words, key, bytes, list)
-	word(&words, "producers", a.Producers, s.Producers)
-	word(&words, "placement", a.Placement, s.Placement)
-	word(&words, "flush_ms", a.FlushMS, s.FlushMS)
-	word(&words, "reader_stall_ms", a.ReaderStallMS, s.ReaderStallMS)
-	word(&words, "reader_delay_ns", a.ReaderDelayNS, s.ReaderDelayNS)
-	word(&words, "fault", a.Fault, s.Fault)
+	for _, x := range axis.All() {
+		if value := x.Get(a); !slices.Equal(s.Values[x.Name], []string{value}) {
+			words = append(words, x.Name+"="+value)
+		}
+	}
+	if !slices.Equal(list, []int{bytes}) {
+		words = append(words, fmt.Sprintf("%s=%d", key, bytes))
+	}
 	return words, nil
-}
-
-// word appends the assignment unless the axis has just this value.
-func word[T comparable](words *[]string, key string, value T, axis list[T]) {
-	if len(axis) == 1 && axis[0] == value {
-		return
-	}
-	text := fmt.Sprint(value)
-	if f, ok := any(value).(float64); ok {
-		text = strconv.FormatFloat(f, 'f', -1, 64)
-	}
-	*words = append(*words, key+"="+text)
 }

@@ -46,7 +46,7 @@ func small(t *testing.T) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Events, p.Blocks = []int{20}, 1
+	p.Values["events"], p.Blocks = []string{"20"}, 1
 	return p
 }
 

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+
+// Package axis is the table of what configurations differ in beside the transport: each
+// axis is one value, which plans, filters, reports, help and documents read. A new axis is
+// a field of [record.Cell], a value in this table, and the code that does what it says.
+//
+// It makes no system call. The table is not changed after the start of the program.
+package axis
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+)
+
+// Axis is one of the things that configurations differ in.
+type Axis struct {
+	// Name is the key of a plan, and of --set.
+	Name string
+	// Filter is the key by which compare selects.
+	Filter string
+	// Text says what it is, in a line.
+	Text string
+	// Default is what a plan has that does not say; nil: it must say.
+	Default []string
+	// Least and Most bound a number; Words are all that a word may be.
+	Least, Most float64
+	Words       []string
+	// Parse, if there is one, refuses a word that is none.
+	Parse func(string) error
+	// Side says that each side of a pair has a value of its own.
+	Side bool
+	// Frees are other axes, which may differ where this one does.
+	Frees []string
+	// Phrase says in a report what the value does; empty where that needs no word.
+	// format writes a number with its unit.
+	Phrase func(c *record.Cell, format func(unit string, x float64) string) string
+
+	field func(*record.Cell) any // a pointer to it
+}
+
+// Limits of plans. The size of a perf record is a u16, struct perf_event_header
+// in https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h
+const (
+	maxPayloadBytes = 32 << 10
+	maxEvents       = 1_000_000
+	// Each event of a batch is two branches for the verifier, which follows 8192:
+	// BPF_COMPLEXITY_LIMIT_JMP_SEQ in
+	// https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/verifier.c
+	maxBatch     = 3000
+	maxProducers = 1024
+	maxMS        = 600_000
+	maxHz        = 1e9
+)
+
+// table is in the order in which a plan multiplies: the last changes fastest.
+var table = []Axis{
+	{
+		Name: "workload", Filter: "workload", Text: "what causes events: execve (program starts) or storm (many small events)",
+		Default: []string{string(vocab.Execve)}, Words: words(vocab.Workloads()), Frees: []string{"batch", "events"},
+		field: func(c *record.Cell) any { return &c.Workload },
+	},
+	{
+		Name: "payload_bytes", Filter: "payload", Text: "what the program sends for one event",
+		Default: []string{strconv.Itoa(vocab.EventBytes)}, Least: vocab.StormEventBytes, Most: maxPayloadBytes,
+		field: func(c *record.Cell) any { return &c.PayloadBytes },
+	},
+	{
+		Name: "events", Filter: "events", Text: "how many events a trial tries to send, of all producers together; rounded down to what they can share",
+		Least: 1, Most: maxEvents,
+		field: func(c *record.Cell) any { return &c.Events },
+	},
+	{
+		Name: "batch", Filter: "batch", Text: "how many events a trigger of a storm makes",
+		Default: []string{"1"}, Least: 1, Most: maxBatch, Frees: []string{"events"},
+		field: func(c *record.Cell) any { return &c.Batch },
+	},
+	{
+		Name: Rate, Filter: "rate", Text: "events a second of all producers together; 0: as fast as possible",
+		Default: []string{"0"}, Most: maxHz,
+		field: func(c *record.Cell) any { return &c.RateHz },
+	},
+	{
+		Name: "producers", Filter: "producers", Text: "how many send",
+		Default: []string{"1"}, Least: 1, Most: maxProducers, Frees: []string{"events"},
+		field: func(c *record.Cell) any { return &c.Producers },
+	},
+	{
+		Name: "placement", Filter: "placement", Text: "where producers run: apart (not on the reader's CPU), hot (all on one CPU), same (on the reader's CPU), back-to-back (the reader itself triggers)",
+		Default: []string{string(vocab.Apart)}, Words: words(vocab.Placements()),
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			if c.Placement == "" || c.Placement == vocab.Apart {
+				return ""
+			}
+			return ", placement " + string(c.Placement)
+		},
+		field: func(c *record.Cell) any { return &c.Placement },
+	},
+	{
+		Name: "flush_ms", Filter: "flush", Text: "after how long the reader looks although nobody woke it; 0: never",
+		Default: []string{"0"}, Most: maxMS, Side: true,
+		field: func(c *record.Cell) any { return &c.FlushMS },
+	},
+	{
+		Name: "reader_stall_ms", Filter: "stall", Text: "how long the reader sleeps before it first reads; -1: until the workload has ended",
+		Default: []string{"0"}, Least: record.UntilOver, Most: maxMS,
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			switch {
+			case c.ReaderStallMS == record.UntilOver:
+				return "; the reader sleeps until the workload has ended"
+			case c.ReaderStallMS > 0:
+				return fmt.Sprintf("; the reader sleeps for the first %d ms", c.ReaderStallMS)
+			}
+			return ""
+		},
+		field: func(c *record.Cell) any { return &c.ReaderStallMS },
+	},
+	{
+		Name: "reader_delay_ns", Filter: "delay", Text: "how long the reader works on each event",
+		Default: []string{"0"}, Most: maxMS * 1e6,
+		Phrase: func(c *record.Cell, format func(string, float64) string) string {
+			if c.ReaderDelayNS == 0 {
+				return ""
+			}
+			return fmt.Sprintf("; the reader works %s on each event", format("ns", float64(c.ReaderDelayNS)))
+		},
+		field: func(c *record.Cell) any { return &c.ReaderDelayNS },
+	},
+	{
+		Name: "fault", Filter: "fault", Text: "what is injected into both sides, as selftest does: drop=N, work=N, ...",
+		Default: []string{""}, Parse: func(text string) error { _, err := vocab.ParseFault(text); return err },
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			if c.Fault == "" {
+				return ""
+			}
+			return "; fault injected: " + string(c.Fault)
+		},
+		field: func(c *record.Cell) any { return &c.Fault },
+	},
+}
+
+// Rate is the name of the axis that a sweep takes the place of.
+const Rate = "rate_hz"
+
+// All are the axes, in the order in which a plan multiplies them.
+func All() []Axis { return slices.Clone(table) }
+
+// Named returns the axis of that name.
+func Named(name string) (Axis, bool) {
+	i := slices.IndexFunc(table, func(a Axis) bool { return a.Name == name })
+	if i < 0 {
+		return Axis{}, false
+	}
+	return table[i], true
+}
+
+func words[T ~string](all []T) []string {
+	list := make([]string, len(all))
+	for i, w := range all {
+		list[i] = string(w)
+	}
+	return list
+}
+
+// Get is the value of a cell, as a plan has it.
+func (a Axis) Get(c *record.Cell) string {
+	v := reflect.ValueOf(a.field(c)).Elem()
+	if v.Kind() == reflect.Float64 {
+		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// Set sets the value of a cell. It must be one that [Axis.Check] lets pass.
+func (a Axis) Set(c *record.Cell, text string) {
+	switch v := reflect.ValueOf(a.field(c)).Elem(); v.Kind() {
+	case reflect.Int:
+		v.SetInt(int64(number(text)))
+	case reflect.Float64:
+		v.SetFloat(number(text))
+	default:
+		v.SetString(text)
+	}
+}
+
+// Clear takes the value away, for cells that are equal in all others.
+func (a Axis) Clear(c *record.Cell) { reflect.ValueOf(a.field(c)).Elem().SetZero() }
+
+// Whole reports whether the values are whole numbers, and Number whether they are numbers.
+func (a Axis) Whole() bool { return a.kind() == reflect.Int }
+
+// Number reports whether the values are numbers.
+func (a Axis) Number() bool { return a.Whole() || a.kind() == reflect.Float64 }
+
+func (a Axis) kind() reflect.Kind { return reflect.TypeOf(a.field(new(record.Cell))).Elem().Kind() }
+
+func number(text string) float64 {
+	n, _ := strconv.ParseFloat(text, 64)
+	return n
+}
+
+// ErrNotWhole is a number with a fraction where there can be none.
+var ErrNotWhole = errors.New("want a whole number")
+
+// Check refuses what the value cannot be on any machine.
+func (a Axis) Check(text string) error {
+	if a.Parse != nil {
+		return a.Parse(text)
+	}
+	if !a.Number() {
+		return nil // [Axis.Words] are for the caller to suggest from
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || n != n:
+		return fmt.Errorf("%q is no number", text)
+	case a.Whole() && n != float64(int64(n)):
+		return fmt.Errorf("%s: %w", text, ErrNotWhole)
+	case n < a.Least || n > a.Most:
+		return fmt.Errorf("%s, want %s to %s", text, format(a.Least), format(a.Most))
+	}
+	return nil
+}
+
+// Limits are what the values may be, in a few words.
+func (a Axis) Limits() string {
+	switch {
+	case a.Parse != nil:
+		return "KIND=N"
+	case len(a.Words) > 0:
+		return strings.Join(a.Words, ", ")
+	}
+	return format(a.Least) + " to " + format(a.Most)
+}
+
+func format(n float64) string {
+	if n >= 1e9 {
+		return strconv.FormatFloat(n, 'g', -1, 64)
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}
