@@ -47,12 +47,12 @@ func Doctor(ctx context.Context, cfg vmtest.Config) ([]Finding, error) {
 		cfg.Cache = dir
 	}
 	d := &doctor{cfg: cfg}
-	return []Finding{
-		d.qemu(ctx), d.program(), d.cache(), d.kernels(ctx),
-		d.source(ctx, "mainline"), d.source(ctx, "oci"), d.kvm(ctx),
-		d.size(), d.native(), d.vng(ctx),
-		d.tool("clang", "clang-14", "only to change the BPF programs: scripts/setup.sh generate"),
-	}, nil
+	findings := []Finding{d.qemu(ctx), d.program(), d.cache(), d.kernels(ctx)}
+	for _, source := range kernel.SourceNames()[1:] {
+		findings = append(findings, d.source(ctx, source))
+	}
+	return append(findings, d.kvm(ctx), d.size(), d.native(), d.vng(ctx),
+		d.tool("clang", "clang-14", "only to change the BPF programs: scripts/setup.sh generate")), nil
 }
 
 func (d *doctor) qemu(ctx context.Context) Finding {

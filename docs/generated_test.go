@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/plan"
@@ -22,6 +23,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/golden"
 	"github.com/ringtwin/ringtwin/internal/patience"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
@@ -39,6 +41,8 @@ var generated = map[string]struct {
 	"policies":   {"plans.md", policies},
 	"statements": {"statements.md", statements},
 	"transports": {"plans.md", transports},
+	"axes":       {"plans.md", axes},
+	"sources":    {"kernels.md", sources},
 }
 
 // elsewhere are the blocks that tests of other packages write, which need what those
@@ -215,6 +219,29 @@ func transports(*testing.T) string {
 		rows = append(rows, []string{"`" + string(s.Name) + "`", escape(s.Title), s.Since, escape(s.Text)})
 	}
 	return table([]string{"transport", "name", "since", "what it is"}, rows)
+}
+
+func axes(*testing.T) string {
+	var rows [][]string
+	for _, x := range axis.All() {
+		def := "none: it must be given"
+		switch {
+		case len(x.Default) == 1 && x.Default[0] == "":
+			def = "none"
+		case x.Default != nil:
+			def = "`" + x.Default[0] + "`"
+		}
+		rows = append(rows, []string{"`" + x.Name + "`", escape(x.Text), escape(x.Limits()), def})
+	}
+	return table([]string{"axis", "what it is", "values", "default"}, rows)
+}
+
+func sources(*testing.T) string {
+	var rows [][]string
+	for _, s := range kernel.Sources() {
+		rows = append(rows, []string{"`" + s.Example + "`", escape(s.Text)})
+	}
+	return table([]string{"name", "what it is"}, rows)
 }
 
 func mark(yes bool) string {

@@ -17,6 +17,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/bounds"
 	"github.com/ringtwin/ringtwin/vmtest"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
@@ -121,7 +122,7 @@ func newParser(stdout, stderr io.Writer, exit func(int)) *kong.Kong {
 	parser, err := kong.New(&cli{},
 		kong.Name("ringtwin"),
 		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": strings.Join(verdict.Slugs(), ", "), "pin": hello.DefaultPin, "qemu": machine.DefaultQEMU, "attaches": attaches()},
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": strings.Join(verdict.Slugs(), ", "), "pin": hello.DefaultPin, "sources": strings.Join(kernel.SourceNames(), ","), "filters": strings.Join(verdict.FilterKeys(), ", "), "qemu": machine.DefaultQEMU, "attaches": attaches()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.UsageOnError(),

@@ -10,7 +10,7 @@ import (
 // compareCmd compares what was measured before.
 type compareCmd struct {
 	Files []string `arg:"" name:"results" help:"Two results.jsonl files, A and B; or with --a and --b any number, from which the filters select." type:"existingfile"`
-	A     string   `name:"a" help:"What A is: KEY=VALUE, several with commas, as transport=perf,kernel=6.1. Keys: transport, policy, flush, side, kernel, release, plan, scenario, setup, workload, attach, events, payload, producers, placement, batch, rate, ring, equal, stall, delay, fault, file, run, accel, clock, backend, cpus, version." placeholder:"FILTER"`
+	A     string   `name:"a" help:"What A is: KEY=VALUE, several with commas, as transport=perf,kernel=6.1. Keys: ${filters}." placeholder:"FILTER"`
 	B     string   `name:"b" help:"What B is." placeholder:"FILTER"`
 
 	Gate     []string `help:"Fail if B is worse than A by more: 'instructions_per_event<=0.5%', 'loss<=0'. Repeatable. Metrics: ${metrics}." placeholder:"METRIC<=LIMIT%" sep:"none"`

@@ -26,7 +26,7 @@ type kernelsCmd struct {
 
 type kernelsListCmd struct {
 	Kernels []string `arg:"" optional:"" name:"kernel" help:"Names, versions or patterns. Default: all that the source has."`
-	Source  string   `default:"apt" enum:"apt,mainline,oci" help:"The source that is listed: ${enum}. Default: ${default}."`
+	Source  string   `default:"apt" enum:"${sources}" help:"The source that is listed: ${enum}. Default: ${default}."`
 	Arch    string   `help:"An architecture, as amd64 or arm64. Default: this machine's." placeholder:"ARCH"`
 	JSON    bool     `name:"json" help:"As JSON, one object a line."`
 	kernelFlags

@@ -105,6 +105,12 @@ var table = []Axis{
 	{
 		Name: "flush_ms", Filter: "flush", Text: "after how long the reader looks although nobody woke it; 0: never",
 		Default: []string{"0"}, Most: maxMS, Side: true,
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			if c.FlushMS == 0 {
+				return ""
+			}
+			return fmt.Sprintf(", and looks after %d ms", c.FlushMS)
+		},
 		field: func(c *record.Cell) any { return &c.FlushMS },
 	},
 	{

@@ -85,7 +85,7 @@ func TestHTML(t *testing.T) {
 		`<h2 id="map"`, `<h2 id="knee"`, `<h2 id="policies"`, `<h2 id="trend"`, `<h2 id="latency"`, `<h2 id="setups"`, `<h2 id="method"`, `<h2 id="limits"`,
 		"perf, knee 3 kHz to 4 kHz", "ringbuf, knee above 6 kHz", "p99.9", "<svg role=\"img\"",
 		"ringtwin vmtest 6.1 --cpus 2 --memory 512 --clock wall --accel kvm --plan full</pre>",
-		"ringtwin vmtest 6.12 --cpus 2 --memory 512 --clock wall --accel kvm --plan programs --attach tracepoint --set &#39;pairs=[[perf/timer, ringbuf/timer]]&#39; --set workload=storm --set events=2000 --set payload_bytes=65 --set ring_bytes_total=8192</pre>",
+		"ringtwin vmtest 6.12 --cpus 2 --memory 512 --clock wall --accel kvm --plan programs --attach tracepoint --set &#39;pairs=[[perf/timer, ringbuf/timer]]&#39; --set workload=storm --set payload_bytes=65 --set events=2000 --set ring_bytes_total=8192</pre>",
 		"prefers-color-scheme: dark", "@media print",
 	} {
 		if !strings.Contains(text, want) {

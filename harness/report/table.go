@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
@@ -204,20 +205,10 @@ func loadText(c *record.Cell, sweep bool) string {
 	default:
 		text += ", as fast as possible"
 	}
-	if c.Placement != "" && c.Placement != vocab.Apart {
-		text += ", placement " + string(c.Placement)
-	}
-	if c.ReaderStallMS == record.UntilOver {
-		text += "; the reader sleeps until the workload has ended"
-	}
-	if c.ReaderStallMS > 0 {
-		text += fmt.Sprintf("; the reader sleeps for the first %d ms", c.ReaderStallMS)
-	}
-	if c.ReaderDelayNS > 0 {
-		text += fmt.Sprintf("; the reader works %s on each event", value("ns", float64(c.ReaderDelayNS)))
-	}
-	if c.Fault != "" {
-		text += "; fault injected: " + string(c.Fault)
+	for _, x := range axis.All() {
+		if x.Phrase != nil && !x.Side {
+			text += x.Phrase(c, value)
+		}
 	}
 	return text
 }
@@ -232,8 +223,10 @@ func rings(s *verdict.Side) string {
 
 func policy(s *verdict.Side) string {
 	text := fmt.Sprintf("%s %s", s.Cell.Transport, s.Cell.Policy)
-	if s.Cell.FlushMS > 0 {
-		text += fmt.Sprintf(", and looks after %d ms", s.Cell.FlushMS)
+	for _, x := range axis.All() {
+		if x.Phrase != nil && x.Side {
+			text += x.Phrase(&s.Cell, value)
+		}
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
@@ -50,50 +51,75 @@ func variantOf(t *record.Trial) variant {
 	return v
 }
 
-// freeSide frees all that a transport decides.
+// freeSide frees all that a side of a pair has to itself.
 func freeSide(v *variant) {
-	v.cell.Transport, v.cell.Policy, v.cell.FlushMS, v.cell.RingBytes, v.cell.RingBytesTotal = "", "", 0, 0, 0
+	v.cell.Transport, v.cell.Policy, v.cell.RingBytes, v.cell.RingBytesTotal = "", "", 0, 0
+	for _, x := range axis.All() {
+		if x.Side {
+			x.Clear(&v.cell)
+		}
+	}
+}
+
+// freeAxis frees an axis, what it decides, and unless it is a side's the scenario, which
+// is the name that a plan gave to its values.
+func freeAxis(x axis.Axis) func(*variant) {
+	return func(v *variant) {
+		x.Clear(&v.cell)
+		for _, name := range x.Frees {
+			if other, ok := axis.Named(name); ok {
+				other.Clear(&v.cell)
+			}
+		}
+		if !x.Side {
+			v.scenario = ""
+		}
+	}
 }
 
 func dimensions() []dimension {
 	number := func(n int) string { return strconv.Itoa(n) }
-	return []dimension{
+	free := func(*variant) {}
+	ring := func(v *variant) {
+		v.cell.RingBytes, v.cell.RingBytesTotal, v.cell.Equal, v.scenario = 0, 0, "", ""
+	}
+	kernel := func(v *variant) { v.kernel = record.Kernel{} }
+	all := []dimension{
 		{name: "transport", of: func(in Input) string { return string(in.Trial.Cell.Transport) }, free: freeSide},
 		{name: "policy", of: func(in Input) string { return string(in.Trial.Cell.Policy) }, free: func(v *variant) { v.cell.Policy, v.cell.FlushMS = "", 0 }},
-		{name: "flush", of: func(in Input) string { return number(in.Trial.Cell.FlushMS) }, free: func(v *variant) { v.cell.FlushMS = 0 }},
 		{name: "side", of: func(in Input) string { return in.Trial.Trial.Side }, free: freeSide},
-		{name: "kernel", of: func(in Input) string { return in.Trial.Kernel.Want }, free: func(v *variant) { v.kernel = record.Kernel{} }, is: isKernel},
-		{name: "release", of: func(in Input) string { return in.Trial.Kernel.Release }, free: func(v *variant) { v.kernel = record.Kernel{} }, is: isKernel},
+		{name: "kernel", of: func(in Input) string { return in.Trial.Kernel.Want }, free: kernel, is: isKernel},
+		{name: "release", of: func(in Input) string { return in.Trial.Kernel.Release }, free: kernel, is: isKernel},
 		{name: "plan", of: func(in Input) string { return in.Trial.Trial.Plan }, free: func(v *variant) { v.plan = "" }},
 		{name: "scenario", of: func(in Input) string { return in.Trial.Trial.Scenario }, free: func(v *variant) { v.scenario = "" }},
 		{name: "setup", of: func(in Input) string { return number(in.Trial.Trial.Configuration) }, free: func(v *variant) { v.scenario, v.cell = "", record.Cell{} }},
-		{name: "workload", of: func(in Input) string { return string(in.Trial.Cell.Workload) }, free: func(v *variant) { v.cell.Workload, v.cell.Batch, v.cell.Events, v.scenario = "", 0, 0, "" }},
 		{name: "attach", of: func(in Input) string { return string(in.Trial.Cell.Attach) }, free: func(v *variant) { v.cell.Attach = "" }},
-		{name: "events", of: func(in Input) string { return number(in.Trial.Cell.Events) }, free: func(v *variant) { v.cell.Events, v.scenario = 0, "" }},
-		{name: "payload", of: func(in Input) string { return number(in.Trial.Cell.PayloadBytes) }, free: func(v *variant) { v.cell.PayloadBytes, v.scenario = 0, "" }},
-		{name: "producers", of: func(in Input) string { return number(in.Trial.Cell.Producers) }, free: func(v *variant) { v.cell.Producers, v.cell.Events, v.scenario = 0, 0, "" }},
-		{name: "placement", of: func(in Input) string { return string(in.Trial.Cell.Placement) }, free: func(v *variant) { v.cell.Placement, v.scenario = "", "" }},
-		{name: "batch", of: func(in Input) string { return number(in.Trial.Cell.Batch) }, free: func(v *variant) { v.cell.Batch, v.cell.Events, v.scenario = 0, 0, "" }},
-		{name: "rate", of: func(in Input) string { return strconv.FormatFloat(in.Trial.Cell.RateHz, 'g', -1, 64) }, free: func(v *variant) { v.cell.RateHz, v.scenario = 0, "" }},
-		{name: "ring", of: func(in Input) string { return number(in.Trial.Cell.RingBytes) }, free: func(v *variant) {
-			v.cell.RingBytes, v.cell.RingBytesTotal, v.cell.Equal, v.scenario = 0, 0, "", ""
-		}},
-		{name: "equal", of: func(in Input) string { return string(in.Trial.Cell.Equal) }, free: func(v *variant) {
-			v.cell.RingBytes, v.cell.RingBytesTotal, v.cell.Equal, v.scenario = 0, 0, "", ""
-		}},
-		{name: "stall", of: func(in Input) string { return number(in.Trial.Cell.ReaderStallMS) }, free: func(v *variant) { v.cell.ReaderStallMS, v.scenario = 0, "" }},
-		{name: "delay", of: func(in Input) string { return number(in.Trial.Cell.ReaderDelayNS) }, free: func(v *variant) { v.cell.ReaderDelayNS, v.scenario = 0, "" }},
-		{name: "fault", of: func(in Input) string { return string(in.Trial.Cell.Fault) }, free: func(v *variant) { v.cell.Fault = "" }},
-		{name: "file", of: func(in Input) string { return in.File }, free: func(*variant) {}},
-		{name: "run", of: func(in Input) string { return in.Trial.Trial.Run }, free: func(*variant) {}},
+		{name: "ring", of: func(in Input) string { return number(in.Trial.Cell.RingBytes) }, free: ring},
+		{name: "equal", of: func(in Input) string { return string(in.Trial.Cell.Equal) }, free: ring},
+	}
+	for _, x := range axis.All() {
+		all = append(all, dimension{name: x.Filter, of: func(in Input) string { return x.Get(&in.Trial.Cell) }, free: freeAxis(x)})
+	}
+	return append(all,
+		dimension{name: "file", of: func(in Input) string { return in.File }, free: free},
+		dimension{name: "run", of: func(in Input) string { return in.Trial.Trial.Run }, free: free},
 		// What a machine is decides whether anything can be compared: it may choose
 		// trials, and never differ.
-		{name: "accel", of: func(in Input) string { return in.Trial.Machine.Accel }, free: func(*variant) {}},
-		{name: "clock", of: func(in Input) string { return in.Trial.Machine.Clock }, free: func(*variant) {}},
-		{name: "backend", of: func(in Input) string { return in.Trial.Machine.Backend }, free: func(*variant) {}},
-		{name: "cpus", of: func(in Input) string { return number(in.Trial.Machine.CPUs) }, free: func(v *variant) { v.machine.CPUs = 0; freeSide(v) }},
-		{name: "version", of: func(in Input) string { return in.Trial.Machine.Version }, free: func(*variant) {}},
+		dimension{name: "accel", of: func(in Input) string { return in.Trial.Machine.Accel }, free: free},
+		dimension{name: "clock", of: func(in Input) string { return in.Trial.Machine.Clock }, free: free},
+		dimension{name: "backend", of: func(in Input) string { return in.Trial.Machine.Backend }, free: free},
+		dimension{name: "cpus", of: func(in Input) string { return number(in.Trial.Machine.CPUs) }, free: func(v *variant) { v.machine.CPUs = 0; freeSide(v) }},
+		dimension{name: "version", of: func(in Input) string { return in.Trial.Machine.Version }, free: free},
+	)
+}
+
+// FilterKeys are all keys of a filter, for help.
+func FilterKeys() []string {
+	var all []string
+	for _, d := range dimensions() {
+		all = append(all, d.name)
 	}
+	return all
 }
 
 // isKernel: a version names its releases too.
@@ -113,18 +139,14 @@ type chosen struct {
 	value     string
 }
 
-// ParseSlice reads "transport=perf,kernel=6.1". A key that there is not is refused
+// ParseFilter reads "transport=perf,kernel=6.1". A key that there is not is refused
 // with the nearest one. Empty text chooses all.
 func ParseFilter(text string) (Filter, error) {
 	s := Filter{Text: text}
 	if strings.TrimSpace(text) == "" {
 		return s, nil
 	}
-	all := dimensions()
-	names := make([]string, len(all))
-	for i := range all {
-		names[i] = all[i].name
-	}
+	all, names := dimensions(), FilterKeys()
 	for part := range strings.SplitSeq(text, ",") {
 		key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
 		// A policy has an equals sign of its own, which Cut leaves in the value.

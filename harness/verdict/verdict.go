@@ -13,6 +13,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
@@ -101,9 +102,10 @@ func (c *Comparison) Measured() int { return c.Statuses[record.OK] }
 
 // half is what the sides of a configuration may differ in.
 type half struct {
-	transport                vocab.Transport
-	policy                   vocab.Policy
-	flushMS, ring, ringTotal int
+	transport       vocab.Transport
+	policy          vocab.Policy
+	ring, ringTotal int
+	axes            record.Cell // with nothing but the axes of a side
 }
 
 // configuration is what must be equal for trials to be compared: all but what belongs to
@@ -118,6 +120,16 @@ type config struct {
 	a, b                         half
 }
 
+func halfOf(c *record.Cell) half {
+	h := half{transport: c.Transport, policy: c.Policy, ring: c.RingBytes, ringTotal: c.RingBytesTotal}
+	for _, x := range axis.All() {
+		if x.Side {
+			x.Set(&h.axes, x.Get(c))
+		}
+	}
+	return h
+}
+
 // configOf leaves the halves empty.
 func configOf(t *record.Trial) config {
 	s := config{
@@ -125,7 +137,9 @@ func configOf(t *record.Trial) config {
 		backend: t.Machine.Backend, accel: t.Machine.Accel, clock: t.Machine.Clock, version: t.Machine.Version,
 		cpus: t.Machine.CPUs, memoryBytes: t.Machine.MemoryBytes, cell: t.Cell,
 	}
-	s.cell.Transport, s.cell.Policy, s.cell.FlushMS, s.cell.RingBytes, s.cell.RingBytesTotal = "", "", 0, 0, 0
+	v := variant{cell: s.cell}
+	freeSide(&v)
+	s.cell = v.cell
 	if t.Trial.Step > 0 {
 		s.cell.RateHz = 0 // which each side chooses
 	}
@@ -173,7 +187,7 @@ func newGrouper(trials []record.Trial) *grouper {
 		}
 		at := runConfiguration{t.Trial.Run, bare(s)}
 		h := g.halves[at]
-		c := half{t.Cell.Transport, t.Cell.Policy, t.Cell.FlushMS, t.Cell.RingBytes, t.Cell.RingBytesTotal}
+		c := halfOf(&t.Cell)
 		if isB(t) {
 			h.b = c
 		} else {
@@ -323,12 +337,23 @@ func labels(a, b *record.Cell) (string, string) {
 		return string(a.Transport), string(b.Transport)
 	case a.Policy != b.Policy:
 		return a.Configuration(), b.Configuration()
-	case a.FlushMS != b.FlushMS:
-		return fmt.Sprintf("%s, flush %d ms", a.Configuration(), a.FlushMS), fmt.Sprintf("%s, flush %d ms", b.Configuration(), b.FlushMS)
+	case sideText(a) != sideText(b):
+		return a.Configuration() + sideText(a), b.Configuration() + sideText(b)
 	case a.RingBytes != b.RingBytes:
 		return fmt.Sprintf("%s, rings of %d", a.Configuration(), a.RingBytes), fmt.Sprintf("%s, rings of %d", b.Configuration(), b.RingBytes)
 	}
 	return "A", "B"
+}
+
+// sideText says what a side has of the axes that are a side's.
+func sideText(c *record.Cell) string {
+	text := ""
+	for _, x := range axis.All() {
+		if x.Side && x.Phrase != nil {
+			text += x.Phrase(c, func(unit string, n float64) string { return fmt.Sprintf("%g %s", n, unit) })
+		}
+	}
+	return text
 }
 
 // addMissing counts the trials that a plan wanted and that left no record: a run

@@ -27,7 +27,10 @@ type view struct {
 
 func viewOf(c *Comparison) view {
 	cell := c.A.Cell
-	cell.Attach, cell.RingBytes, cell.RingBytesTotal, cell.Transport, cell.Policy, cell.FlushMS = "", 0, 0, "", "", 0
+	shared := variant{cell: cell}
+	freeSide(&shared)
+	cell = shared.cell
+	cell.Attach = ""
 	if c.Sweep() {
 		cell.RateHz = 0
 	}

@@ -13,12 +13,12 @@ import (
 )
 
 // at is the kernel of a package of apt.
-func at(name string) Ref { return Ref{Source: sourceApt, Package: name} }
+func at(name string) Ref { return Ref{Source: "apt", Package: name} }
 
 // put stores a bundle with an image of that content.
 func put(c Cache, name, content string) error {
 	_, err := c.make(context.Background(), at(name), func(dir string) (*Bundle, error) {
-		return &Bundle{Release: name, Source: sourceApt}, os.WriteFile(filepath.Join(dir, imageFile), []byte(content), 0o644)
+		return &Bundle{Release: name, Source: "apt"}, os.WriteFile(filepath.Join(dir, imageFile), []byte(content), 0o644)
 	})
 	return err
 }

@@ -106,7 +106,7 @@ func TestArchiveMovesOn(t *testing.T) {
 		"exactly this":      {resolved["7.3.4"], "nearest: 6.12.57 below"},
 		"the line is gone":  {resolved["6.18"], "nearest: 6.12.57 below, 7.3.6 above"},
 		"locked":            {withSum(resolved["7.3"]), "is gone from the archive"},
-		"nobody can ask it": {Ref{Name: "7.3-2", Source: sourceApt, Arch: "amd64", Package: resolved["7.3"].Package}, "is gone from the archive"},
+		"nobody can ask it": {Ref{Name: "7.3-2", Source: "apt", Arch: "amd64", Package: resolved["7.3"].Package}, "is gone from the archive"},
 	} {
 		if _, err := r.Fetch(t.Context(), test.ref); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)

@@ -47,7 +47,7 @@ func (a *apt) list(ctx context.Context, arch string, maxAge time.Duration) ([]Re
 	var refs []Ref
 	for _, p := range idx.Packages {
 		refs = append(refs, Ref{
-			Source: sourceApt, Kernel: p.Kernel, Flavour: p.Flavour, Arch: arch,
+			Source: "apt", Kernel: p.Kernel, Flavour: p.Flavour, Arch: arch,
 			Package: p.Name + "=" + p.Version, Revision: p.Version,
 		})
 	}

@@ -76,7 +76,7 @@ func readLockLine(fields []string) (Ref, error) {
 	if ref.Kernel, ok = parseVersion(fields[1]); !ok && fields[1] != noVersion {
 		return ref, fmt.Errorf("%q is no version", fields[1])
 	}
-	if !slices.Contains([]string{sourceApt, sourceMainline, sourceOCI}, ref.Source) {
+	if sourceNamed(ref.Source).open == nil {
 		return ref, fmt.Errorf("%q is no source", ref.Source)
 	}
 	if !sha256Text.MatchString(ref.SHA256) {

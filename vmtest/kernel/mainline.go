@@ -46,7 +46,7 @@ func mainlineVersions(index []byte, arch string) []Ref {
 	for _, match := range mainlineDir.FindAllSubmatch(index, -1) {
 		kernel, _ := parseVersion(string(match[1]))
 		refs = append(refs, Ref{
-			Source: sourceMainline, Kernel: kernel, Flavour: "generic", Arch: arch,
+			Source: "mainline", Kernel: kernel, Flavour: "generic", Arch: arch,
 			Package: path.Join("v"+string(match[1]), arch),
 		})
 	}

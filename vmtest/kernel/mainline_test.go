@@ -191,3 +191,20 @@ func FuzzMainlineIndex(f *testing.F) {
 		}
 	})
 }
+
+// TestUnknownSource: a source that there is not is an error, and not an image.
+func TestUnknownSource(t *testing.T) {
+	r := Resolver{Cache: Cache{Dir: t.TempDir()}}
+	for _, err := range []error{
+		func() error { _, err := r.Resolve(t.Context(), "snap:6.1"); return err }(),
+		func() error {
+			_, err := r.Fetch(t.Context(), Ref{Name: "6.1", Source: "snap", Package: "x"})
+			return err
+		}(),
+		func() error { _, problems := r.List(t.Context(), "amd64", "snap"); return errors.Join(problems...) }(),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "snap") {
+			t.Errorf("an unknown source: %v", err)
+		}
+	}
+}

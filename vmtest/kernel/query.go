@@ -16,14 +16,11 @@ import (
 // ErrNotNamed is returned for text that names no kernel.
 var ErrNotNamed = errors.New("not a kernel")
 
-// The sources, in the order in which a bare version asks those that have many.
+// What a kernel is of that no source has, but this machine.
 const (
-	sourceApt      = "apt"
-	sourceMainline = "mainline"
-	sourceOCI      = "oci"
-	sourceFile     = "file"
-	sourceTree     = "tree"
-	sourceHost     = "host"
+	sourceFile = "file"
+	sourceTree = "tree"
+	sourceHost = "host"
 )
 
 // query is what the user means by a name of kernels.
@@ -57,7 +54,7 @@ func parseQuery(text string) (query, error) {
 		return q, nil
 	}
 	rest := text
-	if source, after, ok := strings.Cut(text, ":"); ok && slices.Contains([]string{sourceApt, sourceMainline, sourceOCI}, source) {
+	if source, after, ok := strings.Cut(text, ":"); ok && sourceNamed(source).open != nil {
 		q.source, rest = source, after
 	}
 	if words := strings.Split(rest, "+"); isVersions(words[0]) {
@@ -81,12 +78,12 @@ func parseQuery(text string) (query, error) {
 		}
 		return q, nil
 	}
-	switch q.source {
-	case sourceOCI:
+	switch {
+	case q.source == "":
+		return localQuery(q)
+	case sourceNamed(q.source).namesImages:
 		q.pattern = rest
 		return q, nil
-	case "":
-		return localQuery(q)
 	}
 	return q, fmt.Errorf("%w: %q: %s has versions like 6.1, and patterns of them", ErrNotNamed, text, q.source)
 }

@@ -60,7 +60,7 @@ func taggedVersions(repository string, tags []string, arch string) []Ref {
 			continue
 		}
 		if kernel, ok := parseVersion(tag); ok {
-			refs = append(refs, Ref{Source: sourceOCI, Kernel: kernel, Arch: arch, Package: repository + ":" + tag})
+			refs = append(refs, Ref{Source: "oci", Kernel: kernel, Arch: arch, Package: repository + ":" + tag})
 		}
 	}
 	return refs

@@ -48,21 +48,6 @@ type Ref struct {
 // Fetching it returns the error.
 func Unresolved(name string, err error) Ref { return Ref{Name: name, unresolved: err} }
 
-// source is a place that has kernels of many versions.
-type source interface {
-	// where says in a few words where list looks.
-	where() string
-	// list returns what there is, in any order, as it was at most maxAge ago; a
-	// source that keeps no lists asks each time. What pin fills in may be missing.
-	// With an error, the refs are those that could be read nevertheless.
-	list(ctx context.Context, arch string, maxAge time.Duration) ([]Ref, error)
-	// pin names a kernel exactly. The error is errIncomplete where the source
-	// has no such kernel after all.
-	pin(ctx context.Context, ref Ref) (Ref, error)
-	// fetch puts the files of a pinned kernel into an empty directory.
-	fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error)
-}
-
 // errIncomplete is a version that is listed and cannot be had.
 var errIncomplete = errors.New("not complete")
 
@@ -72,18 +57,6 @@ var errVanished = errors.New("is gone from the archive")
 // maxBack is how many patch levels a source may lack before a line counts as
 // missing: builds fail now and then.
 const maxBack = 10
-
-// source returns the source of that name.
-func (r Resolver) source(name string) source {
-	phase := r.phase()
-	switch name {
-	case sourceApt:
-		return &apt{cache: r.Cache, root: r.Places.apt(), phase: phase, modules: r.Modules}
-	case sourceMainline:
-		return &mainline{get: r.client(), places: r.Places, modules: r.Modules}
-	}
-	return &registry{client: r.httpClient(), phase: phase, repository: r.Places.repository(), modules: r.Modules}
-}
 
 func (r Resolver) phase() func(string) {
 	if r.Phase == nil {
@@ -134,7 +107,11 @@ func (r Resolver) Resolve(ctx context.Context, want string) ([]Ref, error) {
 
 // image is an image that was named in full.
 func (r Resolver) image(ctx context.Context, q query) ([]Ref, error) {
-	ref, err := r.source(sourceOCI).pin(ctx, Ref{Name: q.text, Source: sourceOCI, Arch: q.arch, Package: q.pattern})
+	s, err := r.source(q.source)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := s.pin(ctx, Ref{Name: q.text, Source: q.source, Arch: q.arch, Package: q.pattern})
 	if errors.Is(err, errIncomplete) {
 		return nil, fmt.Errorf("%w: %s: the registry has no such image", ErrNotNamed, q.text)
 	}
@@ -149,7 +126,7 @@ func (r Resolver) image(ctx context.Context, q query) ([]Ref, error) {
 func (r Resolver) versions(ctx context.Context, q query) ([]Ref, error) {
 	names := []string{q.source}
 	if q.source == "" {
-		names = []string{sourceApt, sourceMainline, sourceOCI}
+		names = SourceNames()
 		if isPattern(q.pattern) {
 			names = names[:1]
 		}
@@ -172,10 +149,13 @@ func (r Resolver) versions(ctx context.Context, q query) ([]Ref, error) {
 
 // versionsOf is what one source has. What it lacks, and why, goes into missing.
 func (r Resolver) versionsOf(ctx context.Context, name string, q query, missing *NotFoundError) ([]Ref, error) {
-	s := r.source(name)
+	s, err := r.source(name)
+	if err != nil {
+		return nil, err
+	}
 	have, err := s.list(ctx, q.arch, listsAge)
-	if name == sourceApt && err == nil && len(expand(have, q)) == 0 {
-		have, err = s.list(ctx, q.arch, retryAge) // it may have come since; others keep no lists
+	if sourceNamed(name).keepsLists && err == nil && len(expand(have, q)) == 0 {
+		have, err = s.list(ctx, q.arch, retryAge) // it may have come since
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -286,7 +266,11 @@ func (r Resolver) fetch(ctx context.Context, ref Ref) (*Bundle, error) {
 		if err := checkSpace(r.Cache.Dir, kernelBytes); err != nil {
 			return nil, err
 		}
-		return r.source(ref.Source).fetch(ctx, ref, dir)
+		s, err := r.source(ref.Source)
+		if err != nil {
+			return nil, err
+		}
+		return s.fetch(ctx, ref, dir)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("fetch kernel: %w", err)
@@ -316,7 +300,11 @@ func (r Resolver) Find(ctx context.Context, want string) (*Bundle, error) {
 // some of them from being asked.
 func (r Resolver) List(ctx context.Context, arch string, sources ...string) (refs []Ref, problems []error) {
 	for _, name := range sources {
-		have, err := r.source(name).list(ctx, arch, listsAge)
+		var have []Ref
+		s, err := r.source(name)
+		if err == nil {
+			have, err = s.list(ctx, arch, listsAge)
+		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", name, err))
 		}
