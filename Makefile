@@ -19,7 +19,7 @@ export CGO_ENABLED = 0
 SHELL = /bin/bash
 .SHELLFLAGS = -o pipefail -c
 
-.PHONY: all build deps vmtest results test faults bench fuzz generate check-generated lint vulncheck release-snapshot clean
+.PHONY: all build deps vmtest results test faults bench fuzz generate check-generated lint vulncheck release-snapshot clean portable
 
 all: build
 
@@ -97,6 +97,13 @@ lint:
 	@scripts/setup.sh --list | while read -r line; do \
 		grep -qxF "$$line" docs/install.md || { echo "docs/install.md does not list: $$line"; exit 1; }; done
 	go run $(ACTIONLINT)
+
+# Results are read on laptops, and another architecture must fail with an error and not with
+# a build.
+portable:
+	GOOS=darwin go build ./harness/record ./harness/verdict ./harness/report
+	GOOS=windows go build ./harness/record ./harness/verdict ./harness/report
+	GOARCH=arm64 go vet ./...
 
 # Known vulnerabilities in what is called of our dependencies. Not a part of lint: its
 # database is on the network.

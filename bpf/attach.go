@@ -54,13 +54,11 @@ func attach(a vocab.Attach, program *ebpf.Program, w vocab.Workload) (io.Closer,
 	}
 }
 
+// syscallPrefix is what the names of the kernel's functions behind system calls begin with.
+var syscallPrefix = map[string]string{"amd64": "__x64_sys_", "arm64": "__arm64_sys_"}
+
 // function is the kernel's behind the system call.
-func function(w vocab.Workload) string {
-	if runtime.GOARCH == "arm64" {
-		return "__arm64_sys_" + w.Syscall()
-	}
-	return "__x64_sys_" + w.Syscall()
-}
+func function(w vocab.Workload) string { return syscallPrefix[runtime.GOARCH] + w.Syscall() }
 
 // ResolveAttach returns the attach point to use. [vocab.AttachAuto] is proved, not
 // looked up: each point of [vocab.AttachOrder] is loaded and attached until one holds.

@@ -231,7 +231,11 @@ func axes(*testing.T) string {
 		case x.Default != nil:
 			def = "`" + x.Default[0] + "`"
 		}
-		rows = append(rows, []string{"`" + x.Name + "`", escape(x.Text), escape(x.Limits()), def})
+		values := escape(x.Limits())
+		if x.Words != nil {
+			values = "`" + strings.Join(x.Words, "`, `") + "`"
+		}
+		rows = append(rows, []string{"`" + x.Name + "`", escape(x.Text), values, def})
 	}
 	return table([]string{"axis", "what it is", "values", "default"}, rows)
 }

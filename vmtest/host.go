@@ -70,6 +70,9 @@ type Host struct {
 
 // NewHost looks for QEMU.
 func NewHost(ctx context.Context, cfg Config) (*Host, error) {
+	if err := machine.CheckArch(""); err != nil {
+		return nil, err
+	}
 	if cfg.Cache == "" {
 		dir, err := CacheDir()
 		if err != nil {
@@ -137,6 +140,9 @@ func (h *Host) Resolve(ctx context.Context, words ...string) ([]kernel.Ref, erro
 			refs = []kernel.Ref{kernel.Unresolved(want, err)}
 		}
 		for _, ref := range refs {
+			if err := machine.CheckArch(ref.Arch); err != nil {
+				return nil, fmt.Errorf("kernel %s: %w: %w", want, errArch, err)
+			}
 			if seen[ref] {
 				continue
 			}
@@ -150,10 +156,13 @@ func (h *Host) Resolve(ctx context.Context, words ...string) ([]kernel.Ref, erro
 	return all, nil
 }
 
+// errArch is a kernel of an architecture that no machine has here.
+var errArch = errors.New("cannot be booted")
+
 // IsMistake reports whether an error says that there is no such kernel, and not that a
 // source could not be asked.
 func IsMistake(err error) bool {
-	return errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError))
+	return errors.Is(err, errArch) || errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError))
 }
 
 // FetchError is a kernel that could not be had.

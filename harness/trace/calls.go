@@ -29,7 +29,7 @@ func (d *decoder) decode(number uint64, a [6]uint64, mem *reader) *call {
 		return c
 	case unix.SYS_EPOLL_CTL:
 		return d.epollCtl(a)
-	case unix.SYS_EPOLL_WAIT, unix.SYS_EPOLL_PWAIT:
+	case sysEpollWait, unix.SYS_EPOLL_PWAIT:
 		return d.epollWait(number, a)
 	case unix.SYS_EVENTFD2:
 		return &call{name: "eventfd2", makes: &object{kind: anEventfd, name: "eventfd"}}

@@ -10,6 +10,7 @@ import (
 	"math/bits"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -17,8 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// loadELF is the program, for the one architecture that there is one for.
+//
 //go:embed load_amd64.elf
 var loadELF []byte
+
+var errArch = errors.New("no workload for " + runtime.GOARCH)
 
 // Command is what bpf_get_current_comm returns at the execve of a started
 // program: the name of the producer that forked it.
@@ -132,6 +137,9 @@ func (o Options) Tokens() int { return o.Count * max(o.Producers, 1) }
 // New starts the producers, which then wait for [Workload.Run]. Close it
 // after use; cancelling ctx kills the producers.
 func New(ctx context.Context, opts Options) (_ *Workload, err error) {
+	if runtime.GOARCH != "amd64" {
+		return nil, errArch
+	}
 	if opts.Producers == 0 {
 		opts.Producers = 1
 	}

@@ -4,12 +4,10 @@ package guest
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -54,81 +52,4 @@ func serveVirtual(port io.ReadWriter, handler Handler) error {
 func isVirtual() bool {
 	line, err := os.ReadFile("/proc/cmdline")
 	return err == nil && strings.Contains(string(line), wire.VirtualWord)
-}
-
-// The port of QEMU's panic device, which stops the machine at the very
-// instruction: a guest that panics resets its machine instead, for the kernel's
-// driver of that device is a module.
-// https://www.qemu.org/docs/master/specs/pvpanic.html
-const (
-	panicPort = 0x505
-	panicked  = 1
-)
-
-// Between the stop of the CPU, which is idle then, and that of the machine, QEMU may
-// move the clock on to the next timer, or not: it does in half of the boots.
-// It may go on further where a device starts its timer anew. So there is a timer of
-// the guest's after timerTicks, which is not started anew, and the guest waits until
-// that is over: after stopTicks it is the same instant, and the same has happened.
-// Ticks are nanoseconds.
-// icount_start_warp_timer in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/softmmu/icount.c
-const (
-	timerTicks = 50_000
-	stopTicks  = 400_000
-)
-
-// Ports and keys of the firmware configuration:
-// https://www.qemu.org/docs/master/specs/fw_cfg.html
-const (
-	selectorPort = 0x510
-	dataPort     = 0x511
-	directoryKey = 0x19
-	entryBytes   = 64
-)
-
-// maxRequestBytes bounds what is read a byte at a time.
-const maxRequestBytes = 1 << 20
-
-// stopAndRead stops the machine and, when it goes on, reads the item. Reading a
-// port takes no time that depends on the host, and interrupts nobody.
-func stopAndRead() ([]byte, error) {
-	runtime.LockOSThread() // the permission is the thread's
-	defer runtime.UnlockOSThread()
-	if _, _, errno := unix.Syscall(unix.SYS_IOPL, 3, 0, 0); errno != 0 {
-		return nil, fmt.Errorf("iopl: %w", errno)
-	}
-	timer, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("make timer: %w", err)
-	}
-	defer unix.Close(timer)
-	next := unix.ItimerSpec{Value: unix.NsecToTimespec(timerTicks)}
-	if err := unix.TimerfdSettime(timer, 0, &next, nil); err != nil {
-		return nil, fmt.Errorf("set timer: %w", err)
-	}
-	stop(panicPort, panicked, stopTicks)
-	outw(selectorPort, directoryKey)
-	count := binary.BigEndian.Uint32(read(4))
-	for range min(count, 1000) {
-		entry := read(entryBytes)
-		name, _, _ := bytes.Cut(entry[8:], []byte{0})
-		if string(name) != wire.RequestItem {
-			continue
-		}
-		size := binary.BigEndian.Uint32(entry)
-		if size > maxRequestBytes {
-			return nil, fmt.Errorf("%d bytes, at most %d", size, maxRequestBytes)
-		}
-		outw(selectorPort, binary.BigEndian.Uint16(entry[4:]))
-		return read(int(size)), nil
-	}
-	return nil, errors.New("QEMU has none")
-}
-
-func read(n int) []byte {
-	data := make([]byte, n)
-	for i := range data {
-		data[i] = inb(dataPort)
-	}
-	return data
 }

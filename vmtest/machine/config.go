@@ -80,7 +80,7 @@ func (c Config) options(accelerator option) []option {
 		// Nothing that was not asked for: no network, no disk, no screen, no
 		// configuration file of the user's.
 		{args: []string{"-nodefaults", "-no-user-config", "-display", "none"}},
-		{args: []string{"-machine", "pc"}},
+		{args: []string{"-machine", arch.machine}},
 		accelerator,
 		{args: []string{"-smp", fmt.Sprint(c.CPUs), "-m", fmt.Sprintf("%dM", c.MemoryMiB)}},
 		// A panic, and a guest that cannot switch power off, end the machine.
@@ -89,7 +89,7 @@ func (c Config) options(accelerator option) []option {
 		// First serial port: the kernel's console. Every kernel has the driver.
 		{
 			args:   append(c.console(), "-serial", "chardev:console"),
-			kernel: []string{"console=ttyS0", "sysrq_always_enabled"},
+			kernel: []string{"console=" + arch.console, "sysrq_always_enabled"},
 		},
 		// Second: control.
 		{args: append(c.control(), "-serial", "chardev:control")},
@@ -124,20 +124,6 @@ func (c Config) control() []string {
 	return []string{"-chardev", "stdio,id=control,signal=off"}
 }
 
-// noCMPXCHG16B has a kernel not use this instruction, number 141 of its CPU
-// features, which QEMU before 8.0 emulates wrongly: the flags that it leaves are
-// computed with an operation that is not the last one. They may be any number, such
-// as the low half of a pointer. An interrupt that comes just then, which it does
-// more often on a busy host, saves them, and its end sets the bits for single steps
-// or for nested tasks. The kernel's allocator uses it all the time.
-//
-// The CPU keeps it, for a program may ask for the level x86-64-v2.
-//
-// case 0x1c7 in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/target/i386/tcg/translate.c
-// helper_cmpxchg16b in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/target/i386/tcg/mem_helper.c
-// X86_FEATURE_CX16 in https://elixir.bootlin.com/linux/v6.12/source/arch/x86/include/asm/cpufeatures.h
-const noCMPXCHG16B = "clearcpuid=141"
-
 // accelerator: emulation runs all CPUs in one thread. With a thread each, a
 // CPU can meet an instruction that another is just patching, which attaching a
 // tracepoint does: see docs/machines.md.
@@ -145,7 +131,7 @@ func (c Config) accelerator() option {
 	if c.Accel == KVM {
 		return option{args: []string{"-accel", "kvm", "-cpu", "host"}}
 	}
-	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}, kernel: []string{noCMPXCHG16B}}
+	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}, kernel: arch.emulated}
 }
 
 // CPUModel is what -cpu asks for.

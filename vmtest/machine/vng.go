@@ -21,9 +21,6 @@ type VNG struct {
 	Guest []string
 }
 
-// DefaultQEMU is found in PATH.
-const DefaultQEMU = "qemu-system-x86_64"
-
 const defaultVNG = "vng"
 
 // vngArgs is the command line of virtme-ng. It hands text on to a shell, so what
