@@ -13,15 +13,9 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-var loaders = map[vocab.Transport]func() (*ebpf.CollectionSpec, error){
-	vocab.Perf:          loadTwinPerf,
-	vocab.Ringbuf:       loadTwinRingbuf,
-	vocab.RingbufOutput: loadTwinRingbufOutput,
-}
-
 func load(t *testing.T, transport vocab.Transport) *ebpf.CollectionSpec {
 	t.Helper()
-	cs, err := loaders[transport]()
+	cs, err := object(transport)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,16 +5,9 @@
 package bpf
 
 import (
-	"errors"
-	"runtime"
-
 	"github.com/cilium/ebpf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// errNoObjects: the programs read registers of an architecture, so there is an object for
-// each; see generate.go.
-var errNoObjects = errors.New("no BPF objects for " + runtime.GOARCH)
-
-func loadTwinPerf() (*ebpf.CollectionSpec, error)          { return nil, errNoObjects }
-func loadTwinRingbuf() (*ebpf.CollectionSpec, error)       { return nil, errNoObjects }
-func loadTwinRingbufOutput() (*ebpf.CollectionSpec, error) { return nil, errNoObjects }
+// objects: the programs read registers of an architecture, so there is an object for each.
+var objects map[vocab.Transport]func() (*ebpf.CollectionSpec, error)

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"runtime"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -64,25 +64,28 @@ type Twin struct {
 	attached   io.Closer
 }
 
-// objects are the twins' object files, each parsed once: that takes longer than the
-// kernel takes to load one.
-var objects = map[vocab.Transport]func() (*ebpf.CollectionSpec, error){
-	vocab.Perf:          sync.OnceValues(loadTwinPerf),
-	vocab.Ringbuf:       sync.OnceValues(loadTwinRingbuf),
-	vocab.RingbufOutput: sync.OnceValues(loadTwinRingbufOutput),
+// object is a copy of what the object file of a transport holds.
+func object(transport vocab.Transport) (*ebpf.CollectionSpec, error) {
+	parse := objects[transport]
+	switch {
+	case !transport.Known():
+		return nil, fmt.Errorf("transport %q: want one of %s", transport, vocab.Join(vocab.Transports()))
+	case parse == nil:
+		return nil, fmt.Errorf("transport %s: no object for %s", transport, runtime.GOARCH)
+	}
+	cs, err := parse()
+	if err != nil {
+		return nil, err
+	}
+	return cs.Copy(), nil
 }
 
 // spec returns the collection of one transport with the one program.
 func spec(transport vocab.Transport, attach vocab.Attach, workload vocab.Workload) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
-	parse := objects[transport]
-	if parse == nil {
-		return nil, nil, fmt.Errorf("transport %q: want one of %v", transport, vocab.Transports())
-	}
-	cs, err := parse()
+	cs, err := object(transport)
 	if err != nil {
 		return nil, nil, err
 	}
-	cs = cs.Copy()
 	name, err := programName(attach, workload)
 	if err != nil {
 		return nil, nil, err
@@ -169,11 +172,10 @@ func LoadEmpty(attach vocab.Attach) (*Twin, error) { return LoadEmptyFor(attach,
 
 // LoadEmptyFor loads it for the system call of a workload.
 func LoadEmptyFor(attach vocab.Attach, workload vocab.Workload) (*Twin, error) {
-	cs, err := objects[vocab.Perf]()
+	cs, err := object(vocab.Perf)
 	if err != nil {
 		return nil, err
 	}
-	cs = cs.Copy()
 	suffix, err := programSuffix(attach)
 	if err != nil {
 		return nil, err
