@@ -45,6 +45,7 @@ type cli struct {
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`
 	Compare  compareCmd  `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
+	Version  versionCmd  `cmd:"" help:"Show the version, the commit and the BPF objects of this program, as --version does, and QEMU's version."`
 	Guest    guestCmd    `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
@@ -86,6 +87,9 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "--version" {
+		args = slices.Concat([]string{"version"}, args[1:])
+	}
 	exited := -1
 	parser := newParser(stdout, stderr, func(code int) { exited = code })
 	parsed, err := parser.Parse(args)
