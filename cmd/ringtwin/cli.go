@@ -45,6 +45,7 @@ type cli struct {
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`
 	Compare  compareCmd  `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
+	Help     helpCmd     `cmd:"" help:"Print a page of the documentation, or list the pages."`
 	Version  versionCmd  `cmd:"" help:"Show the version, the commit and the BPF objects of this program, as --version does, and QEMU's version."`
 	Guest    guestCmd    `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
