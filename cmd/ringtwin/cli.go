@@ -42,7 +42,7 @@ type cli struct {
 	Kernels    kernelsCmd    `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello      helloCmd      `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
 	Syscalls   syscallsCmd   `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`
-	Selftest   selftestCmd   `cmd:"" help:"Inject known faults into measurements on this kernel, and see each of them reported."`
+	Selftest   selftestCmd   `cmd:"" help:"Inject known faults into measurements, in a VM and on this kernel, and see each of them reported."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
 	Report     reportCmd     `cmd:"" help:"Show result files again, several as one."`
 	Compare    compareCmd    `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
