@@ -100,8 +100,8 @@ func boot(b *testing.B, image, archive string) time.Duration {
 	return time.Since(begun)
 }
 
-// BenchmarkWarm is the time from the start of QEMU to ready, of a machine that
-// is made of a saved one.
+// BenchmarkSnapshot is the time from the start of QEMU to ready, of a machine that
+// is restored from a snapshot.
 func BenchmarkSnapshot(b *testing.B) {
 	cfg := snapshotConfig(b, "6.1")
 	snapshot, err := machine.SaveSnapshot(b.Context(), b.TempDir(), cfg, "bench")

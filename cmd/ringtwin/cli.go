@@ -16,6 +16,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/bounds"
+	"github.com/ringtwin/ringtwin/internal/completion"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -34,19 +35,22 @@ const (
 
 // cli is the command line.
 type cli struct {
-	Vmtest   vmtestCmd   `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
-	Run      runCmd      `cmd:"" help:"Measure a plan on this kernel, without a VM."`
-	Exec     execCmd     `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it could not be run to its end."`
-	Facts    factsCmd    `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
-	Bisect   bisectCmd   `cmd:"" help:"Find the kernels at which a figure changed, between two."`
-	Kernels  kernelsCmd  `cmd:"" help:"List, fetch, lock and prune kernels."`
-	Hello    helloCmd    `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
-	Syscalls syscallsCmd `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`
-	Selftest selftestCmd `cmd:"" help:"Inject known faults into measurements on this kernel, and see each of them reported."`
-	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
-	Report   reportCmd   `cmd:"" help:"Show result files again, several as one."`
-	Compare  compareCmd  `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
-	Guest    guestCmd    `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
+	Vmtest     vmtestCmd     `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
+	Run        runCmd        `cmd:"" help:"Measure a plan on this kernel, without a VM."`
+	Exec       execCmd       `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it could not be run to its end."`
+	Facts      factsCmd      `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
+	Bisect     bisectCmd     `cmd:"" help:"Find the kernels at which a figure changed, between two."`
+	Kernels    kernelsCmd    `cmd:"" help:"List, fetch, lock and prune kernels."`
+	Hello      helloCmd      `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
+	Syscalls   syscallsCmd   `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`
+	Selftest   selftestCmd   `cmd:"" help:"Inject known faults into measurements, in a VM and on this kernel, and see each of them reported."`
+	Doctor     doctorCmd     `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
+	Report     reportCmd     `cmd:"" help:"Show result files again, several as one."`
+	Compare    compareCmd    `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
+	Help       helpCmd       `cmd:"" help:"Print a page of the documentation, or list the pages."`
+	Completion completionCmd `cmd:"" help:"Print a script that completes command lines in bash, zsh or fish."`
+	Version    versionCmd    `cmd:"" help:"Show the version, the commit and the BPF objects of this program, as --version does, and QEMU's version."`
+	Guest      guestCmd      `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
 // attaches are all the ways to attach, for an enum.
@@ -87,6 +91,9 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "--version" {
+		args = slices.Concat([]string{"version"}, args[1:])
+	}
 	exited := -1
 	parser := newParser(stdout, stderr, func(code int) { exited = code })
 	parsed, err := parser.Parse(args)
@@ -122,7 +129,7 @@ func newParser(stdout, stderr io.Writer, exit func(int)) *kong.Kong {
 	parser, err := kong.New(&cli{},
 		kong.Name("ringtwin"),
 		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": strings.Join(verdict.Slugs(), ", "), "pin": hello.DefaultPin, "sources": strings.Join(kernel.SourceNames(), ","), "filters": strings.Join(verdict.FilterKeys(), ", "), "qemu": machine.DefaultQEMU, "attaches": attaches()},
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": strings.Join(verdict.Slugs(), ", "), "pin": hello.DefaultPin, "sources": strings.Join(kernel.SourceNames(), ","), "filters": strings.Join(verdict.FilterKeys(), ", "), "qemu": machine.DefaultQEMU, "attaches": attaches(), "shells": strings.Join(completion.Shells(), ",")},
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.UsageOnError(),

@@ -13,15 +13,16 @@ type compareCmd struct {
 	A     string   `name:"a" help:"What A is: KEY=VALUE, several with commas, as transport=perf,kernel=6.1. Keys: ${filters}." placeholder:"FILTER"`
 	B     string   `name:"b" help:"What B is." placeholder:"FILTER"`
 
-	Gate     []string `help:"Fail if B is worse than A by more: 'instructions_per_event<=0.5%', 'loss<=0'. Repeatable. Metrics: ${metrics}." placeholder:"METRIC<=LIMIT%" sep:"none"`
-	GateWall bool     `help:"Let gates decide on wall-clock times of emulated machines too."`
-	JSON     bool     `name:"json" help:"Write JSON." xor:"format"`
-	Markdown bool     `help:"Write Markdown, as for the summary of a CI job." xor:"format"`
+	Gate       []string `help:"Fail if B is worse than A by more: 'instructions_per_event<=0.5%', 'loss<=0'. Repeatable. Metrics: ${metrics}." placeholder:"METRIC<=LIMIT%" sep:"none"`
+	GateWall   bool     `help:"Let gates decide on wall-clock times of emulated machines too."`
+	OtherTwins bool     `help:"Compare records of different twins too: in virtual time those of other BPF objects are refused."`
+	JSON       bool     `name:"json" help:"Write JSON." xor:"format"`
+	Markdown   bool     `help:"Write Markdown, as for the summary of a CI job." xor:"format"`
 }
 
 // Run reads the files, compares what the filters select, and lets the gates decide.
 func (c *compareCmd) Run(e *env) error {
-	query := &results.Query{Files: c.Files, A: c.A, B: c.B, Gates: c.Gate, GateWall: c.GateWall}
+	query := &results.Query{Files: c.Files, A: c.A, B: c.B, Gates: c.Gate, GateWall: c.GateWall, OtherTwins: c.OtherTwins}
 	if err := query.Check(); err != nil {
 		return usageError{err}
 	}

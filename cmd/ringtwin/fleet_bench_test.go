@@ -22,7 +22,7 @@ import (
 var fleetKernels = []string{"5.10", "6.1", "6.12", "6.16", "6.18", "6.19", "7.0", "7.3"}
 
 // BenchmarkFleet compares the default plan on many kernels in one command with
-// the same kernels one by one, all caches warm, and says what each more kernel
+// the same kernels one by one, with all caches filled, and says what each more kernel
 // costs.
 func BenchmarkFleet(b *testing.B) {
 	testutils.Root(b)
@@ -53,7 +53,7 @@ func BenchmarkFleet(b *testing.B) {
 }
 
 // BenchmarkFirstRecord is the time from the start of QEMU to the record of a
-// trial of one program, on a machine that is made of a saved one.
+// trial of one program, on a machine that is restored from a snapshot.
 func BenchmarkFirstRecord(b *testing.B) {
 	cfg := snapshotConfig(b, "6.1")
 	snapshot, err := machine.SaveSnapshot(b.Context(), b.TempDir(), cfg, "bench")

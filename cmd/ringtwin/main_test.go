@@ -119,7 +119,6 @@ func runScripts(t *testing.T, dir string) {
 			"balance":    balance,
 			"agree":      agree,
 			"same":       same,
-			"nowarm":     noWarm,
 			"halfkernel": func(ts *testscript.TestScript, neg bool, args []string) { halfKernel(t, ts, neg, args) },
 			"mirror":     func(ts *testscript.TestScript, neg bool, args []string) { served = mirror(t, ts, args) },
 			"unmirror":   func(*testscript.TestScript, bool, []string) { served.Close() },
@@ -145,23 +144,6 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d", args[1], got, want)
 	}
-}
-
-// nowarm has the script use the kernels that are there, and no snapshot.
-func noWarm(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 0 {
-		ts.Fatalf("usage: nowarm")
-	}
-	old, err := os.ReadDir(ts.Getenv("RINGTWIN_CACHE"))
-	ts.Check(err)
-	cache := ts.MkAbs("nowarm")
-	ts.Check(os.Mkdir(cache, 0o755))
-	for _, entry := range old {
-		if entry.Name() != "snapshots" {
-			ts.Check(os.Symlink(filepath.Join(ts.Getenv("RINGTWIN_CACHE"), entry.Name()), filepath.Join(cache, entry.Name())))
-		}
-	}
-	ts.Setenv("RINGTWIN_CACHE", cache)
 }
 
 // halfkernel FILE VERSION writes the first half of a kernel's image.

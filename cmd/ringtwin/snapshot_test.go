@@ -38,7 +38,7 @@ func probeOnce(ctx context.Context, m *machine.Machine) error {
 	return m.Do(ctx, session.Request{Probe: &attach}, testutils.Limit, func(json.RawMessage) error { return nil })
 }
 
-// TestWarm: machines made of a saved one are fresh and answer; a save that was
+// TestSnapshot: machines restored from a snapshot are fresh and answer; a snapshot that was
 // damaged is never used.
 func TestSnapshot(t *testing.T) {
 	t.Parallel()

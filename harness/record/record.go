@@ -51,6 +51,8 @@ type Trial struct {
 	Machine Machine `json:"machine"`
 	Cell    Cell    `json:"cell"`
 	Trial   Place   `json:"trial"`
+	// Tool is what measured it; records made before there was this field lack it.
+	Tool *Tool `json:"tool,omitempty"`
 
 	// The rest is absent where nothing was measured.
 	Counts  *Counts  `json:"counts,omitempty"`
@@ -110,6 +112,25 @@ const (
 // as such: not where the guest's instructions were emulated. In virtual time they
 // are counts of instructions, the same everywhere.
 func (m Machine) Publishable() bool { return m.Accel != "tcg" || m.Clock == Virtual }
+
+// Tool is the build of ringtwin that measured, or tried to. Nothing in it depends on
+// where or when it ran.
+type Tool struct {
+	Version  string `json:"version,omitempty"`  // of the module
+	Commit   string `json:"commit,omitempty"`   // empty: not known
+	Modified bool   `json:"modified,omitempty"` // the tree had changes that are in no commit
+	// Objects identifies the BPF programs and the load: the first 16 hexadecimal digits
+	// of a SHA-256 of their files.
+	Objects string `json:"objects"`
+}
+
+// Objects identifies the BPF programs of a trial; empty: not known.
+func (t *Trial) Objects() string {
+	if t.Tool == nil {
+		return ""
+	}
+	return t.Tool.Objects
+}
 
 // Cell is one point of the plan.
 type Cell struct {

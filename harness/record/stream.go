@@ -57,7 +57,7 @@ var figures = jsonv2.JoinOptions(strict, jsonv2.WithUnmarshalers(
 // histograms, the ledgers, the machines' commands. Text
 // that repeats is kept once. It is for many records.
 func ReadFigures(r io.Reader) ([]Trial, error) {
-	texts := texts{known: map[string]string{}}
+	texts := texts{known: map[string]string{}, tools: map[Tool]*Tool{}}
 	return read(r, figures, func(t *Trial) {
 		for _, l := range []*Latency{t.Latency, t.Intended} {
 			if l != nil {
@@ -73,6 +73,7 @@ func ReadFigures(r io.Reader) ([]Trial, error) {
 type texts struct {
 	known map[string]string
 	last  []string // those of the trial before, which are most often the same
+	tools map[Tool]*Tool
 }
 
 func (t *texts) once(trial *Trial) {
@@ -95,6 +96,12 @@ func (t *texts) once(trial *Trial) {
 			t.last[i] = known
 		}
 		*text = t.last[i]
+	}
+	if tool := trial.Tool; tool != nil {
+		if t.tools[*tool] == nil {
+			t.tools[*tool] = tool
+		}
+		trial.Tool = t.tools[*tool]
 	}
 	if trial.Counts != nil && len(trial.Counts.Failed) == 0 {
 		trial.Counts.Failed = nil

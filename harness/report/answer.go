@@ -51,7 +51,7 @@ func say(a *verdict.Answer) said {
 	case len(names) > 1:
 		var parts []string
 		for _, name := range names {
-			parts = append(parts, name+" ("+caseNames(by[name])+")")
+			parts = append(parts, name+" ("+caseNames(by[name], a.Cases)+")")
 		}
 		s.Use = "it depends: " + strings.Join(parts, ", ")
 	default:
@@ -67,7 +67,7 @@ func say(a *verdict.Answer) said {
 		if len(names) > 1 {
 			subject = name + ": "
 		}
-		s.Reasons = append(s.Reasons, advantages(by[name], subject)...)
+		s.Reasons = append(s.Reasons, advantages(by[name], a.Cases, subject)...)
 	}
 	s.Reasons = append(s.Reasons, against(won)...)
 	if len(names) == 1 && len(won) > 1 && len(s.Open) == 0 {
@@ -104,10 +104,41 @@ func caseName(c *verdict.Case) string {
 	return name
 }
 
-func caseNames(cases []verdict.Case) string {
+// nameAmong names the clock too where the case has another outcome than by the host's
+// clock, in machines of another size.
+func nameAmong(c *verdict.Case, all []verdict.Case) string {
+	name := caseName(c)
+	if c.Machine.Clock != record.Virtual {
+		return name
+	}
+	for i := range all {
+		other := &all[i]
+		if other.Machine.Clock != record.Virtual && caseName(other) == name && outcome(other) != outcome(c) {
+			return name + " in virtual time"
+		}
+	}
+	return name
+}
+
+// outcome is who is better, and what is lost, as a reader sees it.
+func outcome(c *verdict.Case) string {
+	text := ""
+	if c.Winner != nil {
+		text = sideName(c, c.Winner)
+	}
+	if r := c.Row("loss"); r != nil {
+		text += " " + value("share", r.A) + " " + value("share", r.B)
+	}
+	return text
+}
+
+// caseNames has each name once.
+func caseNames(cases, among []verdict.Case) string {
 	var all []string
 	for i := range cases {
-		all = append(all, caseName(&cases[i]))
+		if name := nameAmong(&cases[i], among); !slices.Contains(all, name) {
+			all = append(all, name)
+		}
 	}
 	return strings.Join(all, ", ")
 }
@@ -148,15 +179,18 @@ func gather(cases []verdict.Case, of func(*verdict.Case) *verdict.Side) []eviden
 func winner(c *verdict.Case) *verdict.Side { return c.Winner }
 func loser(c *verdict.Case) *verdict.Side  { return c.Loser }
 
-// advantages say in what the winners are better, and by how much.
-func advantages(cases []verdict.Case, subject string) []string {
+// advantages say in what the winners are better, and by how much, among all cases.
+func advantages(cases, all []verdict.Case, subject string) []string {
 	var costs, lost []string
 	for _, e := range gather(cases, winner) {
 		if e.metric.Absolute {
 			for i, r := range e.rows {
 				best, worst := figures(r)
 				subject := cmp.Or(subject, "it ")
-				lost = append(lost, fmt.Sprintf("%sloses %s of the events, the %s %s (%s)", subject, value("share", best), sideName(&e.cases[i], e.cases[i].Loser), value("share", worst), caseName(&e.cases[i])))
+				text := fmt.Sprintf("%sloses %s of the events, the %s %s (%s)", subject, value("share", best), sideName(&e.cases[i], e.cases[i].Loser), value("share", worst), nameAmong(&e.cases[i], all))
+				if !slices.Contains(lost, text) {
+					lost = append(lost, text)
+				}
 			}
 			continue
 		}

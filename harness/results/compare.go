@@ -19,6 +19,8 @@ type Query struct {
 	Gates []string
 	// GateWall lets gates decide on wall-clock times of emulated machines too.
 	GateWall bool
+	// OtherTwins lets records of other BPF objects be compared in virtual time.
+	OtherTwins bool
 
 	filters [2]verdict.Filter
 	gates   []verdict.Gate
@@ -61,7 +63,7 @@ func (q *Query) Compare() (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Answer{Sets: verdict.CompareSets(q.filters[0], q.filters[1], sides[0], sides[1])}
+	a := &Answer{Sets: verdict.CompareSets(q.filters[0], q.filters[1], sides[0], sides[1], q.OtherTwins)}
 	sets := &a.Sets
 	if q.A == "" {
 		sets.A, sets.B = q.Files[0], q.Files[1]

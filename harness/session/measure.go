@@ -57,8 +57,8 @@ func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.
 	begin := func() {
 		if done < len(trials) {
 			t := &trials[done]
-			// The host's clock: that of a machine that is made of a saved one stood
-			// still since then.
+			// The host's clock: that of a machine that is restored from a
+			// snapshot stood still since then.
 			t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
 			r.phase(r.progress(t))
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
+	"github.com/ringtwin/ringtwin/internal/buildinfo"
 )
 
 // Run measures a plan on one kernel, in machines of one kind.
@@ -155,7 +156,7 @@ func (r *running) plan(j *job) []record.Trial {
 	}
 	for i := range trials {
 		t := &trials[i]
-		t.Kernel, t.Machine, t.Trial.Trials = r.Kernel, r.Machine, r.planned
+		t.Kernel, t.Machine, t.Tool, t.Trial.Trials = r.Kernel, r.Machine, buildinfo.Tool(), r.planned
 		if r.facts.Release != "" {
 			t.Kernel.Release, t.Kernel.Config.BTF = r.facts.Release, r.facts.BTF
 		}

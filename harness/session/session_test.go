@@ -228,9 +228,14 @@ func TestNoBoot(t *testing.T) {
 	recorded := 0
 	r := Run{
 		Fresh: func(context.Context) (Conn, error) { return nil, errDied }, Machine: record.Machine{CPUs: 2},
-		Plan:   small(t),
-		Why:    func(error) (record.Status, string) { return record.BootFailed, "why" },
-		Record: func(t *record.Trial) error { recorded++; return nil },
+		Plan: small(t),
+		Why:  func(error) (record.Status, string) { return record.BootFailed, "why" },
+		Record: func(of *record.Trial) error {
+			if recorded++; of.Objects() == "" {
+				t.Errorf("%s does not state what measured it", of.ID)
+			}
+			return nil
+		},
 	}
 	if err := r.Do(t.Context()); !errors.Is(err, errDied) || recorded != 4 {
 		t.Errorf("%d recorded, %v", recorded, err)

@@ -76,23 +76,23 @@ func (c *Comparison) score() float64 {
 // measured of a kernel in machines of several kinds, as in virtual time and by
 // counts on several CPUs, is one answer.
 func Answers(comparisons []Comparison) []Answer {
-	type place struct{ want, sha256, accel, backend, version string }
+	type place struct{ want, sha256, accel, backend, version, objects string }
 	var order []place
 	answers := map[place]*Answer{}
 	placeOf := func(c *Comparison) place {
-		return place{c.Kernel.Want, c.Kernel.SHA256, c.Machine.Accel, c.Machine.Backend, c.Machine.Version}
+		return place{c.Kernel.Want, c.Kernel.SHA256, c.Machine.Accel, c.Machine.Backend, c.Machine.Version, c.Objects}
 	}
 	// Virtual time is QEMU's, whatever makes the other machines.
-	others := map[[3]string]place{}
+	others := map[[4]string]place{}
 	for i := range comparisons {
 		if c := &comparisons[i]; c.Machine.Clock != record.Virtual {
-			others[[3]string{c.Kernel.Want, c.Kernel.SHA256, c.Machine.Accel}] = placeOf(c)
+			others[[4]string{c.Kernel.Want, c.Kernel.SHA256, c.Machine.Accel, c.Objects}] = placeOf(c)
 		}
 	}
 	for i := range comparisons {
 		c := &comparisons[i]
 		at := placeOf(c)
-		if other, ok := others[[3]string{at.want, at.sha256, at.accel}]; ok && c.Machine.Clock == record.Virtual {
+		if other, ok := others[[4]string{at.want, at.sha256, at.accel, at.objects}]; ok && c.Machine.Clock == record.Virtual {
 			at = other
 		}
 		a := answers[at]

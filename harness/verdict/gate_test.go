@@ -3,6 +3,7 @@
 package verdict
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -162,12 +163,12 @@ func TestCompareSets(t *testing.T) {
 	in := inputs("f", all)
 	cut := func(text string) []Input { s := filter(t, text); return s.Of(in) }
 	a, b := "kernel=6.1", "kernel=6.12"
-	c := CompareSets(filter(t, a), filter(t, b), cut(a), cut(b))
+	c := CompareSets(filter(t, a), filter(t, b), cut(a), cut(b), false)
 	if len(c.Comparisons) != 4 || len(c.Refused)+len(c.Alone) != 0 || c.Comparisons[0].A.Label != "6.1" || len(c.Marked) != 1 {
 		t.Errorf("kernels: %d comparisons, %+v %+v %+v", len(c.Comparisons), c.Refused, c.Alone, c.Marked)
 	}
 	a, b = "transport=perf,kernel=6.1", "transport=ringbuf,kernel=6.1"
-	c = CompareSets(filter(t, a), filter(t, b), cut(a), cut(b))
+	c = CompareSets(filter(t, a), filter(t, b), cut(a), cut(b), false)
 	if len(c.Comparisons) != 2 || c.Comparisons[0].B.Label != "ringbuf" || len(c.Marked) != 0 {
 		t.Errorf("transports: %+v", c)
 	}
@@ -175,19 +176,89 @@ func TestCompareSets(t *testing.T) {
 	kvm.Machine.Accel = "kvm"
 	tcg := kvm
 	tcg.Machine.Accel = "tcg"
-	c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{kvm}), inputs("b", []record.Trial{tcg}))
+	c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{kvm}), inputs("b", []record.Trial{tcg}), false)
 	if len(c.Comparisons) != 0 || len(c.Refused) != 1 || !strings.Contains(c.Refused[0], "accel is kvm in A and tcg in B") {
 		t.Errorf("machines: %+v", c)
 	}
 	old, next := virtualTrial("perf", 0, 1), virtualTrial("perf", 0, 1)
 	next.Machine.Version = "8.0"
-	if c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{old}), inputs("b", []record.Trial{next})); len(c.Comparisons) != 0 || len(c.Refused) != 1 {
+	if c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{old}), inputs("b", []record.Trial{next}), false); len(c.Comparisons) != 0 || len(c.Refused) != 1 {
 		t.Errorf("versions of the emulator: %+v", c)
 	}
 	bad := kvm
 	bad.Status = record.Panic
-	if c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{kvm, bad}), inputs("b", []record.Trial{kvm})); len(c.Comparisons) != 1 || c.Unmeasured != [2]int{1, 0} {
+	if c = CompareSets(Filter{}, Filter{}, inputs("a", []record.Trial{kvm, bad}), inputs("b", []record.Trial{kvm}), false); len(c.Comparisons) != 1 || c.Unmeasured != [2]int{1, 0} {
 		t.Errorf("what was not measured: %+v", c)
+	}
+}
+
+// madeBy has trials state their BPF objects.
+func madeBy(objects string, trials ...record.Trial) []record.Trial {
+	all := slices.Clone(trials)
+	for i := range all {
+		if objects != "" {
+			all[i].Tool = &record.Tool{Objects: objects}
+		}
+	}
+	return all
+}
+
+// TestOtherTwins: in virtual time other BPF objects are refused, where both sides state them.
+func TestOtherTwins(t *testing.T) {
+	const refusal = "twins that must not be compared: the BPF objects are one in A and two in B (--other-twins compares them)"
+	wall, virtual := trialOf("perf", 0, 1), virtualTrial("perf", 0, 1)
+	for name, test := range map[string]struct {
+		a, b        []record.Trial
+		otherTwins  bool
+		comparisons int
+		refused     []string
+	}{
+		"same":      {madeBy("one", virtual), madeBy("one", virtual), false, 1, nil},
+		"different": {madeBy("one", virtual, virtual), madeBy("two", virtual), false, 0, []string{refusal}},
+		"allowed":   {madeBy("one", virtual), madeBy("two", virtual), true, 1, nil},
+		"wall":      {madeBy("one", wall), madeBy("two", wall), false, 1, nil},
+		"A lacks":   {madeBy("", virtual), madeBy("two", virtual), false, 1, nil},
+		"B lacks":   {madeBy("one", virtual), madeBy("", virtual), false, 1, nil},
+		"some":      {madeBy("one", virtual), append(madeBy("two", virtual), madeBy("one", virtual)...), false, 1, []string{refusal}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := CompareSets(Filter{}, Filter{}, inputs("a", test.a), inputs("b", test.b), test.otherTwins)
+			if len(c.Comparisons) != test.comparisons || !slices.Equal(c.Refused, test.refused) || len(c.Alone) > 0 {
+				t.Errorf("%d comparisons, refused %q, alone %q", len(c.Comparisons), c.Refused, c.Alone)
+			}
+		})
+	}
+}
+
+// TestTwinsApart: trials of other BPF objects are not mixed in; those that do not state
+// any are, where all others state the same.
+func TestTwinsApart(t *testing.T) {
+	pair := []record.Trial{virtualTrial("perf", 0, 2), virtualTrial("ringbuf", 0, 1)}
+	one, two, none := madeBy("one", pair...), madeBy("two", pair...), madeBy("", pair...)
+	for name, test := range map[string]struct {
+		trials []record.Trial
+		want   []string // objects
+	}{
+		"same":          {slices.Concat(one, one), []string{"one"}},
+		"different":     {slices.Concat(one, two), []string{"one", "two"}},
+		"none":          {none, []string{""}},
+		"some":          {slices.Concat(none, one), []string{"one"}},
+		"one side each": {[]record.Trial{one[0], two[1]}, []string{"one", "two"}},
+		"unclear":       {slices.Concat(one, two, none), []string{"one", "two", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			comparisons := Compare(test.trials)
+			var got []string
+			for i := range comparisons {
+				got = append(got, comparisons[i].Objects)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("comparisons of %q, want %q", got, test.want)
+			}
+			if answers := Answers(comparisons); len(answers) != len(test.want) {
+				t.Errorf("%d answers, want %d", len(answers), len(test.want))
+			}
+		})
 	}
 }
 

@@ -35,8 +35,9 @@ type SetComparison struct {
 //
 // Machines are refused that differ in what decides about figures: accelerator,
 // clock, backend, CPU model; in virtual time the backend's version too, since
-// another QEMU executes another number of instructions.
-func CompareSets(a, b Filter, as, bs []Input) SetComparison {
+// another QEMU executes another number of instructions. Twins of other BPF objects
+// are refused in virtual time unless otherTwins, since they execute other instructions.
+func CompareSets(a, b Filter, as, bs []Input, otherTwins bool) SetComparison {
 	c := SetComparison{A: a.Text, B: b.Text}
 	as, c.Unmeasured[0] = measured(as)
 	bs, c.Unmeasured[1] = measured(bs)
@@ -53,12 +54,17 @@ func CompareSets(a, b Filter, as, bs []Input) SetComparison {
 			c.Differ = append(c.Differ, d.name)
 		}
 	}
-	groups := [2]*variants{groupVariants(as, free), groupVariants(bs, free)}
+	objects := objectsOf
+	if otherTwins {
+		objects = func(*record.Trial) string { return "" }
+	}
+	groups := [2]*variants{groupVariants(as, free, objects), groupVariants(bs, free, objects)}
 	var matches [][2]*group
 	used := map[variant]bool{}
 	for _, key := range groups[0].order {
-		others := groups[1].by[key]
+		c.refuseTwins(groups[0].by[key], groups[1].by[key])
 		for _, one := range groups[0].by[key] {
+			others := sameTwins(one, groups[1].by[key])
 			together := slices.DeleteFunc(slices.Clone(others), func(other *group) bool { return !sameConfiguration(one, other) })
 			if len(together) == 0 {
 				together = others // what they differ in makes them configurations of their own
@@ -67,7 +73,7 @@ func CompareSets(a, b Filter, as, bs []Input) SetComparison {
 				matches = append(matches, [2]*group{one, other})
 			}
 		}
-		used[key] = len(others) > 0
+		used[key] = len(groups[1].by[key]) > 0
 	}
 	c.Comparisons = make([]Comparison, len(matches))
 	each(len(matches), func(i int) {
@@ -92,6 +98,7 @@ func measured(all []Input) (ok []Input, others int) {
 // group is the trials of one side that have all in common.
 type group struct {
 	variant variant
+	objects string // of the twins, where they must be the same
 	trials  []*record.Trial
 	runs    map[string]map[int]bool // configurations by run
 }
@@ -102,16 +109,21 @@ type variants struct {
 	by    map[variant][]*group
 }
 
-func groupVariants(in []Input, free []dimension) *variants {
+func groupVariants(in []Input, free []dimension, objects func(*record.Trial) string) *variants {
+	type twins struct {
+		variant variant
+		objects string
+	}
 	all := &variants{by: map[variant][]*group{}}
-	exact := map[variant]*group{}
+	exact := map[twins]*group{}
 	for _, i := range in {
 		t := i.Trial
 		own := variantOf(t)
-		g := exact[own]
+		of := twins{own, objects(t)}
+		g := exact[of]
 		if g == nil {
-			g = &group{variant: own, runs: map[string]map[int]bool{}}
-			exact[own] = g
+			g = &group{variant: own, objects: of.objects, runs: map[string]map[int]bool{}}
+			exact[of] = g
 			key := own
 			for _, d := range free {
 				d.free(&key)
@@ -128,6 +140,42 @@ func groupVariants(in []Input, free []dimension) *variants {
 		g.runs[t.Trial.Run][t.Trial.Configuration] = true
 	}
 	return all
+}
+
+// objectsOf are those that decide how many instructions a twin executes; empty: not known,
+// or in wall time.
+func objectsOf(t *record.Trial) string {
+	if t.Machine.Clock != record.Virtual {
+		return ""
+	}
+	return t.Objects()
+}
+
+// sameTwins are the groups whose twins may be those of the group.
+func sameTwins(one *group, others []*group) []*group {
+	return slices.DeleteFunc(slices.Clone(others), func(other *group) bool {
+		return one.objects != "" && other.objects != "" && one.objects != other.objects
+	})
+}
+
+// refuseTwins adds a line for each pair of objects that keeps groups from being compared.
+func (c *SetComparison) refuseTwins(as, bs []*group) {
+	refuse := func(a, b *group) {
+		line := fmt.Sprintf("twins that must not be compared: the BPF objects are %s in A and %s in B (--other-twins compares them)", a.objects, b.objects)
+		if !slices.Contains(c.Refused, line) {
+			c.Refused = append(c.Refused, line)
+		}
+	}
+	for _, a := range as {
+		if len(bs) > 0 && len(sameTwins(a, bs)) == 0 {
+			refuse(a, bs[0])
+		}
+	}
+	for _, b := range bs {
+		if len(sameTwins(b, as)) == 0 {
+			refuse(as[0], b)
+		}
+	}
 }
 
 // sameConfiguration: within a run, the plan says what belongs together.

@@ -60,6 +60,7 @@ type Comparison struct {
 	Scenario      string // the name that the plan gave it, or empty
 	Kernel        record.Kernel
 	Machine       record.Machine
+	Objects       string // of the twins; empty: not known
 	A, B          Side
 
 	Planned  int // trials, those that left no record included
@@ -113,7 +114,7 @@ type half struct {
 type config struct {
 	want, sha256, plan, scenario string
 	backend, accel               string
-	clock, version               string
+	clock, version, objects      string
 	cpus, number                 int
 	memoryBytes                  int64
 	cell                         record.Cell
@@ -135,7 +136,7 @@ func configOf(t *record.Trial) config {
 	s := config{
 		want: t.Kernel.Want, sha256: t.Kernel.SHA256, plan: t.Trial.Plan, scenario: t.Trial.Scenario, number: t.Trial.Configuration,
 		backend: t.Machine.Backend, accel: t.Machine.Accel, clock: t.Machine.Clock, version: t.Machine.Version,
-		cpus: t.Machine.CPUs, memoryBytes: t.Machine.MemoryBytes, cell: t.Cell,
+		objects: t.Objects(), cpus: t.Machine.CPUs, memoryBytes: t.Machine.MemoryBytes, cell: t.Cell,
 	}
 	v := variant{cell: s.cell}
 	freeSide(&v)
@@ -163,6 +164,7 @@ type grouper struct {
 	attached map[config]config           // without the attach point, to with it
 	halves   map[runConfiguration]config // with nothing but halves
 	whole    map[config][]config         // the halves of those of which both are known
+	objects  map[config]string           // without objects and attach point, to the one that is known
 }
 
 // runConfiguration is a configuration in one run: another run may have other sides by the same
@@ -178,10 +180,10 @@ func bare(s config) config {
 }
 
 func newGrouper(trials []record.Trial) *grouper {
-	g := &grouper{attached: map[config]config{}, halves: map[runConfiguration]config{}, whole: map[config][]config{}}
+	g := &grouper{attached: map[config]config{}, halves: map[runConfiguration]config{}, whole: map[config][]config{}, objects: onlyObjects(trials)}
 	for i := range trials {
 		t := &trials[i]
-		s := configOf(t)
+		s := g.configOf(t)
 		if t.Status == record.OK {
 			g.attached[bare(s)] = s
 		}
@@ -203,8 +205,35 @@ func newGrouper(trials []record.Trial) *grouper {
 	return g
 }
 
-func (g *grouper) key(t *record.Trial) config {
+// onlyObjects are the BPF objects of each configuration without them, where all trials that
+// state any state the same.
+func onlyObjects(trials []record.Trial) map[config]string {
+	all := map[config]string{}
+	for i := range trials {
+		s := bare(configOf(&trials[i]))
+		objects := s.objects
+		if s.objects = ""; objects == "" {
+			continue
+		}
+		if known, ok := all[s]; ok && known != objects {
+			objects = "" // several: which of them is not known
+		}
+		all[s] = objects
+	}
+	return all
+}
+
+// configOf gives a trial that does not state its objects those of all others.
+func (g *grouper) configOf(t *record.Trial) config {
 	s := configOf(t)
+	if s.objects == "" {
+		s.objects = g.objects[bare(s)]
+	}
+	return s
+}
+
+func (g *grouper) key(t *record.Trial) config {
+	s := g.configOf(t)
 	h := g.halves[runConfiguration{t.Trial.Run, bare(s)}]
 	for _, other := range g.whole[bare(s)] { // a run that has one side only
 		if h.a == (half{}) && h.b == other.b || h.b == (half{}) && h.a == other.a {
@@ -320,6 +349,7 @@ func (c *Comparison) add(t *record.Trial) {
 	if c.Kernel.Release == "" || t.Kernel.Release != "" {
 		c.Kernel = t.Kernel
 	}
+	c.Objects = cmp.Or(t.Objects(), c.Objects)
 	c.Statuses[t.Status]++
 	if t.Status != record.OK {
 		c.AddReason(Reason{Status: t.Status, Text: t.Reason, Trials: []string{t.ID}})

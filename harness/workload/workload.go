@@ -4,6 +4,7 @@ package workload
 
 import (
 	"context"
+	"crypto/sha256"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ import (
 var loadELF []byte
 
 var errArch = errors.New("no workload for " + runtime.GOARCH)
+
+// Digest is the SHA-256 of the program that is the load.
+func Digest() [sha256.Size]byte { return sha256.Sum256(loadELF) }
 
 // Command is what bpf_get_current_comm returns at the execve of a started
 // program: the name of the producer that forked it.

@@ -68,7 +68,7 @@ type shot struct {
 	seed   uint64 // of what else the fault chooses
 }
 
-// cold reports whether no machine is saved or made of a saved one.
+// cold reports whether no machine is saved or restored.
 func (s *shot) cold() bool { return s.stage == boot }
 
 // schedule is what a seed means: nothing else decides about it.

@@ -56,7 +56,7 @@ func faultAgent() {
 		var what string
 		var seed uint64
 		if _, err := fmt.Sscan(lines.Text(), &what, &seed); err != nil {
-			continue // half a line: the machine was just made of a saved one
+			continue // half a line: the machine was just restored
 		}
 		fmt.Fprintf(port, "%s %d %s\n", what, seed, address)
 		_ = unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1) // until it is sent

@@ -108,7 +108,7 @@ func TestLongRequest(t *testing.T) {
 	}
 }
 
-// TestReboot: a machine that was made of a saved one boots when it is reset, and a
+// TestReboot: a machine that was restored boots when it is reset, and a
 // guest that resets it afterwards ends it as before.
 func TestReboot(t *testing.T) {
 	m := fresh(t, saved(t))

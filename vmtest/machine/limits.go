@@ -16,7 +16,7 @@ import (
 // docs/machines.md and docs/measured.md.
 type Limits struct {
 	Boot     time.Duration // from the start of QEMU until ready
-	Restore  time.Duration // until a machine that is made of a saved one is ready
+	Restore  time.Duration // until a machine that is restored is ready
 	Request  time.Duration // until a request is answered
 	Liveness time.Duration // until a kernel that was silent answers a sysrq
 	Stop     time.Duration // until the guest has switched itself off

@@ -176,7 +176,7 @@ func (q *qmp) save(file *os.File) error {
 	return fmt.Errorf("save machine: not done in %s", q.timeout)
 }
 
-// awaitRunning returns when a machine that is made of a saved one runs.
+// awaitRunning returns when a machine that is restored runs.
 func (q *qmp) awaitRunning(ctx context.Context, deadline time.Time) error {
 	return q.awaitStatus(ctx, deadline, "running")
 }

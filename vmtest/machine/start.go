@@ -20,7 +20,7 @@ func Start(cfg Config) (*Machine, error) {
 	return start(cfg, nil)
 }
 
-// start boots the machine, or goes on with the saved one if there is a state.
+// start boots the machine, or restores it if there is a state.
 func start(cfg Config, state *os.File) (*Machine, error) {
 	// Machines of one kernel share a log: each is told apart by what it appends to.
 	logBytes, err := appendFile(cfg.Console, nil)

@@ -30,7 +30,7 @@ import (
 //     from icount_prepare_for_run to icount_process_data, and the main loop wants
 //     it. The record itself nobody needs.
 //   - The guest itself says when it is to be saved: it stops the machine, and does
-//     not go on before a machine is made of the saved one. See guest.VirtualStart.
+//     not go on before a machine is restored. See guest.VirtualStart.
 //
 // While QEMU records, its thread that saves a machine as other machines are saved
 // fails in replay_save_clock. So what is saved is the file that is the guest's
@@ -149,7 +149,7 @@ func inMemory(name string, from io.Reader) (*os.File, error) {
 }
 
 // runVirtual starts a machine, which does not run yet. It returns when a booted
-// one has stopped itself, and when one that is made of a saved one runs.
+// one has stopped itself, and when one that is restored runs.
 func (m *Machine) runVirtual(ctx context.Context) (ready wire.State, err error) {
 	if m.restored {
 		if err := m.monitor.awaitStatus(ctx, time.Now().Add(m.cfg.Limits.Restore), "paused"); err != nil {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kong"
+	"github.com/ringtwin/ringtwin/docs"
+)
+
+// helpCmd prints documentation.
+type helpCmd struct {
+	Topic []string `arg:"" optional:"" help:"A topic, or a command that is none. Default: list the topics."`
+}
+
+// Run prints the page of a topic, or what --help prints of a command.
+func (h *helpCmd) Run(e *env) error {
+	if len(h.Topic) == 0 {
+		t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+		for _, topic := range docs.Topics() {
+			fmt.Fprintf(t, "%s\t%s\n", topic.Name, topic.About)
+		}
+		return t.Flush()
+	}
+	if page, ok := docs.Page(strings.Join(h.Topic, " ")); ok {
+		_, err := io.WriteString(e.stdout, page)
+		return err
+	}
+	commands := newParser(e.stdout, e.stderr, nil).Model.Children
+	if !slices.ContainsFunc(commands, func(c *kong.Node) bool { return c.Name == h.Topic[0] }) {
+		return usageError{fmt.Errorf("help %s: neither a topic nor a command (ringtwin help lists the topics)", strings.Join(h.Topic, " "))}
+	}
+	if code := runCommand(e.ctx, append(h.Topic, "--help"), e.stdout, e.stderr); code != exitOK {
+		return exitError(code)
+	}
+	return nil
+}
