@@ -92,11 +92,7 @@ func (c *Campaign) Bisect(ctx context.Context, w io.Writer, refs []kernel.Ref, m
 		_, err = fmt.Fprintf(w, "%d. %s (%s): %s\n", looks, refs[i].Name, release, strings.Join(texts, ", "))
 		return values, err
 	})
-	var order []string
-	for _, ref := range refs {
-		order = append(order, ref.Name)
-	}
-	_, finished := c.Results.Finish(order)
+	_, finished := c.Results.Finish(kernel.Names(refs))
 	if err := errors.Join(err, finished); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/golden"
@@ -43,6 +44,7 @@ var generated = map[string]struct {
 	"transports": {"plans.md", transports},
 	"axes":       {"plans.md", axes},
 	"sources":    {"kernels.md", sources},
+	"formats":    {"output.md", formats},
 }
 
 // elsewhere are the blocks that tests of other packages write, which need what those
@@ -246,6 +248,18 @@ func sources(*testing.T) string {
 		rows = append(rows, []string{"`" + s.Example + "`", escape(s.Text)})
 	}
 	return table([]string{"name", "what it is"}, rows)
+}
+
+func formats(*testing.T) string {
+	var rows [][]string
+	for _, f := range report.Formats() {
+		file := "none"
+		if f.File != "" {
+			file = "`" + f.File + "`"
+		}
+		rows = append(rows, []string{"`" + f.Name + "`", file, f.Text})
+	}
+	return table([]string{"format", "file of a run", "content"}, rows)
 }
 
 func mark(yes bool) string {

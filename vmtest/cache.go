@@ -54,8 +54,8 @@ func dirBytes(dir string) (int64, error) {
 	return total, err
 }
 
-// Usage is what the cache holds, in a line: how many kernels, snapshots and archives.
-func Usage(cache string) (string, int64, error) {
+// usage is what the cache holds, in a line: how many kernels, snapshots and archives.
+func usage(cache string) (string, int64, error) {
 	total := int64(0)
 	var parts []string
 	for _, part := range []struct{ dir, one, several string }{
@@ -79,8 +79,24 @@ func Usage(cache string) (string, int64, error) {
 	return strings.Join(parts, ", "), total, nil
 }
 
-// ParseSize reads a number of bytes with K, M or G, of 1024, behind it.
-func ParseSize(text string) (int64, error) {
+// Keep is how many bytes may stay in the cache: so many as the text says, or none if all of
+// it may go. Without either it is an error, which says what would be removed.
+func Keep(cache, size string, none bool) (int64, error) {
+	switch {
+	case size != "":
+		return parseSize(size)
+	case none:
+		return 0, nil
+	}
+	holds, bytes, err := usage(cache)
+	if err != nil {
+		return 0, err
+	}
+	return 0, fmt.Errorf("this would remove %s, %d MiB, from %s: want --keep SIZE or --all", holds, bytes>>20, cache)
+}
+
+// parseSize reads a number of bytes with K, M or G, of 1024, behind it.
+func parseSize(text string) (int64, error) {
 	shift := map[string]uint{"K": 10, "M": 20, "G": 30}
 	digits := strings.TrimRight(text, "KMG")
 	var n int64

@@ -5,8 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -33,24 +31,17 @@ type bisectCmd struct {
 // Run measures kernels between both ends, in virtual time, until it is known where
 // the figure changed.
 func (b *bisectCmd) Run(e *env) error {
-	metric, ok := verdict.MetricNamed(b.Metric)
-	if !ok {
-		return usageError{fmt.Errorf("--metric %s: want one of %s", b.Metric, strings.Join(verdict.Slugs(), ", "))}
-	}
-	if metric.Only == record.Wall {
-		return usageError{fmt.Errorf("--metric %s: a time of the host's, which tells kernels in different machines not apart; in virtual time there are instructions_per_event and consumer_instructions_per_event", b.Metric)}
-	}
-	number, ok := strings.CutSuffix(b.Step, "%")
-	tolerance, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil || !(tolerance >= 0 && tolerance <= 1000) {
-		return usageError{fmt.Errorf("--step %s: want a percentage, as 1%%", b.Step)}
-	}
-	p, err := (&planFlags{Plan: b.Plan, Set: b.Set, Blocks: 1}).load()
-	if err == nil {
-		_, err = p.Configurations(vmtest.VirtualCPUs)
-	}
+	metric, err := verdict.VirtualMetric(b.Metric)
 	if err != nil {
-		return usageError{err}
+		return usageError{fmt.Errorf("--metric %s: %w", b.Metric, err)}
+	}
+	tolerance, err := verdict.ParsePercent(b.Step)
+	if err != nil {
+		return usageError{fmt.Errorf("--step %s: %w", b.Step, err)}
+	}
+	p, err := (&planFlags{Plan: b.Plan, Set: b.Set, Blocks: 1}).load(vmtest.VirtualCPUs, 1)
+	if err != nil {
+		return err
 	}
 	host, show, refs, err := e.machines(b.kernelFlags, b.qemuFlag, string(machine.TCG), 1, b.From+".."+b.To)
 	if err != nil {
@@ -65,7 +56,7 @@ func (b *bisectCmd) Run(e *env) error {
 		return err
 	}
 	campaign := &ringtwin.Campaign{Host: host, Plan: p, Clock: record.Virtual, Results: out}
-	err = campaign.Bisect(e.ctx, e.stdout, refs, metric, tolerance/100)
+	err = campaign.Bisect(e.ctx, e.stdout, refs, metric, tolerance)
 	var failed *ringtwin.FigureError
 	switch {
 	case !errors.As(err, &failed):

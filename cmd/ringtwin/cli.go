@@ -13,10 +13,12 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/ringtwin/ringtwin/harness/hello"
 	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/bounds"
 	"github.com/ringtwin/ringtwin/internal/completion"
+	"github.com/ringtwin/ringtwin/internal/output"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -53,11 +55,6 @@ type cli struct {
 	Guest      guestCmd      `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
-// attaches are all the ways to attach, for an enum.
-func attaches() string {
-	return strings.ReplaceAll(vocab.Join(append([]vocab.Attach{vocab.AttachAuto}, vocab.Attaches()...)), ", ", ",")
-}
-
 // env is what every command gets.
 type env struct {
 	ctx            context.Context
@@ -82,10 +79,10 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // Run runs the command line args, without the program's name, and returns the
 // exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	out := &output{Writer: stdout}
+	out := &output.Writer{Writer: stdout}
 	code := runCommand(ctx, args, out, stderr)
-	if out.err != nil && code == exitOK {
-		code = exitCode(fmt.Errorf("write output: %w", out.err), stderr)
+	if out.Err != nil && code == exitOK {
+		code = exitCode(fmt.Errorf("write output: %w", out.Err), stderr)
 	}
 	return code
 }
@@ -129,7 +126,7 @@ func newParser(stdout, stderr io.Writer, exit func(int)) *kong.Kong {
 	parser, err := kong.New(&cli{},
 		kong.Name("ringtwin"),
 		kong.Description("Compares the perf buffer with the BPF ring buffer: the same execve load under twin eBPF programs, on many kernels, every event accounted for."),
-		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": strings.Join(verdict.Slugs(), ", "), "pin": hello.DefaultPin, "sources": strings.Join(kernel.SourceNames(), ","), "filters": strings.Join(verdict.FilterKeys(), ", "), "qemu": machine.DefaultQEMU, "attaches": attaches(), "shells": strings.Join(completion.Shells(), ",")},
+		kong.Vars{"plans": strings.Join(plan.Names(), ", "), "metrics": strings.Join(verdict.Slugs(), ", "), "pin": hello.DefaultPin, "sources": strings.Join(kernel.SourceNames(), ","), "formats": strings.Join(report.FormatNames(), ","), "filters": strings.Join(verdict.FilterKeys(), ", "), "qemu": machine.DefaultQEMU, "attaches": vocab.AttachWords(), "shells": strings.Join(completion.Shells(), ",")},
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.UsageOnError(),
@@ -179,20 +176,4 @@ func mistake(err error) error {
 		return usageError{err}
 	}
 	return err
-}
-
-// output is the standard output. It keeps the first error of a write: a command
-// whose output is not there in full has not done what it should, wherever in it
-// the error was not looked at. It is not safe for concurrent use.
-type output struct {
-	io.Writer
-	err error
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	n, err := o.Writer.Write(p)
-	if o.err == nil {
-		o.err = err
-	}
-	return n, err
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/results"
 )
 
@@ -30,14 +29,7 @@ func (c *compareCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	write := report.SetsTerminal
-	switch {
-	case c.JSON:
-		write = report.SetsJSON
-	case c.Markdown:
-		write = report.SetsMarkdown
-	}
-	if err := write(e.stdout, &answer.Sets, answer.Gates); err != nil {
+	if err := answer.Write(e.stdout, c.JSON, c.Markdown); err != nil {
 		return err
 	}
 	if answer.Missing != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -67,19 +68,10 @@ func (x *execCmd) run(e *env) (failed int, err error) {
 		return 0, usageError{err}
 	}
 	defer packed.Close()
-	lock, err := x.lock()
+	quiet := &env{e.ctx, e.stdout, io.Discard} // standard error is the program's
+	host, _, refs, err := quiet.machines(x.kernelFlags, x.qemuFlag, x.Accel, 0, vmtest.Words(x.Kernel)...)
 	if err != nil {
 		return 0, err
-	}
-	host, err := vmtest.NewHost(e.ctx, vmtest.Config{
-		QEMU: x.QEMU, Accel: machine.Accel(x.Accel), Offline: x.Offline, Lock: lock, Places: kernel.PlacesFromEnvironment(),
-	})
-	if err != nil {
-		return 0, err
-	}
-	refs, err := host.Resolve(e.ctx, vmtest.Words(x.Kernel)...)
-	if err != nil {
-		return 0, mistake(err)
 	}
 	if len(refs) == 0 {
 		return 0, usageError{errors.New("--kernel names no kernel")}

@@ -134,14 +134,7 @@ func (f *factsCmd) bisect(e *env) error {
 
 // write shows the grid, and turns what it says into an exit code.
 func (f *factsCmd) write(e *env, grid *facts.Grid) error {
-	write := grid.Text
-	switch {
-	case f.JSON:
-		write = grid.JSON
-	case f.Markdown:
-		write = grid.Markdown
-	}
-	if err := write(e.stdout); err != nil {
+	if err := grid.Write(e.stdout, f.JSON, f.Markdown); err != nil {
 		return err
 	}
 	switch err := grid.Err(); {

@@ -33,11 +33,12 @@ type outFlags struct {
 	Details bool   `help:"Show every comparison with all its figures, not the answer alone."`
 }
 
-// load reads the plan and changes it as the flags say.
-func (f *planFlags) load() (*plan.Plan, error) {
+// load reads the plan and changes it as the flags say, for a machine of cpus CPUs. Each
+// of the seeds has its blocks.
+func (f *planFlags) load(cpus, seeds int) (*plan.Plan, error) {
 	p, err := plan.Load(f.Plan)
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	set := f.Set
 	if f.Attach != "" {
@@ -51,8 +52,17 @@ func (f *planFlags) load() (*plan.Plan, error) {
 	}
 	for _, assignment := range set {
 		if err := p.Set(assignment); err != nil {
-			return nil, err
+			return nil, usageError{err}
 		}
+	}
+	if seeds > 1 {
+		p.Blocks = max(p.Blocks, 1) * seeds
+	}
+	if err := p.Check(); err != nil {
+		return nil, usageError{err}
+	}
+	if _, err := p.Configurations(cpus); err != nil {
+		return nil, usageError{err}
 	}
 	return p, nil
 }

@@ -5,12 +5,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 
-	"github.com/ringtwin/ringtwin/bpf"
-	"github.com/ringtwin/ringtwin/bpf/mapdump"
 	"github.com/ringtwin/ringtwin/harness/hello"
 )
 
@@ -26,17 +22,7 @@ func (s *setCmd) Run() error {
 	if err != nil {
 		return usageError{err}
 	}
-	config, err := bpf.OpenConfig(s.Pin)
-	if err != nil {
-		return explainPin(err)
-	}
-	defer config.Close()
-	for _, uid := range slices.Sorted(maps.Keys(messages)) {
-		if err := config.SetMessage(uid, messages[uid]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return explainPin(hello.SetMessages(s.Pin, messages))
 }
 
 // dumpCmd prints the pinned map.
@@ -48,22 +34,7 @@ type dumpCmd struct {
 
 // Run prints all elements.
 func (d *dumpCmd) Run(e *env) error {
-	m, err := bpf.OpenPin(d.Pin)
-	if err != nil {
-		return explainPin(err)
-	}
-	defer m.Close()
-	format := mapdump.Plain
-	switch {
-	case d.JSON:
-		format = mapdump.JSON
-	case d.Pretty:
-		format = mapdump.Pretty
-	}
-	if err := mapdump.Dump(e.stdout, m, format); err != nil {
-		return fmt.Errorf("dump %s: %w", d.Pin, err)
-	}
-	return nil
+	return explainPin(hello.Dump(e.stdout, d.Pin, d.JSON, d.Pretty))
 }
 
 // explainPin says what to do where there is no pinned map.

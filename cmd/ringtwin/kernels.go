@@ -4,12 +4,8 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"runtime"
-	"slices"
 
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest"
@@ -44,27 +40,13 @@ func (l *kernelsListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var refs []kernel.Ref
-	var problems []error
-	if len(l.Kernels) == 0 {
-		refs, problems = resolver.List(e.ctx, cmp.Or(l.Arch, runtime.GOARCH), l.Source)
-	}
-	if len(l.Kernels) > 0 {
-		if refs, err = resolveAll(e.ctx, resolver, l.Kernels); err != nil {
-			return err
-		}
-	}
+	lines, problems, err := resolver.Listed(e.ctx, l.Kernels, cmp.Or(l.Arch, runtime.GOARCH), l.Source)
 	show.Done("kernels", "")
 	for _, problem := range problems {
-		fmt.Fprintf(e.stderr, "ringtwin: %v\n", problem)
+		e.explain("", problem)
 	}
-	if len(refs) == 0 {
-		return errors.New("no kernels")
-	}
-	var lines []kernel.Listed
-	for _, ref := range refs {
-		_, cached := resolver.Cache.Has(ref)
-		lines = append(lines, kernel.Listed{Ref: ref, Cached: cached})
+	if err != nil {
+		return mistake(err)
 	}
 	return kernel.WriteList(e.stdout, lines, l.JSON)
 }
@@ -109,10 +91,7 @@ type kernelsLockCmd struct {
 
 // Run fetches the kernels, for the SHA-256 of their images, and writes the lock.
 func (l *kernelsLockCmd) Run(e *env) error {
-	lock, err := kernel.ReadLockFile(l.LockFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		lock, err = &kernel.Lock{Name: l.LockFile}, nil
-	}
+	lock, err := kernel.OpenLockFile(l.LockFile)
 	if err != nil {
 		return usageError{err}
 	}
@@ -123,7 +102,7 @@ func (l *kernelsLockCmd) Run(e *env) error {
 		return err
 	}
 	if err := lock.WriteFile(l.LockFile); err != nil {
-		return fmt.Errorf("write lock file: %w", err)
+		return err
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s\n", l.LockFile)
 	return err
@@ -140,13 +119,7 @@ func (p *kernelsPruneCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var keep int64
-	switch {
-	case p.Keep != "":
-		keep, err = vmtest.ParseSize(p.Keep)
-	case !p.All:
-		err = wantSize(cache)
-	}
+	keep, err := vmtest.Keep(cache, p.Keep, p.All)
 	if err != nil {
 		return usageError{err}
 	}
@@ -156,30 +129,4 @@ func (p *kernelsPruneCmd) Run(e *env) error {
 	}
 	_, err = fmt.Fprintf(e.stdout, "%d MiB removed from %s\n", freed>>20, cache)
 	return err
-}
-
-// wantSize is the error of a command that would remove all that there is.
-func wantSize(cache string) error {
-	holds, bytes, err := vmtest.Usage(cache)
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("this would remove %s, %d MiB, from %s: want --keep SIZE or --all", holds, bytes>>20, cache)
-}
-
-// resolveAll finds out what all words mean, each kernel once.
-func resolveAll(ctx context.Context, resolver kernel.Resolver, words []string) ([]kernel.Ref, error) {
-	var refs []kernel.Ref
-	for _, want := range words {
-		found, err := resolver.Resolve(ctx, want)
-		if err != nil {
-			return nil, mistake(err)
-		}
-		for _, ref := range found {
-			if !slices.Contains(refs, ref) {
-				refs = append(refs, ref)
-			}
-		}
-	}
-	return refs, nil
 }

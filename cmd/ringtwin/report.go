@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,7 +16,8 @@ import (
 // reportCmd shows what was measured before.
 type reportCmd struct {
 	Files    []string `arg:"" name:"results" help:"results.jsonl files, of one run or of several." type:"existingfile"`
-	Markdown bool     `help:"Write Markdown, as for the summary of a CI job."`
+	Format   string   `default:"text" enum:"${formats}" help:"How to show them: ${enum}. Default: ${default}."`
+	Markdown bool     `help:"The same as --format markdown, for the summary of a CI job."`
 	Details  bool     `help:"Show every comparison with all its figures, not the answer alone."`
 	HTML     string   `name:"html" help:"Write a page with charts to this file too." placeholder:"FILE" type:"path"`
 	Publish  string   `help:"Write what an event costs the program on each kernel into this directory: a page, its chart and the figures, of a run of one configuration in virtual time." placeholder:"DIR" type:"path"`
@@ -27,19 +27,17 @@ type reportCmd struct {
 // Run reads all files and shows them as one report. A line that is no record
 // is told and left out.
 func (r *reportCmd) Run(e *env) error {
-	var trials []record.Trial
-	var errs []error
-	var merger results.Merger
-	for _, file := range r.Files {
-		read, err := merger.Read(file, record.ReadFile)
-		trials, errs = append(trials, read...), append(errs, err)
-	}
+	trials, err := results.Read(r.Files)
+	errs := []error{err}
 	comparisons := verdict.Compare(trials)
-	var err error
 	if r.Markdown {
-		err = report.Markdown(e.stdout, comparisons)
+		r.Format = "markdown"
+	}
+	format, _ := report.FormatNamed(r.Format) // kong knows no other
+	if r.Details {
+		err = report.Terminal(e.stdout, comparisons, true)
 	} else {
-		err = report.Terminal(e.stdout, comparisons, r.Details)
+		err = format.Write(e.stdout, trials, comparisons)
 	}
 	if err != nil {
 		return err
@@ -59,7 +57,7 @@ func (r *reportCmd) Run(e *env) error {
 	}
 	if slices.ContainsFunc(comparisons, func(c verdict.Comparison) bool { return c.Statuses[record.Invalid] > 0 }) {
 		if err := errors.Join(errs...); err != nil {
-			fmt.Fprintf(e.stderr, "ringtwin: %v\n", err)
+			e.explain("", err)
 		}
 		return exitError(exitFailed)
 	}

@@ -20,16 +20,13 @@ type runCmd struct {
 
 // Run measures every trial of the plan. All blocks are of one boot.
 func (r *runCmd) Run(e *env) error {
-	p, err := r.load()
-	if err != nil {
-		return usageError{err}
-	}
 	cpus, err := trial.CPUs()
 	if err != nil {
 		return err
 	}
-	if _, err := p.Configurations(len(cpus)); err != nil {
-		return usageError{err}
+	p, err := r.load(len(cpus), 1)
+	if err != nil {
+		return err
 	}
 	run, err := ringtwin.Native(e.ctx)
 	if errors.Is(err, ringtwin.ErrRoot) {

@@ -15,12 +15,6 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// Where faults are injected.
-const (
-	inMachine = "machine"
-	onHost    = "host"
-)
-
 // selftestCmd proves the measurer: exactly, in a machine in virtual time, and on the
 // running kernel, as well as that is possible there.
 type selftestCmd struct {
@@ -42,13 +36,13 @@ func (s *selftestCmd) Run(e *env) error {
 	for _, place := range []struct {
 		name   string
 		inject func(e *env, report func(where string, r selftest.Result)) error
-	}{{inMachine, s.inMachine}, {onHost, s.onHost}} {
+	}{{"machine", s.inMachine}, {"host", s.onHost}} {
 		if !slices.Contains(s.Where, place.name) {
 			continue
 		}
 		err := place.inject(e, func(where string, r selftest.Result) {
 			results = append(results, selftest.Placed{Where: where, Result: r})
-			if s.JSON {
+			if s.JSON { // as soon as it is known
 				_ = json.NewEncoder(e.stdout).Encode(results[len(results)-1])
 			}
 		})
@@ -58,18 +52,14 @@ func (s *selftestCmd) Run(e *env) error {
 		errs = append(errs, err)
 	}
 	var found selftest.Alarms
-	if slices.Contains(s.Where, onHost) && os.Geteuid() == 0 {
+	if slices.Contains(s.Where, "host") && os.Geteuid() == 0 {
 		var err error
 		if found, err = ringtwin.CountAlarms(e.ctx, s.AA, show); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	show.End()
-	if s.JSON {
-		if found.Of > 0 {
-			_ = json.NewEncoder(e.stdout).Encode(found)
-		}
-	} else if err := selftest.Write(e.stdout, results, found); err != nil {
+	if err := selftest.Write(e.stdout, results, found, s.JSON); err != nil {
 		return err
 	}
 	if found.Answer == selftest.NotFound || slices.ContainsFunc(results, func(r selftest.Placed) bool { return r.Answer == selftest.NotFound }) {

@@ -7,13 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"time"
 
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trace"
-	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/internal/patience"
 	"github.com/ringtwin/ringtwin/vmtest"
@@ -54,7 +53,7 @@ func (s *syscallsCmd) Run(e *env) error {
 	if len(names) == 0 {
 		ctx, cancel := context.WithTimeout(e.ctx, s.timeout())
 		defer cancel()
-		taken, err := s.here(ctx)
+		taken, err := s.hello().Watch(ctx)
 		if err != nil {
 			return explainPermission(err)
 		}
@@ -100,37 +99,22 @@ func (s *syscallsCmd) check(kernels int) error {
 	default:
 		s.CPUs = []int{2, 1, 4}
 	}
-	seen := map[int]bool{}
-	for _, n := range s.CPUs {
-		if seen[n] {
+	for i, n := range s.CPUs {
+		if slices.Contains(s.CPUs[:i], n) {
 			return fmt.Errorf("--cpus %d: want each number once", n)
 		}
-		seen[n] = true
 	}
 	return nil
 }
 
-// here watches this program's own hello on this kernel.
-func (s *syscallsCmd) here(ctx context.Context) (*trace.Trace, error) {
-	cpus, err := trial.CPUs()
-	if err != nil {
-		return nil, err
-	}
-	release, err := ringtwin.Release()
-	if err != nil {
-		return nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find own program: %w", err)
-	}
-	hello := trace.Hello{
+// hello is how this program's own hello is watched.
+func (s *syscallsCmd) hello() *trace.Hello {
+	return &trace.Hello{
 		Attach: vocab.Attach(s.Attach), Attachments: s.Attachments, Cost: s.Cost,
-		Command: func(kind vocab.Transport, attach vocab.Attach, pin string) []string {
-			return []string{self, "hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin}
+		Args: func(kind vocab.Transport, attach vocab.Attach, pin string) []string {
+			return []string{"hello", "--transport", string(kind), "--attach", string(attach), "--pin", pin}
 		},
 	}
-	return hello.Watch(ctx, release, len(cpus))
 }
 
 // inMachines takes the traces of all kernels that can be had. What went wrong
@@ -146,7 +130,7 @@ func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel
 	defer show.End()
 	t := &ringtwin.Trace{
 		Host: host, CPUs: s.CPUs, Timeout: s.timeout(),
-		Spec: vmtest.Spec{MemoryMiB: s.Memory, Virtual: s.Clock == record.Virtual, Seed: traceSeed},
+		Spec: vmtest.Spec{MemoryMiB: s.Memory, Virtual: s.Clock == record.Virtual, Seed: 1},
 		Args: func(noCost bool) []string {
 			args := []string{"syscalls", "--json", "--attach", s.Attach, "--timeout", s.timeout().String()}
 			if s.Attachments {
@@ -161,17 +145,14 @@ func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel
 	found, all, err := t.Kernels(e.ctx, refs)
 	show.End()
 	for i, err := range all {
-		if err == nil {
+		switch {
+		case err == nil:
 			continue
-		}
-		errs = append(errs, err)
-		if e.ctx.Err() != nil {
+		case e.ctx.Err() != nil:
 			err = errors.New("cancelled")
 		}
+		errs = append(errs, err)
 		e.explain(refs[i].Name, err)
 	}
 	return found, errs, err
 }
-
-// traceSeed is that of the machine's entropy in virtual time; any will do.
-const traceSeed = 1

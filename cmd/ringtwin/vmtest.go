@@ -12,6 +12,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/results"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/console"
+	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
@@ -42,18 +43,9 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err := v.checkClock(); err != nil {
 		return usageError{err}
 	}
-	p, err := v.load()
-	if err == nil {
-		if v.Seeds > 1 {
-			p.Blocks = max(p.Blocks, 1) * v.Seeds
-		}
-		err = p.Check()
-	}
+	p, err := v.load(v.CPUs, v.Seeds)
 	if err != nil {
-		return usageError{err}
-	}
-	if _, err := p.Configurations(v.CPUs); err != nil {
-		return usageError{err}
+		return err
 	}
 	allowed, err := console.ReadAllowedFile(v.Allow)
 	if err != nil {
@@ -84,11 +76,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var order []string
-	for _, ref := range refs {
-		order = append(order, ref.Name)
-	}
-	return e.conclude(out, order, errs, v.Details)
+	return e.conclude(out, kernel.Names(refs), errs, v.Details)
 }
 
 // checkClock refuses what cannot be, and fills in what depends on the clock.

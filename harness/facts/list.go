@@ -25,3 +25,14 @@ func List(w io.Writer, statements []Statement, asJSON bool) error {
 	}
 	return table.Flush()
 }
+
+// Write writes the grid as JSON, as Markdown, or else as text.
+func (g *Grid) Write(w io.Writer, asJSON, asMarkdown bool) error {
+	switch {
+	case asJSON:
+		return g.JSON(w)
+	case asMarkdown:
+		return g.Markdown(w)
+	}
+	return g.Text(w)
+}

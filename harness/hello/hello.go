@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/bpf/mapdump"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
@@ -94,6 +95,42 @@ func (t *Tracer) pin(twin *bpf.Twin) (unpin func() error, why string, err error)
 		err = fmt.Errorf("%w: by a tracer that runs, or one that was killed: give --pin another path, or remove the file", err)
 	}
 	return unpin, "", err
+}
+
+// SetMessages changes the messages of a tracer that runs, through its pinned map, one by
+// one. The next program of the user has the new one.
+func SetMessages(pin string, messages map[uint32]string) error {
+	config, err := bpf.OpenConfig(pin)
+	if err != nil {
+		return err
+	}
+	defer config.Close()
+	for _, uid := range slices.Sorted(maps.Keys(messages)) {
+		if err := config.SetMessage(uid, messages[uid]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Dump prints all elements of a pinned map, of a tracer or any other, in a form of bpftool's.
+func Dump(w io.Writer, pin string, asJSON, pretty bool) error {
+	format := mapdump.Plain
+	switch {
+	case asJSON:
+		format = mapdump.JSON
+	case pretty:
+		format = mapdump.Pretty
+	}
+	m, err := bpf.OpenPin(pin)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := mapdump.Dump(w, m, format); err != nil {
+		return fmt.Errorf("dump %s: %w", pin, err)
+	}
+	return nil
 }
 
 // ParseMessages reads UID=TEXT words.

@@ -5,10 +5,12 @@ package results
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
@@ -90,6 +92,17 @@ func (q *Query) Compare() (*Answer, error) {
 	}
 	a.Missing = bad
 	return a, nil
+}
+
+// Write writes the answer as JSON, as Markdown, or else as text.
+func (a *Answer) Write(w io.Writer, asJSON, asMarkdown bool) error {
+	switch {
+	case asJSON:
+		return report.SetsJSON(w, &a.Sets, a.Gates)
+	case asMarkdown:
+		return report.SetsMarkdown(w, &a.Sets, a.Gates)
+	}
+	return report.SetsTerminal(w, &a.Sets, a.Gates)
 }
 
 // Complete reports whether everything was there, and no gate refused to decide.

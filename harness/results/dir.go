@@ -131,13 +131,13 @@ func (d *Dir) Finish(order []string) ([]verdict.Comparison, error) {
 		}
 		return nil
 	}
-	return comparisons, errors.Join(
-		d.results.Close(),
-		write("report.md", func(w io.Writer) error { return report.Markdown(w, comparisons) }),
-		write("report.html", func(w io.Writer) error { return report.HTML(w, comparisons) }),
-		write("bench.txt", func(w io.Writer) error { return report.Bench(w, d.trials) }),
-		write("junit.xml", func(w io.Writer) error { return report.JUnit(w, d.trials) }),
-	)
+	errs := []error{d.results.Close()}
+	for _, f := range report.Formats() {
+		if f.File != "" {
+			errs = append(errs, write(f.File, func(w io.Writer) error { return f.Write(w, d.trials, comparisons) }))
+		}
+	}
+	return comparisons, errors.Join(errs...)
 }
 
 // Trials are those that were stored.

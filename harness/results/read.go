@@ -39,6 +39,17 @@ func (m *Merger) Read(file string, read func(string) ([]record.Trial, error)) ([
 	return trials, err
 }
 
+// Read reads several files as one. With an error the trials are those that could be read
+// nevertheless.
+func Read(files []string) (trials []record.Trial, err error) {
+	var merger Merger
+	for _, file := range files {
+		some, bad := merger.Read(file, record.ReadFile)
+		trials, err = append(trials, some...), errors.Join(err, bad)
+	}
+	return trials, err
+}
+
 // Expect returns an error unless there are trials of the kernel.
 func Expect(comparisons []verdict.Comparison, want string) error {
 	if slices.ContainsFunc(comparisons, func(c verdict.Comparison) bool { return c.Kernel.Want == want }) {

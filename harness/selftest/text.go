@@ -3,6 +3,7 @@
 package selftest
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -14,8 +15,15 @@ type Placed struct {
 	Result
 }
 
-// Write prints the results, place by place.
-func Write(w io.Writer, results []Placed, found Alarms) error {
+// Write prints the results, place by place; as JSON only the alarms, for the results were
+// written one by one.
+func Write(w io.Writer, results []Placed, found Alarms, asJSON bool) error {
+	if asJSON {
+		if found.Of == 0 {
+			return nil
+		}
+		return json.NewEncoder(w).Encode(found)
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	where := ""
 	for _, r := range results {

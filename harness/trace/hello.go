@@ -11,16 +11,17 @@ import (
 	"strings"
 
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
 )
 
 // Hello says how the tracer is watched that every transport and attach point has.
 type Hello struct {
-	// Command is the tracer's, for a transport, an attach point, and where it pins its
-	// messages, which may be nowhere. It ends soon after it waits for events.
-	Command func(transport vocab.Transport, attach vocab.Attach, pin string) []string
-	Attach  vocab.Attach
+	// Args make this program the tracer, for a transport, an attach point, and where it
+	// pins its messages, which may be nowhere.
+	Args   func(transport vocab.Transport, attach vocab.Attach, pin string) []string
+	Attach vocab.Attach
 	// Attachments watches it once for each way to attach instead, and Cost measures what
 	// each costs.
 	Attachments, Cost bool
@@ -30,14 +31,22 @@ type Hello struct {
 // that runs has its own.
 const tracerPin = "/sys/fs/bpf/ringtwin/syscalls"
 
-// Watch watches the tracer on the running kernel, which has so many CPUs. It needs root.
-func (h *Hello) Watch(ctx context.Context, release string, cpus int) (*Trace, error) {
+// Watch watches the tracer on the running kernel. It needs root.
+func (h *Hello) Watch(ctx context.Context) (*Trace, error) {
+	cpus, err := trial.CPUs()
+	if err != nil {
+		return nil, err
+	}
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return nil, fmt.Errorf("read the kernel's release: %w", err)
+	}
 	pin, unreserve, err := reservePin()
 	if err != nil {
 		return nil, err
 	}
 	defer unreserve()
-	taken := &Trace{Release: release, CPUs: cpus}
+	taken := &Trace{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: len(cpus)}
 	if h.Attachments {
 		taken.Attachments, err = h.attachments(ctx, pin)
 		return taken, err
@@ -88,7 +97,11 @@ func (h *Hello) attachments(ctx context.Context, pin string) (all []Attachment, 
 
 // calls are those of the tracer.
 func (h *Hello) calls(ctx context.Context, kind vocab.Transport, attach vocab.Attach, pin string) ([]Call, error) {
-	calls, err := Take(ctx, h.Command(kind, attach, pin))
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own program: %w", err)
+	}
+	calls, err := Take(ctx, append([]string{self}, h.Args(kind, attach, pin)...))
 	if err != nil {
 		if pin != "" {
 			_ = os.Remove(pin) // it may have been killed

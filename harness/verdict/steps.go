@@ -4,7 +4,12 @@ package verdict
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"strconv"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/record"
 )
 
 // Step is where a figure changes from one kernel to the next.
@@ -64,4 +69,26 @@ func Steps(n int, tolerance float64, look func(int) ([]float64, error)) ([]Step,
 		return errors.Join(between(a, middle), between(middle, b))
 	}
 	return steps, between(0, n-1)
+}
+
+// VirtualMetric is the metric of that name, which tells kernels in different machines apart.
+func VirtualMetric(name string) (Metric, error) {
+	m, ok := MetricNamed(name)
+	switch {
+	case !ok:
+		return m, fmt.Errorf("want one of %s", strings.Join(Slugs(), ", "))
+	case m.Only == record.Wall:
+		return m, errors.New("a time of the host's, which tells kernels in different machines not apart; in virtual time there are instructions_per_event and consumer_instructions_per_event")
+	}
+	return m, nil
+}
+
+// ParsePercent reads a percentage as a ratio: 1% is 0.01.
+func ParsePercent(text string) (float64, error) {
+	number, ok := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || !(n >= 0 && n <= 1000) {
+		return 0, errors.New("want a percentage, as 1%")
+	}
+	return n / 100, nil
 }

@@ -2,6 +2,8 @@
 
 package vocab
 
+import "strings"
+
 // Attach is where a twin hooks into a system call.
 type Attach string
 
@@ -32,4 +34,9 @@ func Attaches() []Attach {
 // and costs nobody else anything, last what needs most of the kernel.
 func AttachOrder() []Attach {
 	return []Attach{AttachTracepoint, AttachKprobe, AttachFentry, AttachRawTracepoint}
+}
+
+// AttachWords are all words for an attach point, with commas between.
+func AttachWords() string {
+	return strings.ReplaceAll(Join(append([]Attach{AttachAuto}, Attaches()...)), ", ", ",")
 }

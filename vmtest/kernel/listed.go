@@ -4,9 +4,12 @@ package kernel
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -40,4 +43,32 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
+}
+
+// Listed are the kernels that the words mean, each once, or without any all that a source
+// has. problems are what kept some from being listed.
+func (r Resolver) Listed(ctx context.Context, words []string, arch, source string) (lines []Listed, problems []error, err error) {
+	var refs []Ref
+	if len(words) == 0 {
+		refs, problems = r.List(ctx, arch, source)
+	}
+	for _, want := range words {
+		found, err := r.Resolve(ctx, want)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, ref := range found {
+			if !slices.Contains(refs, ref) {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	for _, ref := range refs {
+		_, cached := r.Cache.Has(ref)
+		lines = append(lines, Listed{ref, cached})
+	}
+	if len(lines) == 0 {
+		err = errors.New("no kernels")
+	}
+	return lines, problems, err
 }

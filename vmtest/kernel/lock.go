@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -162,8 +163,22 @@ func ReadLockFile(path string) (*Lock, error) {
 	return ReadLock(path, file)
 }
 
+// OpenLockFile reads a lock file, or begins one that is not there.
+func OpenLockFile(path string) (*Lock, error) {
+	lock, err := ReadLockFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Lock{Name: path}, nil
+	}
+	return lock, err
+}
+
 // WriteFile writes the lock in one step, for others to read.
 func (l *Lock) WriteFile(path string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write lock file: %w", err)
+		}
+	}()
 	file, err := atomicfile.Create(filepath.Dir(path))
 	if err != nil {
 		return err

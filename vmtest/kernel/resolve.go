@@ -44,6 +44,15 @@ type Ref struct {
 	unresolved error
 }
 
+// Names are those of the kernels, in their order.
+func Names(refs []Ref) []string {
+	names := make([]string, len(refs))
+	for i, ref := range refs {
+		names[i] = ref.Name
+	}
+	return names
+}
+
 // Unresolved is a kernel of which it could not be found out whether it exists.
 // Fetching it returns the error.
 func Unresolved(name string, err error) Ref { return Ref{Name: name, unresolved: err} }
