@@ -52,6 +52,13 @@ func TestCompare(t *testing.T) {
 	base := resultsFile(t, 4, "", virtual(1000, "7.2"))
 	more := resultsFile(t, 4, "", virtual(1010, "7.2"))
 	other := resultsFile(t, 4, "", virtual(1000, "8.0"))
+	madeBy := func(objects string) string {
+		return resultsFile(t, 4, "", func(t *record.Trial) {
+			virtual(1000, "7.2")(t)
+			t.Tool = &record.Tool{Objects: objects}
+		})
+	}
+	one, two := madeBy("1"), madeBy("2")
 	emulated := resultsFile(t, 64, "", func(t *record.Trial) { t.Machine.Accel = "tcg" })
 	missing := resultsFile(t, 64, "", func(t *record.Trial) {
 		if t.Trial.Block == 7 {
@@ -68,6 +75,9 @@ func TestCompare(t *testing.T) {
 	}{
 		"two filters":          {append([]string{plain}, transports...), exitOK, "2 comparisons", ""},
 		"two files":            {[]string{plain, emulated}, exitInfra, "0 comparisons", "accel is kvm in A and tcg in B"},
+		"other twins":          {[]string{one, two}, exitInfra, "0 comparisons", "the BPF objects are 1 in A and 2 in B (--other-twins compares them)"},
+		"other twins, allowed": {[]string{one, two, "--other-twins"}, exitOK, "2 comparisons", ""},
+		"twins not known":      {[]string{one, base}, exitOK, "2 comparisons", ""},
 		"a file and itself":    {[]string{plain, plain}, exitOK, "4 comparisons", ""},
 		"one file":             {[]string{plain}, exitUsage, "", "1 files: want two"},
 		"unknown key":          {[]string{plain, "--a", "transprot=perf", "--b", "transport=ringbuf"}, exitUsage, "", "nearest: transport"},

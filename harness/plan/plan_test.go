@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 func TestShippedPlansLoad(t *testing.T) {
@@ -95,7 +96,7 @@ func TestParseRefuses(t *testing.T) {
 		"broken after it":   {good + "---\n[\n", "line"},
 		"alias of itself":   {good + "pairs: &a [*a]\n", "line 4"},
 		"nothing":           {"# a comment\n", "there is nothing in it"},
-		"transport":         {good + "pairs: [[perf, ringbuff]]\n", "line 4: transport \"ringbuff\", want one of perf, ringbuf, ringbuf-output (did you mean ringbuf?"},
+		"transport":         {good + "pairs: [[perf, ringbuff]]\n", "line 4: transport \"ringbuff\", want one of " + vocab.Join(vocab.Transports()) + " (did you mean ringbuf?"},
 		"one side":          {good + "pairs: [[perf]]\n", "want two"},
 		"policy":            {good + "pairs: [[perf/adaptive, ringbuf]]\n", "every, wakeup_events=N, watermark=BYTES, timer"},
 		"policy by name":    {good + "pairs: [[perf, ringbuf/adaptve]]\n", "did you mean adaptive?"},

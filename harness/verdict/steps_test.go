@@ -68,3 +68,16 @@ func TestSteps(t *testing.T) {
 		t.Error("one kernel accepted")
 	}
 }
+
+func TestParsePercent(t *testing.T) {
+	for text, want := range map[string]float64{"1%": 0.01, "0%": 0, "1000%": 10, "0.5%": 0.005} {
+		if got, err := ParsePercent(text); err != nil || got != want {
+			t.Errorf("%s: %g, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "1", "%", "-1%", "1001%", "NaN%", "1%%"} {
+		if _, err := ParsePercent(text); err == nil {
+			t.Errorf("%q is not refused", text)
+		}
+	}
+}
