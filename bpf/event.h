@@ -54,7 +54,7 @@ struct storm_event {
  * A constant of 16 bytes would be in .rodata.cst16, which bpf2go cannot read.
  */
 struct message {
-	char text[TEXT_BYTES];
+	char message[TEXT_BYTES];
 };
 
 /* One per CPU: no atomics, which 5.10 could not verify in every form. */

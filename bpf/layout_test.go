@@ -30,7 +30,7 @@ func TestLayout(t *testing.T) {
 			"event":       reflect.TypeFor[Event](),
 			"storm_event": reflect.TypeFor[StormEvent](),
 			"counters":    reflect.TypeFor[Counters](),
-			"message":     reflect.TypeFor[struct{ Text [TextBytes]byte }](),
+			"message":     reflect.TypeFor[struct{ Message [TextBytes]byte }](),
 		} {
 			t.Run(string(transport)+"/"+name, func(t *testing.T) {
 				var c *btf.Struct

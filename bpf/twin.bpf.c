@@ -98,7 +98,7 @@ static __always_inline void fill_execve(struct event *e, const struct stamp *sta
 	message = bpf_map_lookup_elem(&config, &uid);
 	if (!message)
 		message = &default_message;
-	__builtin_memcpy(e->message, message->text, sizeof(e->message));
+	__builtin_memcpy(e->message, message->message, sizeof(e->message));
 	bpf_get_current_comm(e->command, sizeof(e->command));
 	e->checksum = checksum(e);
 	for (__u32 i = 0; i < words; i++)

@@ -23,8 +23,8 @@ type twinRingbufOutputCounters struct {
 }
 
 type twinRingbufOutputMessage struct {
-	_    structs.HostLayout
-	Text [13]int8
+	_       structs.HostLayout
+	Message [13]int8
 }
 
 // Names of all BPF objects in the ELF.

@@ -87,8 +87,8 @@ func chapterOf(transport string, cpus int, attach ...string) []string {
 	}
 	want = append(want,
 		"bpf(BPF_PROG_LOAD, prog_type=",
-		`bpf(BPF_MAP_UPDATE_ELEM, map_fd=<config>, key=0, value={"text":"Hey root!"}) = 0`,
-		`bpf(BPF_MAP_UPDATE_ELEM, map_fd=<config>, key=501, value={"text":"Hi user 501!"}) = 0`,
+		`bpf(BPF_MAP_UPDATE_ELEM, map_fd=<config>, key=0, value={"message":"Hey root!"}) = 0`,
+		`bpf(BPF_MAP_UPDATE_ELEM, map_fd=<config>, key=501, value={"message":"Hi user 501!"}) = 0`,
 		"epoll_create1(flags=EPOLL_CLOEXEC) = <epoll>")
 	if transport == "perf" {
 		for cpu := range cpus {

@@ -77,7 +77,7 @@ func messageBTF(t *testing.T) (raw []byte, key, value btf.TypeID) {
 	t.Helper()
 	u32 := &btf.Int{Name: "unsigned int", Size: 4}
 	char := &btf.Int{Name: "char", Size: 1, Encoding: btf.Signed}
-	message := &btf.Struct{Name: "message", Size: 13, Members: []btf.Member{{Name: "text", Type: &btf.Array{Index: u32, Type: char, Nelems: 13}}}}
+	message := &btf.Struct{Name: "message", Size: 13, Members: []btf.Member{{Name: "message", Type: &btf.Array{Index: u32, Type: char, Nelems: 13}}}}
 	builder, err := btf.NewBuilder([]btf.Type{u32, message}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ bpf(BPF_BTF_LOAD, btf_size=SIZE) = <BTF of config>
 bpf(BPF_MAP_CREATE, map_type=Hash, key_size=4, value_size=13, max_entries=10240, map_flags=BPF_F_NO_PREALLOC|0x100000, map_name=config, btf_fd=<BTF of config>, btf_key_type_id=1, btf_value_type_id=4) = <config>
 bpf(BPF_MAP_CREATE, map_type=PerfEventArray, key_size=4, value_size=4, max_entries=1, map_name=output) = <output>
 bpf(BPF_PROG_LOAD, prog_type=Kprobe, insn_cnt=44, license="Dual BSD/GPL", prog_name=hello, expected_attach_type=TraceFEntry) = <hello>
-bpf(BPF_MAP_UPDATE_ELEM, map_fd=<config>, key=501, value={"text":"Hi user 501!"}, flags=BPF_NOEXIST) = 0
+bpf(BPF_MAP_UPDATE_ELEM, map_fd=<config>, key=501, value={"message":"Hi user 501!"}, flags=BPF_NOEXIST) = 0
 bpf(BPF_OBJ_PIN, pathname="/sys/fs/bpf/config", bpf_fd=<config>) = 0
 perf_event_open(type=PERF_TYPE_TRACEPOINT, config=748, sample_period=1, sample_type=PERF_SAMPLE_RAW, wakeup_events=1, pid=-1, cpu=0, group_fd=-1, flags=PERF_FLAG_FD_CLOEXEC) = <tracepoint event>
 ioctl(PERF_EVENT_IOC_SET_BPF, fd=<tracepoint event>, prog_fd=<hello>) = 0
