@@ -29,7 +29,7 @@ func (s Statement) TakesTwoBoots() bool { return s.next != nil }
 // Statements lists all of them, group by group.
 func Statements() []Statement {
 	var all []Statement
-	for _, group := range catalogue {
+	for _, group := range groups {
 		for _, s := range group.statements() {
 			s.Group = group.name
 			all = append(all, s)
@@ -38,8 +38,8 @@ func Statements() []Statement {
 	return all
 }
 
-// catalogue has the groups in the order in which they are shown.
-var catalogue = []struct {
+// groups has the groups in the order in which they are shown.
+var groups = []struct {
 	name       string
 	statements func() []Statement
 }{
@@ -57,7 +57,7 @@ var catalogue = []struct {
 // Groups lists the names of the groups.
 func Groups() []string {
 	var names []string
-	for _, group := range catalogue {
+	for _, group := range groups {
 		names = append(names, group.name)
 	}
 	return names
