@@ -54,15 +54,15 @@ func attach(a vocab.Attach, program *ebpf.Program, w vocab.Workload) (io.Closer,
 	}
 }
 
-// syscallPrefix is what the names of the kernel's functions behind system calls begin with.
+// syscallPrefix is the prefix of the kernel's system call functions.
 var syscallPrefix = map[string]string{"amd64": "__x64_sys_", "arm64": "__arm64_sys_"}
 
-// function is the kernel's behind the system call.
+// function is the kernel function that implements the system call.
 func function(w vocab.Workload) string { return syscallPrefix[runtime.GOARCH] + w.Syscall() }
 
-// ResolveAttach returns the attach point to use. [vocab.AttachAuto] is proved, not
-// looked up: each point of [vocab.AttachOrder] is loaded and attached until one holds.
-// The error wraps [ErrUnsupported] and has every point's reason.
+// ResolveAttach returns the attach point to use. [vocab.AttachAuto] is resolved by trial:
+// each point of [vocab.AttachOrder] is loaded and attached until one works. The error
+// wraps [ErrUnsupported] and has the reason of every point.
 func ResolveAttach(want vocab.Attach) (vocab.Attach, error) {
 	order := vocab.AttachOrder()
 	if want != vocab.AttachAuto && want != "" {

@@ -34,9 +34,9 @@ func (c *Config) SetMessage(uid uint32, text string) error {
 	return nil
 }
 
-// Pin gives the map a name in a BPF file system, with the directory that it is in.
-// The result removes both, the directory only if it is empty. The error wraps
-// [ErrNoBPFFS] or [ErrPinned].
+// Pin pins the map at a path of a BPF file system, and creates the directory. The result
+// removes both, the directory only if it is empty. The error wraps [ErrNoBPFFS] or
+// [ErrPinned].
 func (c *Config) Pin(path string) (unpin func() error, err error) {
 	if err := OnBPFFS(path); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (c *Config) Pin(path string) (unpin func() error, err error) {
 	}, nil
 }
 
-// OnBPFFS looks at the nearest directory above a path that is there. The error wraps
+// OnBPFFS checks the nearest existing directory above a path. The error wraps
 // [ErrNoBPFFS] if it is in another file system.
 func OnBPFFS(path string) error {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {

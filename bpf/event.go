@@ -67,7 +67,7 @@ type Counters struct {
 // Submitted is how many events the kernel has accepted.
 func (c *Counters) Submitted() uint64 { return c.Outcome[0] }
 
-// Failed are those that it has refused: how many of which errno.
+// Failed are those that it has refused: how many by errno.
 func (c *Counters) Failed() iter.Seq2[unix.Errno, uint64] {
 	return func(yield func(unix.Errno, uint64) bool) {
 		for errno, n := range c.Outcome {

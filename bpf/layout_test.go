@@ -22,7 +22,7 @@ func load(t *testing.T, transport vocab.Transport) *ebpf.CollectionSpec {
 	return cs
 }
 
-// TestLayout holds the Go structs against the BTF that clang wrote.
+// TestLayout compares the Go structs with the BTF that clang wrote.
 func TestLayout(t *testing.T) {
 	for _, transport := range vocab.Transports() {
 		cs := load(t, transport)
@@ -80,7 +80,7 @@ func compareFields(t *testing.T, c *btf.Struct, goType reflect.Type) {
 // that copy, must be the same.
 func TestTwinsDifferInTheOutputCallAlone(t *testing.T) {
 	own := map[vocab.Transport][]string{
-		// Who copies looks its scratch space up, and for that its CPU.
+		// Programs that copy look up their scratch space, and for that the CPU.
 		vocab.Perf:          {"FnPerfEventOutput", "FnMapLookupElem", "FnGetSmpProcessorId"},
 		vocab.Ringbuf:       {"FnRingbufReserve", "FnRingbufSubmit", "FnRingbufQuery"},
 		vocab.RingbufOutput: {"FnRingbufOutput", "FnRingbufQuery", "FnMapLookupElem", "FnGetSmpProcessorId"},

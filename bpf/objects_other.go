@@ -11,8 +11,9 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// objects: the programs read registers of an architecture, so there is an object for each.
+// objects is empty: the programs read CPU registers, so each architecture needs its own
+// objects.
 var objects map[vocab.Transport]func() (*ebpf.CollectionSpec, error)
 
-// Digest is that of no object.
+// Digest is the SHA-256 of nothing, as there are no objects.
 func Digest() [sha256.Size]byte { return sha256.Sum256(nil) }

@@ -33,8 +33,7 @@ func ioctlTracepoint(name string, program *ebpf.Program) (io.Closer, error) {
 	}, program)
 }
 
-// kprobeType is the number of the kind of perf events that kprobes are. The file
-// is not there in a kernel without them.
+// kprobeType is the perf event type of kprobes. Kernels without kprobes lack the file.
 // https://docs.kernel.org/trace/kprobetrace.html
 const kprobeType = "/sys/bus/event_source/devices/kprobe/type"
 
@@ -58,10 +57,10 @@ func ioctlKprobe(function string, program *ebpf.Program) (io.Closer, error) {
 	}, program)
 }
 
-// Keep keeps the attach point in use until it is closed, where that is worth
-// anything. When the last of a tracepoint's users goes, the kernel waits until nobody
-// can still be in it, tens of milliseconds: with one that stays, and does nothing, a
-// program is attached and detached without that.
+// Keep keeps the attach point in use until it is closed, where that saves time. When the
+// last user of a tracepoint detaches, the kernel waits tens of milliseconds until no CPU
+// can still run it. With one idle user left, programs attach and detach without this
+// wait.
 // perf_trace_event_unreg() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/trace_event_perf.c
 func Keep(a vocab.Attach, w vocab.Workload) (io.Closer, error) {
 	if a != vocab.AttachTracepoint && a != vocab.AttachTracepointIoctl {
@@ -76,8 +75,8 @@ func Keep(a vocab.Attach, w vocab.Workload) (io.Closer, error) {
 	})
 }
 
-// openEvent attaches the program to a perf event. It ends with the result's
-// descriptor.
+// openEvent attaches the program to a perf event. The attachment ends when the result is
+// closed.
 func openEvent(attr *unix.PerfEventAttr, program *ebpf.Program) (io.Closer, error) {
 	event, err := newEvent(attr)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 
 const tracepointGroup = "syscalls"
 
-// linkTracepoint attaches by tracefs where the system has mounted it, and by a
-// mount of our own, which nobody else sees, where it has not.
+// linkTracepoint attaches through the mounted tracefs, or else through a detached mount
+// that no other process sees.
 func linkTracepoint(name string, program *ebpf.Program) (io.Closer, error) {
 	if tracefs() != "" {
 		return link.Tracepoint(tracepointGroup, name, program, nil)
@@ -27,8 +27,8 @@ func linkTracepoint(name string, program *ebpf.Program) (io.Closer, error) {
 	return ioctlTracepoint(name, program)
 }
 
-// TracepointID is the number of a tracepoint, by which a perf event names it. It
-// needs CAP_SYS_ADMIN and Linux 5.2 where tracefs is not mounted.
+// TracepointID is the id of a tracepoint, as perf_event_open(2) takes it. It needs
+// CAP_SYS_ADMIN and Linux 5.2 where tracefs is not mounted.
 func TracepointID(group, name string) (uint64, error) {
 	dir := tracefs()
 	if dir == "" {
@@ -41,7 +41,7 @@ func TracepointID(group, name string) (uint64, error) {
 	return readNumber(filepath.Join(dir, "events", group, name, "id"))
 }
 
-// tracefs is where it is mounted, or "".
+// tracefs is the mount point of tracefs, or "".
 func tracefs() string {
 	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
 		var fs unix.Statfs_t
@@ -52,8 +52,8 @@ func tracefs() string {
 	return ""
 }
 
-// detachedTracepointID reads a tracepoint's id from a tracefs that is mounted
-// nowhere. It needs CAP_SYS_ADMIN and Linux 5.2.
+// detachedTracepointID reads a tracepoint's id from a detached mount of tracefs. It needs
+// CAP_SYS_ADMIN and Linux 5.2.
 func detachedTracepointID(group, name string) (_ uint64, err error) {
 	fs, err := unix.Fsopen("tracefs", unix.FSOPEN_CLOEXEC)
 	if err != nil {

@@ -26,33 +26,34 @@ type Options struct {
 	RingBytes int
 	// Workload is what causes events. Default [vocab.Execve].
 	Workload vocab.Workload
-	// EventBytes is what the program hands over for one event. Default and least
-	// 64 for an execve; of a storm 8 at least.
+	// EventBytes is the size of an event as passed to the output call. For execve it is
+	// 64 by default and at least; for a storm at least 8.
 	EventBytes int
 	// Batch is how many events one call of a storm makes. Default 1.
 	Batch int
-	// Wakeup is what the program says about waking the reader of a ring buffer,
-	// and WakeupBytes from how many waiting bytes on [WakeupBatch] does.
+	// Wakeup selects the wakeup flag of the ring buffer's output call. WakeupBytes is the
+	// number of waiting bytes from which [WakeupBatch] forces a wakeup.
 	Wakeup      Wakeup
 	WakeupBytes int
-	// ExtraWork is instructions that every event costs besides.
+	// ExtraWork is the number of extra loop turns that the program executes for each
+	// event.
 	ExtraWork int
-	// Mark is what argv[1] of the workload's programs begins with: eight bytes
-	// in the byte order of the host. Others are counted as foreign. Its lower half
-	// is the upper half of the argument of a storm's calls.
+	// Mark is the first eight bytes of argv[1] of the workload's programs, in the byte
+	// order of the host. Other programs are counted as foreign. Its lower half is the
+	// upper half of the argument of a storm's calls.
 	Mark uint64
-	// AllExecs sends everybody's execve, not only those of a workload.
+	// AllExecs sends every execve on the system, not only those of a workload.
 	AllExecs bool
 }
 
 // Wakeup is a value of wakeup in twin.bpf.c.
 type Wakeup uint32
 
-// What a program can say of each event.
+// Values of the wakeup tunable.
 const (
 	WakeupAdaptive Wakeup = iota // the kernel decides
 	WakeupEvery                  // BPF_RB_FORCE_WAKEUP
-	WakeupBatch                  // the same once enough bytes wait, else never
+	WakeupBatch                  // BPF_RB_FORCE_WAKEUP once enough bytes wait, else BPF_RB_NO_WAKEUP
 	WakeupNever                  // BPF_RB_NO_WAKEUP
 )
 
@@ -132,7 +133,7 @@ func Load(opts Options) (*Twin, error) {
 	}
 	var errs []error
 	set := func(name string, value any) {
-		// What a transport has no use for is not in its object.
+		// An object lacks the tunables that its transport does not use.
 		if variable := cs.Variables[name]; variable != nil {
 			errs = append(errs, variable.Set(value))
 		}
@@ -166,11 +167,11 @@ func newCollection(cs *ebpf.CollectionSpec) (*ebpf.Collection, error) {
 	return collection, err
 }
 
-// LoadEmpty loads a program for a storm's system call that does nothing: the
-// control of what a twin costs. It has neither events nor counters.
+// LoadEmpty loads an empty program for a storm's system call: the control for the cost of
+// a twin. It has neither events nor counters.
 func LoadEmpty(attach vocab.Attach) (*Twin, error) { return LoadEmptyFor(attach, vocab.Storm) }
 
-// LoadEmptyFor loads it for the system call of a workload.
+// LoadEmptyFor is [LoadEmpty] for the system call of a workload.
 func LoadEmptyFor(attach vocab.Attach, workload vocab.Workload) (*Twin, error) {
 	cs, err := object(vocab.Perf)
 	if err != nil {
@@ -189,8 +190,8 @@ func LoadEmptyFor(attach vocab.Attach, workload vocab.Workload) (*Twin, error) {
 	return &Twin{opts: Options{Attach: attach, Workload: workload}, collection: collection, program: collection.Programs[program.Name]}, nil
 }
 
-// raiseMemlock lets this process lock what it likes: before 5.11 maps count
-// against RLIMIT_MEMLOCK. It may not be allowed to, which loading will tell.
+// raiseMemlock removes this process's RLIMIT_MEMLOCK, against which maps count before
+// 5.11. An error is ignored: loading then fails.
 //
 // cilium's rlimit package finds out first whether the kernel is that old, but
 // at program start, when a guest's init has no /proc yet.

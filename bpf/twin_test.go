@@ -13,7 +13,7 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// TestLoad has this kernel's verifier look at both twins with every kind of tail.
+// TestLoad runs this kernel's verifier on both twins with every kind of tail.
 func TestLoad(t *testing.T) {
 	testutils.Root(t)
 	attach, err := ResolveAttach(vocab.AttachAuto)
@@ -88,7 +88,7 @@ func TestCounters(t *testing.T) {
 	if err := twin.Attach(); err != nil {
 		t.Fatal(err)
 	}
-	// This very program: there may be no other, in a throwaway machine.
+	// The test binary itself: a throwaway machine may have no other program.
 	if err := exec.Command(os.Args[0], "-test.run=^$").Run(); err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func TestBpftool(t *testing.T) {
 	}
 }
 
-// TestNoBTF: a map without types is refused, with the reason.
+// TestNoBTF: a map without types returns ErrNoBTF.
 func TestNoBTF(t *testing.T) {
 	testutils.Root(t)
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
@@ -133,7 +133,7 @@ func TestNoBTF(t *testing.T) {
 	}
 }
 
-// TestValue: types that a map cannot have as such, and bytes that do not suffice.
+// TestValue: types that a map cannot have directly, and too few bytes.
 func TestValue(t *testing.T) {
 	section := &btf.Datasec{Name: ".rodata", Size: 8, Vars: []btf.VarSecinfo{
 		{Type: &btf.Var{Name: "batch", Type: &btf.Const{Type: u32}}, Offset: 0, Size: 4},

@@ -15,7 +15,7 @@ import (
 // https://elixir.bootlin.com/linux/v6.12/source/tools/bpf/bpftool/btf_dumper.c
 type dumper struct {
 	*writer
-	plain bool // pointers and characters are not as JSON wants them
+	plain bool // pointers and characters are not printed as JSON
 }
 
 // value writes raw, which must be as long as the type.
@@ -82,7 +82,7 @@ func unsigned(raw []byte) uint64 {
 	return 0
 }
 
-// signed is value, of so many bits, with its sign.
+// signed sign-extends a value of so many bits.
 func signed(value uint64, bits int) int64 { return int64(value<<(64-bits)) >> (64 - bits) }
 
 func (d dumper) integer(t *btf.Int, raw []byte) {
@@ -175,7 +175,7 @@ func unqualified(t btf.Type) btf.Type {
 	}
 }
 
-// members writes a struct, or all the readings of a union.
+// members writes a struct, or a union as each of its members.
 func (d dumper) members(members []btf.Member, raw []byte) error {
 	d.begin('{')
 	for _, m := range members {

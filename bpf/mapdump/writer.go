@@ -65,8 +65,8 @@ func (w *writer) raw(format string, args ...any) {
 	fmt.Fprintf(&w.text, format, args...)
 }
 
-// string writes text, of printable ASCII. Of a backslash bpftool makes a newline,
-// which is not followed here:
+// string writes text, of printable ASCII. bpftool replaces a backslash by a newline; this
+// does not:
 // jsonw_puts() in https://elixir.bootlin.com/linux/v6.12/source/tools/bpf/bpftool/json_writer.c
 func (w *writer) string(text string) { w.raw("%q", text) }
 

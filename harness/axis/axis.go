@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package axis is the table of what configurations differ in beside the transport: each
-// axis is one value, which plans, filters, reports, help and documents read. A new axis is
-// a field of [record.Cell], a value in this table, and the code that does what it says.
+// Package axis is the table of the parameters of a configuration besides the transport.
+// Each axis is one value, which plans, filters, reports, help and documents read. A new
+// axis is a field of [record.Cell], a value in this table, and the code that applies it.
 //
 // It makes no system call. The table is not changed after the start of the program.
 package axis
@@ -19,26 +19,26 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// Axis is one of the things that configurations differ in.
+// Axis is one parameter of a configuration.
 type Axis struct {
 	// Name is the key of a plan, and of --set.
 	Name string
 	// Filter is the key by which compare selects.
 	Filter string
-	// Text says what it is, in a line.
+	// Text describes the axis in one line.
 	Text string
-	// Default is what a plan has that does not say; nil: it must say.
+	// Default is the value of a plan without the key; nil: the key is required.
 	Default []string
-	// Least and Most bound a number; Words are all that a word may be.
+	// Least and Most bound a number; Words are all valid words.
 	Least, Most float64
 	Words       []string
-	// Parse, if there is one, refuses a word that is none.
+	// Parse, if not nil, rejects an invalid word.
 	Parse func(string) error
 	// Side says that each side of a pair has a value of its own.
 	Side bool
-	// Frees are other axes, which may differ where this one does.
+	// Frees lists other axes that may differ where this one does.
 	Frees []string
-	// Phrase says in a report what the value does; empty where that needs no word.
+	// Phrase describes the value in a report; empty where no description is needed.
 	// format writes a number with its unit.
 	Phrase func(c *record.Cell, format func(unit string, x float64) string) string
 
@@ -50,7 +50,7 @@ type Axis struct {
 const (
 	maxPayloadBytes = 32 << 10
 	maxEvents       = 1_000_000
-	// Each event of a batch is two branches for the verifier, which follows 8192:
+	// Each event of a batch takes two of the verifier's 8192 branches:
 	// BPF_COMPLEXITY_LIMIT_JMP_SEQ in
 	// https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/verifier.c
 	maxBatch     = 3000
@@ -151,7 +151,7 @@ var table = []Axis{
 	},
 }
 
-// Rate is the name of the axis that a sweep takes the place of.
+// Rate is the name of the axis that a sweep replaces.
 const Rate = "rate_hz"
 
 // All are the axes, in the order in which a plan multiplies them.
@@ -174,7 +174,7 @@ func words[T ~string](all []T) []string {
 	return list
 }
 
-// Get is the value of a cell, as a plan has it.
+// Get returns the value of a cell, as a plan writes it.
 func (a Axis) Get(c *record.Cell) string {
 	v := reflect.ValueOf(a.field(c)).Elem()
 	if v.Kind() == reflect.Float64 {
@@ -183,7 +183,7 @@ func (a Axis) Get(c *record.Cell) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// Set sets the value of a cell. It must be one that [Axis.Check] lets pass.
+// Set sets the value of a cell. The value must pass [Axis.Check].
 func (a Axis) Set(c *record.Cell, text string) {
 	switch v := reflect.ValueOf(a.field(c)).Elem(); v.Kind() {
 	case reflect.Int:
@@ -195,10 +195,10 @@ func (a Axis) Set(c *record.Cell, text string) {
 	}
 }
 
-// Clear takes the value away, for cells that are equal in all others.
+// Clear zeroes the value, to compare cells by all other axes.
 func (a Axis) Clear(c *record.Cell) { reflect.ValueOf(a.field(c)).Elem().SetZero() }
 
-// Whole reports whether the values are whole numbers, and Number whether they are numbers.
+// Whole reports whether the values are integers.
 func (a Axis) Whole() bool { return a.kind() == reflect.Int }
 
 // Number reports whether the values are numbers.
@@ -211,10 +211,10 @@ func number(text string) float64 {
 	return n
 }
 
-// ErrNotWhole is a number with a fraction where there can be none.
+// ErrNotWhole is returned for a fraction where an integer is required.
 var ErrNotWhole = errors.New("want a whole number")
 
-// Check refuses what the value cannot be on any machine.
+// Check rejects values that are invalid on every machine.
 func (a Axis) Check(text string) error {
 	if a.Parse != nil {
 		return a.Parse(text)
@@ -234,7 +234,7 @@ func (a Axis) Check(text string) error {
 	return nil
 }
 
-// Limits are what the values may be, in a few words.
+// Limits describes the valid values in a few words.
 func (a Axis) Limits() string {
 	switch {
 	case a.Parse != nil:

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The system call that attached programs wait for: nobody else calls it often.
+// The system call that programs are attached to: other processes rarely call it.
 const (
 	triggerGroup = "syscalls"
 	triggerName  = "sys_enter_getpgid"
@@ -33,13 +33,13 @@ func syscallFunction(name string) string {
 	return "__x64_sys_" + name
 }
 
-// trigger makes the system call, of a process that there is not.
+// trigger makes the system call, for a process that does not exist.
 func trigger() {
 	const nobody = 1<<31 - 1
 	_, _ = unix.Getpgid(nobody)
 }
 
-// attachments are the ways to attach that experiments compare.
+// attachments are the attach methods that experiments compare.
 type attachment struct {
 	name    string
 	program ebpf.ProgramType

@@ -4,13 +4,12 @@ package facts
 
 import "errors"
 
-// ErrSame is what [Bisect] returns if there is nothing to find.
+// ErrSame is returned by [Bisect] if both ends have the same result.
 var ErrSame = errors.New("the same is seen at both ends")
 
-// Bisect finds the first of n kernels on which something else is seen than on
-// kernel 0. It looks at both ends, and at one in the middle of what is left until
-// neighbours differ: 2 + log2(n - 1) looks, rounded up. Where results change more
-// than once it finds one of the changes.
+// Bisect finds the first of n kernels whose result differs from that of kernel 0. It
+// tests both ends, then halves the interval until neighbours differ: 2 + log2(n - 1)
+// tests, rounded up. If the result changes more than once, it finds one of the changes.
 func Bisect(n int, look func(int) (Result, error)) (int, error) {
 	if n < 2 {
 		return 0, errors.New("bisect: want two kernels at least")

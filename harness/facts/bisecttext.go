@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// ErrUndecided is returned for a kernel on which an experiment could not be made.
+// ErrUndecided is returned for a kernel on which an experiment could not be run.
 var ErrUndecided = errors.New("the experiment could not be made")
 
-// BisectTo prints every step of [Bisect] over n kernels with names, for one statement. look
-// makes its experiment on one. The error is [ErrSame] where both ends are.
+// BisectTo prints every step of [Bisect] over n kernels with names, for one statement.
+// look runs its experiment on one. The error is [ErrSame] if both ends have the same
+// result.
 func BisectTo(w io.Writer, s Statement, n int, name func(int) string, look func(int) (Column, error)) error {
 	fmt.Fprintf(w, "%s: %s\n%d kernels from %s to %s, at most %d boots\n\n", s.ID, s.Text, n, name(0), name(n-1), 2+bits.Len(uint(n-2)))
 	step := 0

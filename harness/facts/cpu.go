@@ -23,7 +23,7 @@ func affinity() ([]int, error) {
 	return cpus, nil
 }
 
-// onCPU moves the experiment to the nth of its CPUs, and returns that one's number.
+// onCPU moves the experiment to the nth of its CPUs, and returns the number of that CPU.
 func (t *T) onCPU(n int) int {
 	var set unix.CPUSet
 	set.Set(t.cpu(n))

@@ -35,8 +35,8 @@ func runAll(t *testing.T) map[string]Result {
 	return results
 }
 
-// TestHost: on this kernel every statement holds, or cannot be decided for a reason
-// that is known. Turned round, each of its expectations fails.
+// TestHost: on this kernel every statement holds, or cannot be decided for a known
+// reason. Inverted, each of its expectations fails.
 func TestHost(t *testing.T) {
 	on, err := running()
 	if err != nil {
@@ -48,7 +48,7 @@ func TestHost(t *testing.T) {
 		t.Logf("%-34s %-13s %4d ms  %s", s.ID, r.Verdict, r.DurationNS/1e6, r.Seen)
 		switch r.Verdict {
 		case NotSupported:
-			// Kernels without kprobes are built, and a reboot takes a machine.
+			// Some kernels lack kprobes, and a reboot needs a VM.
 			if !regexp.MustCompile("built without|takes two boots|takes 2 CPUs|does not preempt itself|^before ").MatchString(r.Seen) {
 				t.Errorf("%s: not supported: %s", s.ID, r.Seen)
 			}
@@ -66,7 +66,7 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// TestTurnedRound: experiments that expect what is not so, on the real kernel.
+// TestTurnedRound: experiments with wrong expectations, on the real kernel.
 func TestTurnedRound(t *testing.T) {
 	testutils.Root(t)
 	for name, run := range map[string]func(*T){

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelFeatures are statements about what came later than the ring buffer. Of
-// those that a kernel refuses, judge decides whether it should have them.
+// kernelFeatures are statements about features newer than the ring buffer. For a feature
+// that a kernel refuses, judge decides whether that kernel should have it.
 func kernelFeatures() []Statement { return slices.Concat(ringFeatures(), programFeatures()) }
 
 func programFeatures() []Statement {
@@ -27,8 +27,9 @@ func programFeatures() []Statement {
 			run: func(t *T) {
 				counter := t.scratch(8)
 				add := asm.FetchAdd.Mem(asm.R1, asm.R0, asm.DWord, 0)
-				// Instruction.Marshal of v0.22.0 reads the constant before it puts
-				// BPF_FETCH there, and makes an addition without the old value of it.
+				// Instruction.Marshal of v0.22.0 reads the constant before it adds
+				// BPF_FETCH, and so encodes an addition that does not fetch the old
+				// value.
 				add.Constant = 1
 				program := t.loadNew("fetch", asm.Instructions{
 					asm.LoadMapValue(asm.R1, counter.FD(), 0),

@@ -85,8 +85,8 @@ func ringFeatures() []Statement {
 	}
 }
 
-// dynptrCode reserves as many bytes as the first argument says, and submits them.
-// It returns 0, or 1 if they were refused; a dynptr is given back even then.
+// dynptrCode reserves as many bytes as the first argument says, and submits them. It
+// returns 0, or 1 if they were refused; a dynptr must be released even then.
 func dynptrCode(to *ebpf.Map) asm.Instructions {
 	dynptr := func(into asm.Register) asm.Instructions {
 		return asm.Instructions{asm.Mov.Reg(into, asm.RFP), asm.Add.Imm(into, -16)}
@@ -114,8 +114,8 @@ func dynptrCode(to *ebpf.Map) asm.Instructions {
 	)
 }
 
-// ringInMap puts a ring buffer into the second slot of an array of maps, and has a
-// program output to the one in the slot of its first argument.
+// ringInMap puts a ring buffer into the second slot of an array of maps. A program
+// outputs to the ring buffer in the slot that its first argument selects.
 func ringInMap(t *T) {
 	ring := t.ring(page, 0)
 	outer := t.newMap(ebpf.MapSpec{

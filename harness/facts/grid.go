@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Column is what was seen on one kernel.
+// Column is the results on one kernel.
 type Column struct {
-	Kernel  string            `json:"kernel"`  // as it was asked for
+	Kernel  string            `json:"kernel"`  // as requested
 	Release string            `json:"release"` // of uname(2)
 	Results map[string]Result `json:"results"` // by the statement's id
 	Error   string            `json:"error,omitempty"`
@@ -35,8 +35,7 @@ type Grid struct {
 	Columns    []Column    `json:"columns"`
 }
 
-// Missing is the verdict of an experiment that was not made. It is none that an
-// experiment has.
+// Missing is the verdict of an experiment that was not run. No experiment returns it.
 const Missing Verdict = "not run"
 
 // at is the result of a statement on a kernel.
@@ -58,8 +57,8 @@ func (g *Grid) Count() map[Verdict]int {
 	return n
 }
 
-// Differs is the first kernel on which something else was seen than on the one
-// before; "" if it was the same on all that it was tried on.
+// Differs is the first kernel whose result differs from that of the kernel before; "" if
+// all tested kernels agree.
 func (g *Grid) Differs(s Statement) string {
 	var before *Result
 	for _, c := range g.Columns {
@@ -75,16 +74,16 @@ func (g *Grid) Differs(s Statement) string {
 	return ""
 }
 
-// Same reports whether two experiments saw the same.
+// Same reports whether two results are equal.
 func (r Result) Same(o Result) bool { return r.Verdict == o.Verdict && r.Seen == o.Seen }
 
-// sight is what was seen on kernels that follow each other.
+// sight is one result that consecutive kernels share.
 type sight struct {
 	kernels string // as "5.10 to 6.1", or "" for all
 	result  Result
 }
 
-// sights joins neighbours that saw the same.
+// sights merges consecutive kernels with equal results.
 func (g *Grid) sights(s Statement) []sight {
 	var all []sight
 	for first := 0; first < len(g.Columns); {
@@ -106,7 +105,7 @@ func (g *Grid) sights(s Statement) []sight {
 	return all
 }
 
-// summary is the line on top.
+// summary is the first line of the text.
 func (g *Grid) summary() string {
 	n := g.Count()
 	var parts []string

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestJudge: what an experiment saw, and what is said of it.
+// TestJudge: results of an experiment, and their verdicts.
 func TestJudge(t *testing.T) {
 	good, bad := Check{"a", "1", "1"}, Check{"b", "1", "2"}
 	since := Statement{ID: "s", Since: kernel(6, 0, 0)}
@@ -117,7 +117,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestDiffers names the first kernel with another sight, though the verdict be the
+// TestDiffers finds the first kernel with another result, even if the verdict is the
 // same.
 func TestDiffers(t *testing.T) {
 	grid := example()
@@ -148,7 +148,7 @@ func TestErr(t *testing.T) {
 	}
 }
 
-// TestBisect finds every boundary with as few looks as it says.
+// TestBisect finds every boundary with the documented number of tests.
 func TestBisect(t *testing.T) {
 	for n := 2; n <= 20; n++ {
 		for boundary := 1; boundary < n; boundary++ {

@@ -14,23 +14,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// released is the answer of a program that was told to let go.
+// released is the result of a program that was signalled to release its reservation.
 const released = 3
 
-// errHold is a reservation that was not held until it was told to be let go.
+// errHold is returned if a reservation was not held until its release was signalled.
 var errHold = errors.New("the program did not hold its reservation")
 
-// A program cannot sleep, and on 5.10 the verifier follows each turn of a loop. So
-// it waits by copying a lot, which is one instruction, and looks between copies.
+// A program cannot sleep, and on 5.10 the verifier follows each turn of a loop. So the
+// program waits by large copies, one instruction each, and checks the flag between them.
 const (
 	waitBytes = 3 << 20
 	waitLimit = 20 * time.Second
 	holdTurns = 4000
 )
 
-// wait has a program wait until the second word of flags is not 0, for so many
-// turns at most, each of which copies [waitBytes] twice, and for [waitLimit]. R6 is
-// where they are, R9 gets released, or stays as it was. R8 is used.
+// wait makes a program wait until the second word of flags is not 0, for [waitLimit] and
+// so many turns at most. Each turn copies [waitBytes] twice. R6 points to the flags. R9
+// is set to released, or is unchanged. R8 is clobbered.
 func (t *T) wait(flags *ebpf.Map, turns int32) asm.Instructions {
 	bulk := t.scratch(waitBytes)
 	copyIt := asm.Instructions{
@@ -78,7 +78,7 @@ func (t *T) holdProgram(to, flags *ebpf.Map) *ebpf.Program {
 			asm.Mov.Imm(asm.R0, noFirst),
 			asm.Return(),
 			asm.Mov.Reg(asm.R7, asm.R0).WithSymbol("held"),
-			asm.Mov.Imm(asm.R9, noSecond), // the answer, if nobody says stop
+			asm.Mov.Imm(asm.R9, noSecond), // the result if no release is signalled
 			asm.Mov.Imm(asm.R1, 1),
 			asm.StoreMem(asm.R7, 0, asm.R1, asm.DWord),
 			asm.LoadMapValue(asm.R6, flags.FD(), 0),

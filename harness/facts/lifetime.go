@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lifetimes are statements about when the kernel frees what. It frees after a
-// grace period, so what is to be gone is waited for.
+// lifetimes are statements about when the kernel frees objects. It frees after a grace
+// period, so experiments wait until an object is gone.
 func lifetimes() []Statement { return slices.Concat(objects(), pins(), attachments()) }
 
 func objects() []Statement {
@@ -177,8 +177,8 @@ func objects() []Statement {
 	}
 }
 
-// stays reports whether an object is there, also after the time in which one that
-// nobody holds would be freed.
+// stays reports whether an object still exists after the time in which an unreferenced
+// one is freed.
 func (t *T) stays(of kind, id uint32) bool {
 	witness := t.plainMap()
 	other := t.id(maps, witness.FD())
@@ -186,8 +186,8 @@ func (t *T) stays(of kind, id uint32) bool {
 	return t.gone(maps, other) && t.alive(of, id)
 }
 
-// outputAfterClose has a second open file of a perf buffer fill a slot and be
-// closed, and outputs into it.
+// outputAfterClose fills a slot through a second open file of a perf buffer, closes that
+// file, and outputs to the slot.
 func (t *T) outputAfterClose(flags uint32) unix.Errno {
 	cpus, err := ebpf.PossibleCPU()
 	t.must("count CPUs", err)

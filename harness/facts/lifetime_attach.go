@@ -53,7 +53,8 @@ func attachments() []Statement {
 	}
 }
 
-// endsWithProcess has a loader attach a program, sees it count, and ends it.
+// endsWithProcess makes a loader attach a program, checks that the program counts, and
+// ends the loader.
 func endsWithProcess(job loaderJob) func(*T) {
 	return func(t *T) {
 		job.Dir = t.mount("bpf")
@@ -65,7 +66,7 @@ func endsWithProcess(job loaderJob) func(*T) {
 	}
 }
 
-// staysWithoutProcess has a loader attach a program and pin the link.
+// staysWithoutProcess makes a loader attach a program and pin the link.
 func staysWithoutProcess(job loaderJob) func(*T) {
 	return func(t *T) {
 		job.Dir = t.mount("bpf")
@@ -79,7 +80,7 @@ func staysWithoutProcess(job loaderJob) func(*T) {
 	}
 }
 
-// pinnedCounter is what a loader's program counts in.
+// pinnedCounter opens the map in which a loader's program counts.
 func (t *T) pinnedCounter(dir string) *ebpf.Map {
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, "counter"), nil)
 	t.must("open pinned map", err)

@@ -21,7 +21,7 @@ type mapAttr struct {
 	BTFFD, KeyType, ValueType            uint32
 }
 
-// progAttr is that of BPF_PROG_LOAD.
+// progAttr is union bpf_attr of BPF_PROG_LOAD.
 type progAttr struct {
 	Type, Count              uint32
 	Instructions, License    uint64
@@ -43,8 +43,8 @@ const (
 	progTypeRawTracepoint = 17
 )
 
-// sharedBTF makes a map and a program of one BTF object, as libbpf does; cilium/ebpf
-// loads one for each.
+// sharedBTF creates a map and a program that share one BTF object, as libbpf does;
+// cilium/ebpf loads one for each.
 func sharedBTF(t *T) {
 	word := &btf.Int{Name: "word", Size: 4}
 	function := &btf.Func{Name: "idle", Type: &btf.FuncProto{Return: word}, Linkage: btf.GlobalFunc}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pins are statements about what is pinned to a file system of type bpf.
+// pins are statements about objects pinned in a BPF file system.
 func pins() []Statement {
 	return []Statement{
 		{
@@ -109,5 +109,5 @@ func pins() []Statement {
 	}
 }
 
-// bootPin is where something is pinned in a machine: guests mount bpffs there.
+// bootPin is the directory for pins in a VM: guests mount bpffs there.
 const bootPin = "/sys/fs/bpf/ringtwin-facts"

@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loaderName is the name under which this program starts itself as a loader: a
-// process that loads, attaches, and ends.
+// loaderName is the name under which this program executes itself as a loader: a process
+// that loads, attaches, and exits.
 const loaderName = "ringtwin-loader"
 
-// loaderJob is what a loader does.
+// loaderJob is the task of a loader.
 type loaderJob struct {
 	Attach     string // the name of an attachment
 	Dir        string // a bpffs, to which it pins the map that the program counts in
@@ -30,7 +30,7 @@ type loaderJob struct {
 	PinLink    bool
 }
 
-// loaderAnswer is what it says when it is ready, or cannot be.
+// loaderAnswer is a loader's report that it is ready, or why it failed.
 type loaderAnswer struct {
 	Errno  unix.Errno
 	Error  string

@@ -149,8 +149,8 @@ func loss() []Statement {
 	}
 }
 
-// overflow fills a ring, and outputs so many more that are refused. It returns how
-// many fitted, and the different errnos of the others.
+// overflow fills a ring, and then tries so many more outputs. It returns the number of
+// outputs that fitted, and the distinct errnos of the others.
 func (t *T) overflow(output output, size, more int) (fitted int, refused []unix.Errno) {
 	n, first := t.fill(output, size)
 	refused = append(refused, first)
@@ -170,7 +170,8 @@ func kinds(records []perfRecord) []uint32 {
 	return all
 }
 
-// counted is what PERF_FORMAT_LOST says: read(2) gives the event's value and it.
+// counted is the count of PERF_FORMAT_LOST: read(2) returns the event's value, then this
+// count.
 func (r *perfRing) counted() uint64 {
 	value := make([]byte, 16)
 	_, err := r.file.Read(value)
@@ -178,7 +179,7 @@ func (r *perfRing) counted() uint64 {
 	return binary.NativeEndian.Uint64(value[8:])
 }
 
-// checkWedge tries every payload from one on, up to the largest that fits at all.
+// checkWedge tries every payload size from one to the largest that fits.
 func (t *T) checkWedge(size, from int) {
 	var fit, want, seen []int
 	for payload := from; perfFootprint(payload) <= size-1; payload++ {
@@ -202,8 +203,8 @@ func span(numbers []int) string {
 	return fmt.Sprint(numbers)
 }
 
-// isWedged loses a record, empties the ring, and sees whether it is refused for
-// ever: twenty times. If it is not, the loss is reported.
+// isWedged loses a record, empties the ring, and checks whether the next twenty of the
+// same size are refused. If one is accepted, its ring reports the loss.
 func (t *T) isWedged(size, payload int) bool {
 	array := t.perfArray()
 	ring := t.perfRing(array, t.onCPU(0), size, bpfOutput())

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memcgPages is much more than what a CPU keeps charged in advance, 64 pages, which may be
-// used up meanwhile: so half of it shows that something is charged.
+// memcgPages is much more than the 64 pages that a CPU keeps charged in advance, and may
+// use up meanwhile. So half of it proves a charge.
 // https://elixir.bootlin.com/linux/v6.12/source/mm/memcontrol.c
 const memcgPages = 1024
 
@@ -23,7 +23,8 @@ type memcg struct {
 	usage string
 }
 
-// memcg makes one, of whichever version there is, and moves this process there.
+// memcg creates a memory cgroup, of the version that the system has, and moves this
+// process into it.
 func (t *T) memcg() *memcg {
 	root, usage := t.cgroups()
 	dir, err := os.MkdirTemp(root, "ringtwin-facts-")
@@ -38,9 +39,9 @@ func (t *T) memcg() *memcg {
 	return &memcg{t, filepath.Join(dir, usage)}
 }
 
-// cgroups is a hierarchy with the memory controller, and the name of the file
-// that has what a group uses: the system's of version 1, or one of version 2 that
-// is mounted for the time being.
+// cgroups returns a hierarchy with the memory controller, and the name of its usage file:
+// the system's hierarchy of version 1, or one of version 2 that is mounted for the
+// experiment.
 func (t *T) cgroups() (root, usage string) {
 	const v1 = "/sys/fs/cgroup/memory"
 	if _, err := os.Stat(v1 + "/memory.usage_in_bytes"); err == nil {
@@ -55,7 +56,7 @@ func (t *T) cgroups() (root, usage string) {
 	return root, "memory.current"
 }
 
-// homeCgroup is where this process is.
+// homeCgroup is the cgroup of this process.
 func (t *T) homeCgroup(root string) string {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	t.must("read own cgroup", err)

@@ -101,7 +101,7 @@ func memory() []Statement {
 				size *= 2
 				before := t.pinned()
 				t.perfRing(nil, t.onCPU(0), size*page, bpfOutput())
-				// Others of the same user may have used up some of what is allowed.
+				// Other processes of the same user may have used part of the limit.
 				pinned := (t.pinned() - before) / (page >> 10)
 				t.check("all beyond what is allowed to a user, pinned", true, size+1-allowed <= pinned && pinned <= size+1)
 			},
@@ -164,7 +164,7 @@ func memory() []Statement {
 	}
 }
 
-// memlock is what fdinfo says of a map, in bytes.
+// memlock is the memlock value in a map's fdinfo, in bytes.
 func (t *T) memlock(m *ebpf.Map) int {
 	return t.field(t.fdinfo(m.FD()), "memlock")
 }

@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outputFunction is what each output over the perf buffer calls.
+// outputFunction is called for each output to the perf buffer.
 // https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c
 const outputFunction = "perf_output_begin"
 
-// hook is a tracepoint, and what makes the kernel come by on this CPU.
+// hook is a tracepoint, and a function that triggers it on this CPU.
 type hook struct {
 	group, name string
 	trigger     func() error
 }
 
-// hookOfSystemCall and hookOfTask are of the two kinds of tracepoints that a kernel
-// since 7.2 does not treat alike.
+// hookOfSystemCall and hookOfTask are the two kinds of tracepoints that kernels treat
+// differently since 7.2.
 var (
 	hookOfSystemCall = hook{triggerGroup, triggerName, func() error {
 		trigger()
@@ -40,8 +40,8 @@ var (
 	}}
 )
 
-// nest has a program at a kprobe of [outputFunction] hit by two outputs: that of a
-// program without a hook, and that of one at a hook, in which it is nested. It
+// nest triggers a program at a kprobe of [outputFunction] by two outputs: that of a
+// program without a hook, and that of a program at a hook, in which it is nested. It
 // returns the program at the kprobe, and how often the second output ran it.
 func (t *T) nest(at hook) (inner *ebpf.Program, nested uint64) {
 	array := t.perfArray()
@@ -80,9 +80,9 @@ func (t *T) nest(at hook) (inner *ebpf.Program, nested uint64) {
 	return inner, t.read(innerRuns) - 1
 }
 
-// onlyThisThread is the head of a program that keeps its context in R6, and goes
-// to the symbol "end" in any other thread: another's number depends on namespaces,
-// the address of its task does not.
+// onlyThisThread is the start of a program that keeps its context in R6, and jumps to the
+// symbol "end" in any other thread. It compares task addresses, since thread ids depend
+// on namespaces.
 func (t *T) onlyThisThread() asm.Instructions {
 	task := t.scratch(8)
 	t.run(t.load("self", asm.Instructions{
@@ -101,11 +101,11 @@ func (t *T) onlyThisThread() asm.Instructions {
 	}
 }
 
-// misses is how often the kernel says that it skipped a program.
+// misses is the number of skipped runs that the kernel reports for a program.
 func (t *T) misses(p *ebpf.Program) uint64 {
 	info := make([]byte, 512)
 	length := t.info(p.FD(), info)
-	// The kernel fills as much as it knows, and says how much that is.
+	// The kernel fills the fields that it knows, and returns their size.
 	const offset = 208 // of recursion_misses in struct bpf_prog_info
 	if length < offset+8 {
 		t.absent(fmt.Errorf("bpf_prog_info has %d bytes, and ends before recursion_misses", length))

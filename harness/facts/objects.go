@@ -69,7 +69,7 @@ func (t *T) ids(of kind) map[uint32]bool {
 // closeNow closes something before the end of the experiment.
 func (t *T) closeNow(c io.Closer) { t.must("close", c.Close()) }
 
-// plainMap makes an array of one word, which is not closed after the experiment.
+// plainMap creates an array of one word, which is not closed after the experiment.
 func (t *T) plainMap() *ebpf.Map {
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "plain", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
 	t.must("make map", err)

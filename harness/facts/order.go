@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What bpf_ringbuf_query is asked for, from include/uapi/linux/bpf.h.
+// Flags of bpf_ringbuf_query, from include/uapi/linux/bpf.h.
 const (
 	availData = iota
 	ringSize
@@ -177,10 +177,10 @@ func order() []Statement {
 	}
 }
 
-// hold has a program hold a reservation of 8 bytes on the second CPU, while this
-// one does something. The record's number is 1.
+// hold makes a program hold a reservation of 8 bytes on the second CPU, while meanwhile
+// runs on this one. The record's number is 1.
 func (t *T) hold(ring *ring, meanwhile func()) {
-	flags := t.scratch(16) // what the program says, and what it is told
+	flags := t.scratch(16) // the program's state, and the release signal
 	program := t.holdProgram(ring.Map, flags)
 	second := t.cpu(1)
 	ended := make(chan error, 1)

@@ -37,7 +37,7 @@ const (
 	formatLost = 1 << 4 // PERF_FORMAT_LOST
 )
 
-// perfRecord is a record as it lies in the ring.
+// perfRecord is a record in the ring.
 type perfRecord struct {
 	kind  uint32
 	bytes int    // of the whole record, by its header
@@ -154,11 +154,12 @@ func lost(records []perfRecord) (n uint64) {
 	return n
 }
 
-// perfFootprint is what an event takes of a ring. perf_sample_save_raw_data() in
+// perfFootprint is the number of bytes that an event takes in a ring.
+// perf_sample_save_raw_data() in
 // https://elixir.bootlin.com/linux/v6.12/source/include/linux/perf_event.h
 func perfFootprint(payload int) int { return perfHeaderBytes + roundUp8(payload+perfSizeBytes) }
 
-// wait has a reader wait for the ring from now on.
+// wait makes a reader wait for the ring from now on.
 func (r *perfRing) wait() { r.epoll = r.t.epoll(r.fd()) }
 
 // woken reports whether the reader was woken since the last time.

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// contexts are statements about what may come in between while a program runs.
+// contexts are statements about what may interrupt a running program.
 func contexts() []Statement {
 	return []Statement{
 		{
@@ -140,8 +140,7 @@ var (
 	byWait              = place{ebpf.RawTracepoint, "sched_process_wait", func() { _, _ = unix.Wait4(unix.Getpid(), nil, unix.WNOHANG, nil) }}
 )
 
-// checkPreempted expects that a program is preempted since a version, by a kernel
-// that preempts at all.
+// checkPreempted expects that a preemptible kernel preempts programs since a version.
 func (t *T) checkPreempted(at place, since Version) {
 	if model := t.preemption(); t.kernel >= since && model != "full" && model != "lazy" {
 		t.cannot("this kernel does not preempt itself, as far as it says: %s", model)
@@ -149,9 +148,8 @@ func (t *T) checkPreempted(at place, since Version) {
 	t.check("preempted", t.kernel >= since, t.preempted(at))
 }
 
-// preemption is how the kernel preempts itself: none, voluntary, lazy or full, or
-// dynamic, where that is chosen at boot and debugfs does not say it.
-// sched_dynamic_show() in
+// preemption is the kernel's preemption model: none, voluntary, lazy or full, or dynamic,
+// where it is chosen at boot and debugfs does not show it. sched_dynamic_show() in
 // https://elixir.bootlin.com/linux/v6.13/source/kernel/sched/debug.c
 func (t *T) preemption() string {
 	text, err := os.ReadFile(filepath.Join(t.mount("debugfs"), "sched/preempt"))
@@ -160,7 +158,7 @@ func (t *T) preemption() string {
 		model, _, _ := strings.Cut(rest, ")")
 		return model
 	}
-	// Chosen when the kernel was built: uname(2) says which.
+	// The model is fixed at build time: uname(2) shows it.
 	var uts unix.Utsname
 	t.must("read version", unix.Uname(&uts))
 	version := unix.ByteSliceToString(uts.Version[:])
@@ -174,20 +172,20 @@ func (t *T) preemption() string {
 	return "voluntary"
 }
 
-// preemptTurns is how long a program waits to be preempted: many times what a
-// thread runs before it is another's turn. They are no time: that goes on while an
-// emulated machine waits for its host, and nobody is preempted then.
+// preemptTurns is how long a program waits to be preempted: many times the time slice of
+// a thread. It is not a time, because time passes while an emulated machine waits for its
+// host, and no thread is preempted then.
 const preemptTurns = 64
 
-// preempted has a program wait for a flag that another thread sets on the same CPU,
-// and reports whether that thread got to it.
+// preempted makes a program wait for a flag that another thread sets on the same CPU, and
+// reports whether that thread ran.
 func (t *T) preempted(at place) bool {
 	flags := t.newMap(ebpf.MapSpec{
 		Name: "flags", Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE,
 	})
 	program, err := tryLoad("wait", at.program, slices.Concat(
 		asm.Instructions{
-			// Nobody else is to wait.
+			// No other thread waits.
 			asm.Mov.Reg(asm.R1, asm.RFP),
 			asm.Add.Imm(asm.R1, -commBytes),
 			asm.Mov.Imm(asm.R2, commBytes),
@@ -228,9 +226,9 @@ func (t *T) preempted(at place) bool {
 // commBytes is TASK_COMM_LEN.
 const commBytes = 16
 
-// nameThread gives this thread, which ends with the experiment, a name that no other has,
-// and returns it as a program reads it. Its number would not do: a program has that of the
-// first pid namespace, and in a container ours is another.
+// nameThread gives this thread, which ends with the experiment, a unique name, and
+// returns it as a program reads it. A thread id does not work: a program sees that of the
+// initial pid namespace, which differs in a container.
 func (t *T) nameThread() uint64 {
 	name := fmt.Appendf(nil, "%08x\x00", rand.Uint32())
 	t.must("name thread", unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0))
@@ -266,7 +264,7 @@ func (t *T) rival(flags *ebpf.Map) (end func() error) {
 		close(stop)
 		return <-ended
 	})
-	t.after(end) // before the mapping goes that the thread looks at
+	t.after(end) // before the mapping that the thread reads is removed
 	return end
 }
 

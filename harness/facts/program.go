@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scratchBytes is the size of what a program sends: more than any payload, of
-// which the program's own check makes one less.
+// scratchBytes is the size of a program's buffer: more than any payload. The program's
+// mask limits sizes to one byte less.
 const scratchBytes = 128 << 10
 
 // Flags of the helpers, from include/uapi/linux/bpf.h.
@@ -24,8 +24,8 @@ const (
 	currentCPU  = 0xffffffff // BPF_F_CURRENT_CPU
 )
 
-// load loads a raw tracepoint's program, which BPF_PROG_TEST_RUN runs since 5.10
-// with arguments of ours, and whose helpers are those of tracers.
+// load loads a raw tracepoint's program, which BPF_PROG_TEST_RUN runs with given
+// arguments since 5.10, and which may use the tracing helpers.
 func (t *T) load(name string, code asm.Instructions) *ebpf.Program {
 	return t.loadAs(ebpf.RawTracepoint, name, code)
 }
@@ -87,9 +87,8 @@ func argument(into asm.Register, n int) asm.Instruction {
 	return asm.LoadMem(into, asm.R1, int16(8*n), asm.DWord)
 }
 
-// outputProgram sends as many bytes as its first argument says, with the flags of
-// its second, and the third as the first eight bytes. It returns what the helper
-// does.
+// outputProgram sends as many bytes as its first argument says, with the flags of its
+// second, and the third as the first eight bytes. It returns the result of the helper.
 func (t *T) outputProgram(to *ebpf.Map) *ebpf.Program {
 	data := t.scratch(scratchBytes)
 	code := asm.Instructions{
@@ -124,7 +123,7 @@ func (t *T) outputProgram(to *ebpf.Map) *ebpf.Program {
 // output sends so many bytes, the first eight of which are a number.
 type output func(size int, number uint64) unix.Errno
 
-// outputWith returns what sends to a map with these flags.
+// outputWith returns a function that outputs to a map with these flags.
 func (t *T) outputWith(to *ebpf.Map, flags uint64) output {
 	program := t.outputProgram(to)
 	return func(size int, number uint64) unix.Errno {
@@ -132,8 +131,8 @@ func (t *T) outputWith(to *ebpf.Map, flags uint64) output {
 	}
 }
 
-// output returns what sends without flags; to a perf buffer, into the ring of the
-// current CPU.
+// output returns a function that outputs without flags; to a perf buffer, into the ring
+// of the current CPU.
 func (t *T) output(to *ebpf.Map) output {
 	if to.Type() == ebpf.RingBuf {
 		return t.outputWith(to, 0)
@@ -148,7 +147,8 @@ func (t *T) ok(refusal unix.Errno) {
 	}
 }
 
-// fill outputs until it is refused, and returns how many were not, and why this was.
+// fill outputs until an output is refused, and returns the number that was accepted and
+// the reason of the refusal.
 func (t *T) fill(output output, size int) (int, unix.Errno) {
 	for n := 0; n < 1<<16; n++ {
 		if refusal := output(size, uint64(n)); refusal != 0 {
@@ -159,7 +159,7 @@ func (t *T) fill(output output, size int) (int, unix.Errno) {
 	return 0, 0
 }
 
-// queryProgram returns what bpf_ringbuf_query says of its first argument.
+// queryProgram returns the result of bpf_ringbuf_query for its first argument.
 func (t *T) queryProgram(of *ebpf.Map) *ebpf.Program {
 	return t.load("query", asm.Instructions{
 		argument(asm.R2, 0),
@@ -172,8 +172,8 @@ func (t *T) queryProgram(of *ebpf.Map) *ebpf.Program {
 // page is the size of one.
 var page = os.Getpagesize()
 
-// isRefused reports whether an error says that the verifier, or the kernel, does
-// not know what a program or a map asks for.
+// isRefused reports whether an error means that the verifier, or the kernel, does not
+// support a program or a map.
 func isRefused(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EACCES) || errors.Is(err, ebpf.ErrNotSupported)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 )
 
-// Answers of a program that reserves, and what it is asked to do.
+// Results of a program that reserves, and the operations it is given.
 const (
 	reserved = iota
 	noFirst  // the first reservation failed
@@ -18,13 +18,13 @@ const (
 	discardIt
 )
 
-// reserve runs a program that reserves, and names its answer.
+// reserve runs a program that reserves, and names its result.
 func (t *T) reserve(p *ebpf.Program, args ...uint64) string {
 	return [...]string{"reserved", "NULL", "second NULL"}[t.run(p, args...)]
 }
 
-// reserveProgram reserves so many bytes, with flags of its third argument, and
-// submits or discards them, as the first says, with the flags of the second.
+// reserveProgram reserves so many bytes, with flags of its third argument, and submits or
+// discards them as the first argument selects, with the flags of the second.
 func (t *T) reserveProgram(to *ebpf.Map, size int) *ebpf.Program {
 	return t.load("reserve", asm.Instructions{
 		argument(asm.R6, 0),

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Verdict is what an experiment says of its statement.
+// Verdict is the outcome of an experiment for its statement.
 type Verdict string
 
 // The verdicts.
 const (
 	Holds        Verdict = "holds"
 	Fails        Verdict = "does not hold"
-	NotSupported Verdict = "not supported" // the kernel, or this machine, does not have what it is about
+	NotSupported Verdict = "not supported" // the kernel, or this machine, lacks the feature
 )
 
 // Check is one comparison that an experiment made.
@@ -25,7 +25,7 @@ type Check struct {
 	Seen string `json:"seen"`
 }
 
-// Result is what an experiment saw.
+// Result is the outcome of an experiment.
 type Result struct {
 	ID         string  `json:"id"`
 	Verdict    Verdict `json:"verdict"`
@@ -34,20 +34,20 @@ type Result struct {
 	DurationNS int64   `json:"duration_ns"`
 }
 
-// absentError says that the kernel does not have what a statement is about.
+// absentError means that the kernel lacks the feature that a statement is about.
 type absentError struct{ error }
 
 func (e absentError) Unwrap() error { return e.error }
 
-// cannotError says that nothing was found out, because this machine lacks
+// cannotError means that the experiment could not run, because this machine lacks
 // something else.
 type cannotError string
 
 func (e cannotError) Error() string { return string(e) }
 
-// judge decides on a statement: it holds if there was something to compare and
-// all of it is as expected. What a kernel lacks that came later is not supported,
-// and what it lacks although it should have it does not hold.
+// judge decides on a statement: it holds if there were checks and all passed. If the
+// kernel lacks the feature, the statement is not supported on kernels older than the
+// feature, and does not hold on others.
 func judge(s Statement, on Version, checks []Check, err error) Result {
 	r := Result{ID: s.ID, Checks: checks}
 	var absent absentError

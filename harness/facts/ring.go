@@ -109,33 +109,34 @@ func numbers(records []record) []uint64 {
 	return all
 }
 
-// ringFootprint is what a record takes of a ring buffer.
+// ringFootprint is the number of bytes that a record takes in a ring buffer.
 func ringFootprint(length int) int { return roundUp8(length + headerSize) }
 
 func roundUp8(n int) int { return (n + 7) &^ 7 }
 
-// wait has a reader wait for the ring from now on, as one in epoll_wait(2) does.
+// wait makes a reader wait for the ring from now on, as in epoll_wait(2).
 func (r *ring) wait() { r.epoll = r.t.epoll(r.FD()) }
 
 // woken reports whether the reader was woken since the last time.
 func (r *ring) woken() bool { return r.t.woken(r.epoll) }
 
-// epoll is a set of one descriptor. Once it is there nobody looks whether there
-// is data: what is ready is what the kernel has woken it for. ep_poll() in
+// epoll is a set of one descriptor. After it is added, the kernel does not poll it for
+// data: it is ready only after a wakeup. ep_poll() in
 // https://elixir.bootlin.com/linux/v6.12/source/fs/eventpoll.c
 func (t *T) epoll(fd int) int {
 	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	t.must("make epoll", err)
 	t.after(func() error { return unix.Close(set) })
-	// By the edge: by the level, one that was ready once is looked at again.
+	// Edge-triggered: with level triggering, a descriptor that was ready once is polled
+	// again.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}
 	t.must("add to epoll", unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &event))
 	return set
 }
 
-// wakeMS is how long to wait for a wake-up, in milliseconds. It comes by an
-// interrupt that the CPU sends to itself, so it has come already; but where
-// interrupts are threads (PREEMPT_RT) it is another thread's turn.
+// wakeMS is how long to wait for a wake-up, in milliseconds. It comes by an interrupt
+// that the CPU sends to itself, so it has come already; but with threaded interrupts
+// (PREEMPT_RT) another thread has to run first.
 const wakeMS = 20
 
 func (t *T) woken(epoll int) bool {

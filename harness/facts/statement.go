@@ -15,7 +15,7 @@ type Statement struct {
 	Group  string  `json:"group"` // one of [Groups]
 	Text   string  `json:"text"`
 	Source string  `json:"source"`          // a file of the kernel at a version with the function, or a commit
-	Since  Version `json:"since,omitempty"` // the first kernel that has to have what it is about; 0: every one
+	Since  Version `json:"since,omitempty"` // the first kernel that must have the feature; 0: every one
 
 	run func(*T)
 	// next is the second half of an experiment that takes two boots, after the
@@ -63,11 +63,11 @@ func Groups() []string {
 	return names
 }
 
-// ErrUnknown is a word that is neither a statement nor a group.
+// ErrUnknown is returned for a word that is neither a statement nor a group.
 var ErrUnknown = errors.New("no such statement or group")
 
-// Select returns the statements that are named, or that belong to a group that
-// is, in the order of [Statements]. Without words it returns all.
+// Select returns the named statements, and those of the named groups, in the order of
+// [Statements]. Without words it returns all.
 func Select(words []string) ([]Statement, error) {
 	all := Statements()
 	if len(words) == 0 {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Commands and constants of bpf(2), for what the library does not do, or does too
-// well: it finds out itself what a kernel has. From include/uapi/linux/bpf.h.
+// Commands and constants of bpf(2), for calls that the library does not make, or makes
+// only after its own feature probes. From include/uapi/linux/bpf.h.
 const (
 	mapCreate      = 0
 	mapLookupElem  = 1
@@ -56,7 +56,7 @@ type linkAttr struct {
 	Cookie                              uint64
 }
 
-// multiAttr is that for kprobes.
+// multiAttr is union bpf_attr of BPF_LINK_CREATE for kprobes.
 type multiAttr struct {
 	ProgFD, TargetFD, AttachType, Flags uint32
 	MultiFlags, Count                   uint32
@@ -74,7 +74,7 @@ type infoAttr struct {
 	Info       uint64
 }
 
-// info asks for what is known of an object, and returns how many bytes that is.
+// info reads the kernel's information on an object, and returns its size in bytes.
 func (t *T) info(fd int, into []byte) int {
 	attr := infoAttr{FD: uint32(fd), Length: uint32(len(into)), Info: address(into)}
 	_, err := bpfCall(objGetInfo, &attr)
@@ -83,8 +83,8 @@ func (t *T) info(fd int, into []byte) int {
 	return int(attr.Length)
 }
 
-// address is that of memory which the caller keeps alive. It escapes here, and so is
-// on the heap: a stack may move before the kernel has read the address.
+// address is the address of memory that the caller keeps alive. The memory escapes to the
+// heap here: a stack may move before the kernel reads the address.
 func address[T any](mem []T) uint64 {
 	if never {
 		escaped = mem
@@ -92,7 +92,7 @@ func address[T any](mem []T) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem))))
 }
 
-// What the compiler cannot know of.
+// Variables whose values the compiler cannot assume.
 var (
 	never   bool
 	escaped any

@@ -13,9 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// T is what an experiment works with. It is used as testing.T is: a method that
-// cannot do what it should ends the experiment, and what was opened is closed
-// after it, the last first.
+// T is the context of an experiment, similar to testing.T: a method that fails ends the
+// experiment, and resources are closed after it, the last first.
 type T struct {
 	ctx     context.Context
 	kernel  Version
@@ -30,13 +29,13 @@ type Boot string
 
 // The boots.
 const (
-	OnlyBoot  Boot = ""      // there is no other: what takes two is not supported
-	FirstBoot Boot = "first" // what takes two does its first half
-	NextBoot  Boot = "next"  // only what takes two is run, its second half
+	OnlyBoot  Boot = ""      // the only boot: experiments that take two are not supported
+	FirstBoot Boot = "first" // experiments that take two run their first half
+	NextBoot  Boot = "next"  // only experiments that take two run, their second half
 )
 
-// Run runs the experiments with these ids, in the order of [Statements], and hands
-// over each result as soon as it is there.
+// Run runs the experiments with these ids, in the order of [Statements], and reports each
+// result as soon as it is known.
 func Run(ctx context.Context, ids []string, boot Boot, take func(Result) error) error {
 	on, err := running()
 	if err != nil {
@@ -74,14 +73,14 @@ func Run(ctx context.Context, ids []string, boot Boot, take func(Result) error) 
 	return nil
 }
 
-// raiseMemlock lets this process lock what it likes: before 5.11 maps count
-// against RLIMIT_MEMLOCK. It may not be allowed to, which the experiments will tell.
+// raiseMemlock removes this process's RLIMIT_MEMLOCK, against which maps count before
+// 5.11. An error is ignored: the experiments then fail.
 func raiseMemlock() {
 	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 }
 
-// do runs an experiment on a thread of its own, which ends with it: so do its
-// affinity and whatever else it changed of itself.
+// do runs an experiment on a thread of its own, which ends with it. CPU affinity and
+// other changes of the thread end too.
 func (t *T) do(run func(*T)) {
 	done := make(chan struct{})
 	go func() {
@@ -110,11 +109,11 @@ func (t *T) close() {
 	}
 }
 
-// after has something done when the experiment is over.
+// after registers a function to call when the experiment is over.
 func (t *T) after(f func() error) { t.cleanup = append(t.cleanup, f) }
 
-// check compares what was seen with what the statement says. Both are shown as
-// fmt.Sprint does.
+// check compares an observed value with the expected one. Both are formatted by
+// fmt.Sprint.
 func (t *T) check(what string, want, seen any) {
 	t.checks = append(t.checks, Check{what, show(want), show(seen)})
 }
@@ -194,13 +193,13 @@ func (t *T) must(doing string, err error) {
 	}
 }
 
-// absent ends the experiment: the kernel refuses what the statement is about.
+// absent ends the experiment: the kernel lacks the feature that the statement is about.
 func (t *T) absent(err error) { t.end(absentError{errors.New(errnoOf(err))}) }
 
-// cannot ends the experiment: this machine lacks what it takes to find out.
+// cannot ends the experiment: this machine lacks what the experiment needs.
 func (t *T) cannot(format string, args ...any) { t.end(cannotError(fmt.Sprintf(format, args...))) }
 
-// eventually waits until something is so, for [patience] at most: the kernel frees
+// eventually waits until a condition holds, for [patience] at most: the kernel frees
 // objects after a grace period of RCU, from a worker.
 func (t *T) eventually(so func() bool) bool {
 	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
@@ -213,6 +212,6 @@ func (t *T) eventually(so func() bool) bool {
 	}
 }
 
-// patience is how long to wait for what the kernel does on its own: grace periods
-// of an emulated machine on a busy host take some 100 ms.
+// patience is how long to wait for asynchronous work of the kernel: grace periods of an
+// emulated machine on a busy host take some 100 ms.
 const patience = time.Minute

@@ -28,7 +28,7 @@ func (g *Grid) Text(w io.Writer) error {
 	}
 	empty := make([]string, len(g.Columns))
 	for _, group := range g.groups() {
-		row("", empty, "") // with its cells, or columns of groups would not be as wide as each other
+		row("", empty, "") // with empty cells, so that all groups have columns of the same width
 		var names []string
 		for _, c := range g.Columns {
 			names = append(names, c.Kernel)
@@ -60,7 +60,7 @@ func (g *Grid) Text(w io.Writer) error {
 	return err
 }
 
-// trimRight takes the spaces from the ends of lines, where a cell is empty.
+// trimRight removes trailing spaces, which empty cells leave.
 func trimRight(text string) string {
 	var out strings.Builder
 	for line := range strings.Lines(text) {
@@ -111,7 +111,7 @@ func (g *Grid) Markdown(w io.Writer) error {
 	return err
 }
 
-// cell makes text harmless in a table of Markdown.
+// cell escapes text for a Markdown table.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", "<br>", "<", "&lt;", "*", `\*`, "_", `\_`).Replace(text)
 }
@@ -126,11 +126,11 @@ func (g *Grid) JSON(w io.Writer) error {
 // ErrFails is what [Grid.Err] returns if a statement does not hold.
 var ErrFails = errors.New("a statement does not hold")
 
-// ErrMissing is what it returns if all that were tried hold.
+// ErrMissing is returned by [Grid.Err] if statements were not tried, and all others hold.
 var ErrMissing = errors.New("a statement was not tried")
 
-// Err says whether something does not hold, or was not tried, or something went
-// wrong on a kernel.
+// Err returns an error if a statement does not hold or was not tried, or if a kernel
+// failed.
 func (g *Grid) Err() error {
 	n := g.Count()
 	switch {

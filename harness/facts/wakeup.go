@@ -177,8 +177,8 @@ func wakeup() []Statement {
 	}
 }
 
-// waited makes a ring buffer that a reader waits for, and what outputs to it with
-// these flags.
+// waited creates a ring buffer that a reader waits for, and a function that outputs to it
+// with these flags.
 func (t *T) waited(flags uint64) (*ring, output) {
 	ring := t.ring(page, 0)
 	output := t.outputWith(ring.Map, flags)
@@ -186,8 +186,8 @@ func (t *T) waited(flags uint64) (*ring, output) {
 	return ring, output
 }
 
-// stall has a reader wait, do something that must not wake it, and three records
-// come without flags.
+// stall makes a reader wait, runs a function that must not wake it, and then outputs
+// three records without flags.
 func (t *T) stall(quiet func(*ring)) {
 	ring, output := t.waited(0)
 	quiet(ring)
@@ -201,7 +201,8 @@ func (t *T) stall(quiet func(*ring)) {
 	t.check("then the last four read", []uint64{1, 2, 3, 4}, all[len(all)-4:])
 }
 
-// deadline is how long the library's reader may wait. It is told apart from at once.
+// deadline is how long the library's reader may wait: long enough to distinguish it from
+// an immediate return.
 const deadline = 100 * time.Millisecond
 
 func ciliumWaits(t *T) {
@@ -225,7 +226,7 @@ func ciliumSpins(t *T) {
 	ring := t.ring(page, 0)
 	reader, err := ringbuf.NewReader(ring.Map)
 	t.must("open reader", err)
-	// Not on the second CPU, which the program has that holds the record.
+	// Not on the second CPU, where the program that holds the record runs.
 	cpu := t.onCPU(0)
 	thread, read, closed := make(chan clock, 1), make(chan error), make(chan error)
 	var readErr, closeErr error // valid after read, and closed
@@ -236,19 +237,19 @@ func ciliumSpins(t *T) {
 			defer close(read)
 			readErr = onThread(cpu, func() error {
 				thread <- cpuClock(unix.Gettid())
-				_, _ = reader.Read() // it is to return: with what does not matter
+				_, _ = reader.Read() // it must return; the result does not matter
 				return nil
 			})
 		}()
-		// It has no other work than to look: so it is at it.
+		// The thread does nothing but poll, so its CPU time shows polling.
 		var reading clock
 		select {
 		case reading = <-thread:
 		case <-read:
 			t.must("pin reader", readErr)
 		}
-		// Seen ten times, and not as one time that long: while an emulated machine waits
-		// for its host, time goes on for whoever has the CPU.
+		// Observed ten times, not once over a longer time: while an emulated machine
+		// waits for its host, the running thread is charged that time.
 		turns, last := 0, reading.read()
 		t.check("runs ten deadlines long", true, t.eventually(func() bool {
 			if now := reading.read(); now-last >= deadline/10 {
@@ -274,8 +275,8 @@ func ciliumSpins(t *T) {
 // clock is the number of a clock.
 type clock int32
 
-// cpuClock is the one that a thread moves by running. Its number is as
-// pthread_getcpuclockid(3) computes it:
+// cpuClock is the CPU-time clock of a thread. Its id is computed as in
+// pthread_getcpuclockid(3):
 // https://elixir.bootlin.com/linux/v6.12/source/include/linux/posix-timers_types.h
 func cpuClock(thread int) clock {
 	const perThread, sched = 4, 2

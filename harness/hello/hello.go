@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package hello is the live tracer of the book: a line for every execve on the running
-// kernel, with the message that a map holds for its user.
+// Package hello is the live tracer of the book: it prints a line for every execve on the
+// running kernel, with the message that a map holds for its user.
 package hello
 
 import (
@@ -22,28 +22,29 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// DefaultPin is where a tracer's messages are found.
+// DefaultPin is the default path of a tracer's pinned message map.
 const DefaultPin = "/sys/fs/bpf/ringtwin/config"
 
 // ringBytes is one ring's size.
 const ringBytes = 256 << 10
 
-// lossInterval is how often lost events are looked for.
+// lossInterval is the interval between checks for lost events.
 const lossInterval = time.Second
 
-// Tracer says how execve is traced.
+// Tracer is the configuration of a tracer of execve.
 type Tracer struct {
 	Transport vocab.Transport
 	Attach    vocab.Attach
 	// Messages are those of users, by uid.
 	Messages map[uint32]string
-	// Pin is where the map of the messages is pinned while the tracer runs; empty:
-	// nowhere. Without a BPF file system only [DefaultPin] is done without.
+	// Pin is the path at which the message map is pinned while the tracer runs; empty: it
+	// is not pinned. Without a BPF file system [DefaultPin] is skipped, and another path
+	// is an error.
 	Pin string
 }
 
-// Run prints a line for every execve until the context ends, then what was still on its
-// way. It needs root, or CAP_BPF and CAP_PERFMON.
+// Run prints a line for every execve until the context ends, then the events still in the
+// rings. It needs root, or CAP_BPF and CAP_PERFMON.
 func (t *Tracer) Run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	attach := t.Attach
 	if attach == vocab.AttachAuto {
@@ -80,8 +81,8 @@ func (t *Tracer) Run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	return follow(ctx, stdout, stderr, twin, reader)
 }
 
-// pin gives the messages a name. Without a BPF file system only the default pin
-// is done without, and why says so.
+// pin pins the message map. Without a BPF file system the default pin is skipped, and why
+// has the reason.
 func (t *Tracer) pin(twin *bpf.Twin) (unpin func() error, why string, err error) {
 	none := func() error { return nil }
 	if t.Pin == "" {
@@ -97,8 +98,8 @@ func (t *Tracer) pin(twin *bpf.Twin) (unpin func() error, why string, err error)
 	return unpin, "", err
 }
 
-// SetMessages changes the messages of a tracer that runs, through its pinned map, one by
-// one. The next program of the user has the new one.
+// SetMessages changes the messages of a running tracer through its pinned map, one by
+// one. The next program of a user has the new message.
 func SetMessages(pin string, messages map[uint32]string) error {
 	config, err := bpf.OpenConfig(pin)
 	if err != nil {
@@ -113,7 +114,8 @@ func SetMessages(pin string, messages map[uint32]string) error {
 	return nil
 }
 
-// Dump prints all elements of a pinned map, of a tracer or any other, in a form of bpftool's.
+// Dump prints all elements of a pinned map, of a tracer or any other, in a format of
+// bpftool.
 func Dump(w io.Writer, pin string, asJSON, pretty bool) error {
 	format := mapdump.Plain
 	switch {
@@ -160,8 +162,8 @@ type liveTwin interface {
 	Stats() (bpf.Stats, error)
 }
 
-// follow prints events until the context ends, then what was still on its way. It
-// ends early where events can no longer be read, or losses be counted.
+// follow prints events until the context ends, then the events still in the rings. It
+// ends early if events cannot be read, or losses cannot be counted.
 func follow(ctx context.Context, stdout, stderr io.Writer, twin liveTwin, reader transport.Reader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -183,7 +185,7 @@ func follow(ctx context.Context, stdout, stderr io.Writer, twin liveTwin, reader
 	}
 	err = errors.Join(err, twin.Detach())
 	if flushErr := reader.Flush(); flushErr != nil {
-		// Only this ends the printing then.
+		// Only this ends the printing in that case.
 		return errors.Join(err, flushErr, reader.Close(), <-printed)
 	}
 	if err = errors.Join(err, <-printed); err == nil {
@@ -206,7 +208,7 @@ func printEvents(w io.Writer, reader transport.Reader) error {
 			return fmt.Errorf("read events: %w", err)
 		}
 		if sample.Lost > 0 {
-			continue // counted in the program, where every transport can be
+			continue // losses are counted in the program, for every transport
 		}
 		if err := bpf.Decode(sample.Raw, &event); err != nil {
 			return fmt.Errorf("read events: %w", err)
@@ -218,13 +220,13 @@ func printEvents(w io.Writer, reader transport.Reader) error {
 	}
 }
 
-// printable makes a name that any user can choose harmless to a terminal.
+// printable escapes a name that any user can choose, for a terminal.
 func printable(field []byte) string {
 	text := strconv.Quote(bpf.Text(field))
 	return text[1 : len(text)-1]
 }
 
-// announceLoss tells how many events the kernel refused since the last time.
+// announceLoss prints how many events the kernel refused since the last time.
 func announceLoss(w io.Writer, twin liveTwin, lost *uint64) error {
 	perCPU, err := twin.Counters()
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/transport"
 )
 
-// fakeTwin and fakeReader fail where a test wants them to: the real ones do so when
-// the kernel is out of memory, or a descriptor has gone.
+// fakeTwin and fakeReader fail as a test configures: the real ones fail when the kernel
+// is out of memory, or a descriptor was closed.
 type fakeTwin struct{ counters, stats, detach error }
 
 func (f *fakeTwin) Detach() error                     { return f.detach }
@@ -54,8 +54,8 @@ func (f *fakeReader) Close() error {
 	return f.close
 }
 
-// TestTraceErrors: whatever fails while hello runs is its error, and ends it; what
-// fails once is not reported twice.
+// TestTraceErrors: any failure while hello runs ends it with that error; it is reported
+// once.
 func TestTraceErrors(t *testing.T) {
 	fails := errors.New("as asked")
 	for name, test := range map[string]struct {
@@ -96,7 +96,7 @@ func TestTraceErrors(t *testing.T) {
 	}
 }
 
-// TestTraceEnds: without an error there is none.
+// TestTraceEnds: without a failure no error is returned.
 func TestTraceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

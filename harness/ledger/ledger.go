@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// Package ledger checks that the counts of a trial can be true: the invariants
-// that both transports promise. A breach is a bug, of the harness or of the
-// kernel, and never noise.
+// Package ledger checks the counts of a trial against the invariants that both transports
+// guarantee. A violation is a bug of the harness or of the kernel, and never noise.
 //
-// It reads a record and nothing else, so that a result file can be checked
-// again anywhere. It is a pure function.
+// It reads only a record, so that a result file can be checked again anywhere. It is a
+// pure function.
 package ledger
 
 import (
@@ -23,7 +22,7 @@ type rule struct {
 	left, right func(*record.Counts, *record.Cell) uint64
 }
 
-// What a rule may be for.
+// Conditions of rules.
 func reportsLoss(cell *record.Cell) bool  { return cell.Transport.Spec().Family.ReportsLoss }
 func hasPositions(cell *record.Cell) bool { return cell.Transport.Spec().Family.HasPositions }
 func execve(cell *record.Cell) bool       { return cell.Workload == vocab.Execve }
@@ -37,7 +36,7 @@ func failed(errno string) term {
 	return func(c *record.Counts, _ *record.Cell) uint64 { return c.Failed[errno] }
 }
 
-// rules are in the order in which an event meets them on its way.
+// rules are in the order of an event's path.
 var rules = slices.Concat(rulesOfTheRings, onlyFull(), rulesOfTheReader)
 
 var rulesOfTheRings = []rule{
@@ -90,8 +89,8 @@ var rulesOfTheRings = []rule{
 }
 
 // onlyFull are the rules that an output fails only if the ring is full. ENOENT,
-// EOPNOTSUPP, EBUSY and E2BIG would be losses that no reader hears of, and that a sound
-// configuration cannot cause.
+// EOPNOTSUPP, EBUSY and E2BIG would be losses that are not reported to any reader. A
+// valid configuration cannot cause them.
 func onlyFull() []rule {
 	var all []rule
 	for _, family := range vocab.Families() {

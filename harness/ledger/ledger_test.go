@@ -45,7 +45,7 @@ func TestSoundLedgerBalances(t *testing.T) {
 	}
 }
 
-// TestEveryFaultIsSeen: each way in which counts can be wrong breaks a line.
+// TestEveryFaultIsSeen: each kind of wrong counts violates an invariant.
 func TestEveryFaultIsSeen(t *testing.T) {
 	for name, fault := range map[string]func(*record.Counts){
 		"program missed by the twin":  func(c *record.Counts) { c.Started++ },

@@ -14,30 +14,30 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// Axes are what configurations differ in. A list stands for one configuration with each of its
-// values; all lists of a scenario are multiplied. What a scenario leaves out is
-// the plan's.
+// Axes are the parameters of configurations. A list makes one configuration for each of
+// its values; all lists of a scenario are multiplied. A scenario inherits the keys that
+// it omits from the plan.
 type Axes struct {
-	// Pairs are what is compared: A with B, each a transport, or a transport and
+	// Pairs are the sides to compare, A with B. Each is a transport, or a transport and
 	// its policy: [perf/every, ringbuf/adaptive].
 	Pairs list[Pair] `yaml:"pairs,omitempty"`
-	// Of these one at least is set: the bytes of all rings of a transport
-	// together, or those of each ring. With both, both are compared.
+	// At least one of these is set: the bytes of all rings of a transport together, or
+	// those of each ring. If both are set, both are compared.
 	RingBytesTotal list[int] `yaml:"ring_bytes_total,omitempty"`
 	RingBytesEach  list[int] `yaml:"ring_bytes_each,omitempty"`
 	// Sweep looks for the highest rate without loss, instead of rate_hz.
 	Sweep *Sweep `yaml:"sweep,omitempty"`
-	// Shows is what the configurations are there for, which decides in what machines they
-	// are measured where one kind cannot show all: see [Configuration.Shows].
+	// Shows is the purpose of the configurations. It selects the machines that measure
+	// them if one kind cannot show everything: see [Configuration.Shows].
 	Shows string `yaml:"shows,omitempty"`
-	// Values are those of the axes of package axis, by name, as one writes them.
+	// Values are the values of the axes of package axis, by name, as written in a plan.
 	Values map[string][]string `yaml:"-"`
 }
 
 // ShowsAll is the word for a configuration that shows delivery and costs.
 const ShowsAll = "all"
 
-// Sweep bisects the rates between two for the highest without loss.
+// Sweep bisects a range of rates for the highest without loss.
 type Sweep struct {
 	FromHz float64 `yaml:"from_hz"`
 	ToHz   float64 `yaml:"to_hz"`
@@ -76,10 +76,10 @@ func (l list[T]) MarshalYAML() (any, error) {
 	return []T(l), nil
 }
 
-// Pair is what is compared: A and B.
+// Pair is the two sides of a comparison, A and B.
 type Pair [2]Side
 
-// UnmarshalYAML reads [A, B], and refuses a list of other things.
+// UnmarshalYAML reads [A, B], and rejects any other list.
 func (p *Pair) UnmarshalYAML(unmarshal func(any) error) error {
 	var sides []Side
 	if err := unmarshal(&sides); err != nil {
@@ -130,10 +130,10 @@ func ParseSide(text string) (Side, error) {
 // MarshalYAML writes what UnmarshalYAML reads.
 func (s Side) MarshalYAML() (any, error) { return s.String(), nil }
 
-// String is the side as one writes it.
+// String is the side as written in a plan.
 func (s Side) String() string { return string(s.Transport) + "/" + string(s.Policy) }
 
-// over fills in what the scenario leaves out.
+// over fills in the keys that the scenario omits.
 func (a Axes) over(base Axes) Axes {
 	if a.Pairs == nil {
 		a.Pairs = base.Pairs
@@ -154,7 +154,7 @@ func (a Axes) over(base Axes) Axes {
 	return a
 }
 
-// defaults are those of every plan.
+// defaults are the default values of every plan.
 func defaults() Axes {
 	a := Axes{
 		Pairs: list[Pair]{{
@@ -179,7 +179,7 @@ const (
 	maxTrials    = 100_000
 )
 
-// refusal is a value of a key that cannot be.
+// refusal is an invalid value of a key.
 type refusal struct {
 	key string
 	err error
@@ -187,7 +187,7 @@ type refusal struct {
 
 var errEmpty = errors.New("an empty list: nothing would be measured")
 
-// check refuses values that no machine could have.
+// check rejects values that are invalid on every machine.
 func (a *Axes) check() []refusal {
 	var all []refusal
 	refuse := func(key string, err error) {

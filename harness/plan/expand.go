@@ -18,12 +18,12 @@ type Configuration struct {
 	Scenario string
 	Cells    [2]record.Cell // A and B
 	Sweep    *Sweep
-	// Shows is what it is there for: [record.ShowsDelivery], [record.ShowsCosts], or
-	// empty for both.
+	// Shows is its purpose: [record.ShowsDelivery], [record.ShowsCosts], or empty for
+	// both.
 	Shows string
 }
 
-// point is a configuration before it is known how many CPUs there are.
+// point is a configuration before the number of CPUs is known.
 type point struct {
 	pair  Pair
 	cell  record.Cell // what both sides share
@@ -32,7 +32,7 @@ type point struct {
 	shows string
 }
 
-// trials is how many there are on one kernel, at least.
+// trials is the minimum number of trials on one kernel.
 func (p *Plan) trials() int {
 	n := 0
 	for _, s := range p.scenarios() {
@@ -47,14 +47,14 @@ func (p *Plan) trials() int {
 			}
 		}
 		for _, length := range lengths {
-			product = min(product*length, math.MaxInt32) // it is refused long before
+			product = min(product*length, math.MaxInt32) // rejected at a much lower number
 		}
 		n += product
 	}
 	return n
 }
 
-// points multiplies the axes; the last of them changes fastest, but for the rings and the
+// points multiplies the axes; the last changes fastest, except for the rings and the
 // pairs.
 func (s *Scenario) points() []point {
 	points := []point{{sweep: s.Sweep, shows: s.Shows}}
@@ -70,7 +70,7 @@ func (s *Scenario) points() []point {
 	return times(sized, s.Pairs, func(p *point, v Pair) { p.pair = v })
 }
 
-// times is each point with each value.
+// times returns each point with each value.
 func times[T any](points []point, values []T, set func(*point, T)) []point {
 	all := make([]point, 0, len(points)*len(values))
 	for _, p := range points {
@@ -82,8 +82,8 @@ func times[T any](points []point, values []T, set func(*point, T)) []point {
 	return all
 }
 
-// Configurations are all of the plan on a machine of cpus CPUs, in order. It is an error
-// if a cell could not be: the formula that forbids it is in it.
+// Configurations returns all configurations of the plan on a machine of cpus CPUs, in
+// order. The error of an impossible cell has the formula that it violates.
 func (p *Plan) Configurations(cpus int) ([]Configuration, error) {
 	var all []Configuration
 	for _, s := range p.scenarios() {
@@ -175,20 +175,19 @@ func floorPowerOfTwo(n int) int {
 	return size
 }
 
-// orders of a pair of trials. Which it is, is drawn for each pair: then either trial
-// could have been the other side's, whatever the machine does meanwhile, and the
-// statistics need to assume nothing of it.
+// orders of a pair of trials. The order is drawn at random for each pair, so the
+// statistics need no assumption about what the machine does meanwhile.
 var orders = []string{"AB", "BA"}
 
 // pairs of trials in a block.
 const pairs = 2
 
-// Block is what the plan wants of a configuration on one kernel in one block, in the order
-// of execution, with everything set that is known before: identity, cell and place.
+// Block returns the trials of a configuration on one kernel in one block, in the order of
+// execution. All that is known in advance is set: identity, cell and place.
 func (p *Plan) Block(kernel string, config *Configuration, block int) []record.Trial {
 	random := rand.New(rand.NewPCG(p.Seed, uint64(config.Number)<<32|uint64(block)))
 	order := orders[random.IntN(len(orders))]
-	if config.Sweep == nil { // which has the same order at each step
+	if config.Sweep == nil { // a sweep has the same order at each step
 		for range pairs - 1 {
 			order += orders[random.IntN(len(orders))]
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// OneOf refuses what is not among the valid, and names what may have been meant.
+// OneOf rejects a word that is not valid, and suggests the nearest valid one.
 func OneOf[T ~string](what string, got T, valid []T) error {
 	if slices.Contains(valid, got) {
 		return nil
@@ -22,7 +22,7 @@ func OneOf[T ~string](what string, got T, valid []T) error {
 	return fmt.Errorf("%s%q, want one of %s%s", what, string(got), vocab.Join(valid), didYouMean(got, valid))
 }
 
-// didYouMean names the valid word nearest to one that is not.
+// didYouMean suggests the valid word nearest to an invalid one.
 func didYouMean[T ~string](got T, valid []T) string {
 	best, least := T(""), len(got)/2+1
 	for _, word := range valid {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package plan says what is to be measured: it reads a plan, refuses what cannot
-// be, and expands it into the trials of one kernel, in order.
+// Package plan reads a plan, rejects impossible configurations, and expands it into the
+// trials of one kernel, in order.
 //
 // It is a pure function of the plan's text; nothing is measured here.
 package plan
@@ -29,30 +29,30 @@ var plans embed.FS
 // Default is the name of the plan that runs when none is named.
 const Default = "quick"
 
-// Plain is the name of the plan with a single configuration, which others are told as
-// changes of.
+// Plain is the name of the plan with a single configuration. Other configurations are
+// printed as changes to it.
 const Plain = "programs"
 
 // Plan is a space of configurations.
 type Plan struct {
 	Name string `yaml:"name"`
-	// Attach is where the twins hook in; auto takes the first that works.
+	// Attach is the attach point of the twins; auto takes the first that works.
 	Attach vocab.Attach `yaml:"attach"`
-	// Blocks of each configuration: two pairs of trials, each in the order AB or BA. 0: as many
-	// as it takes to decide.
+	// Blocks of each configuration: two pairs of trials, each in the order AB or BA. 0:
+	// as many as a decision needs.
 	Blocks int `yaml:"blocks,omitempty"`
-	// Budget is how long blocks are begun on a kernel, where their number is not fixed:
-	// one of each configuration in any case, and more of what is not decided.
+	// Budget is the time in which new blocks start on a kernel, if their number is not
+	// fixed. Each configuration gets one block in any case, and undecided ones get more.
 	Budget time.Duration `yaml:"budget"`
-	Seed   uint64        `yaml:"seed"` // decides the orders
-	// Axes are those of all scenarios, or without any the plan's only one.
+	Seed   uint64        `yaml:"seed"` // of the random orders
+	// Axes are the defaults of all scenarios, or without scenarios the plan's only one.
 	Axes      `yaml:",inline"`
 	Scenarios []Scenario `yaml:"scenarios,omitempty"`
 
-	root *yaml.Node // what it was read from, to find lines in; nil: from nothing
+	root *yaml.Node // the parsed document, to find line numbers; nil: none
 }
 
-// defaultBudget is that of a plan that does not say, and mostBudget the most.
+// defaultBudget is the budget of a plan without one, and mostBudget the maximum.
 const (
 	defaultBudget = time.Minute
 	mostBudget    = 24 * time.Hour
@@ -91,7 +91,7 @@ func Load(nameOrPath string) (*Plan, error) {
 	return p, nil
 }
 
-// Parse reads a plan. Unknown and repeated keys are refused.
+// Parse reads a plan. Unknown and repeated keys are errors.
 func Parse(text []byte) (*Plan, error) {
 	p := &Plan{Attach: vocab.AttachAuto, Budget: defaultBudget}
 	root, err := decode(text, p)
@@ -103,7 +103,7 @@ func Parse(text []byte) (*Plan, error) {
 }
 
 // Set changes a key of the plan, and of all its scenarios: "payload_bytes=64,4096",
-// "pairs=[[perf, ringbuf/batch=64]]". One that is refused changes nothing.
+// "pairs=[[perf, ringbuf/batch=64]]". On an error nothing changes.
 func (p *Plan) Set(assignment string) error {
 	key, value, ok := strings.Cut(assignment, "=")
 	if !ok {
@@ -118,7 +118,7 @@ func (p *Plan) Set(assignment string) error {
 	line := []byte(key + ": " + value)
 	changed := *p
 	changed.Scenarios = slices.Clone(p.Scenarios)
-	changed.root = nil // lines of it are others'
+	changed.root = nil // its line numbers are no longer valid
 	var set axesOnly
 	if _, err := decode(line, &set); err == nil {
 		changed.Axes = set.Axes.over(p.Axes)
@@ -135,11 +135,11 @@ func (p *Plan) Set(assignment string) error {
 	return nil
 }
 
-// planName keeps names harmless in file names, ids and benchmark names.
+// planName matches names that are safe in file names, ids and benchmark names.
 var planName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-// Check refuses what no machine could run. Whether a configuration fits a machine with
-// so many CPUs is [Plan.Configurations]'s to say.
+// Check rejects what no machine can run. [Plan.Configurations] checks whether
+// configurations fit a machine with so many CPUs.
 func (p *Plan) Check() error {
 	var errs []error
 	refuse := func(path string, err error) {
@@ -196,8 +196,8 @@ func (p *Plan) Check() error {
 	return errors.Join(errs...)
 }
 
-// scenarios are those of the plan with everything filled in. That of a plan
-// without any has no name.
+// scenarios returns the plan's scenarios with all keys filled in. A plan without
+// scenarios has a single one without a name.
 func (p *Plan) scenarios() []Scenario {
 	base := p.Axes.over(defaults())
 	if len(p.Scenarios) == 0 {

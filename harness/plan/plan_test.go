@@ -48,7 +48,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestTextIsAPlan: what is stored beside the results can be run again.
+// TestTextIsAPlan: the plan stored beside the results can be run again.
 func TestTextIsAPlan(t *testing.T) {
 	p, err := Load(Default)
 	if err != nil {
@@ -130,8 +130,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestImpossibleCells: what no machine could do is refused before one boots, with
-// the formula that forbids it.
+// TestImpossibleCells: impossible cells are rejected before any machine boots, with the
+// formula that they violate.
 func TestImpossibleCells(t *testing.T) {
 	const storm = "name: x\nevents: 100\nring_bytes_each: 4096\nworkload: storm\n"
 	for name, test := range map[string]struct{ text, want string }{
@@ -254,8 +254,8 @@ func parse(t *testing.T, text string) *Plan {
 	return p
 }
 
-// TestCellRefusesTheWedge: sizes at which one loss would block a perf ring for
-// ever are refused, and the ones beside them are not.
+// TestCellRefusesTheWedge: sizes at which one loss would block a perf ring forever are
+// rejected, and adjacent sizes are not.
 func TestCellRefusesTheWedge(t *testing.T) {
 	for payload, ok := range map[int]bool{4052: true, 4053: false, 4076: false, 4077: false} {
 		p := parse(t, fmt.Sprintf("name: x\nevents: 1\nring_bytes_each: 4096\npayload_bytes: %d\n", payload))

@@ -16,9 +16,9 @@ type Bisection struct {
 // NewBisection starts a sweep.
 func NewBisection(s *Sweep) *Bisection { return &Bisection{from: s.FromHz, to: s.ToHz} }
 
-// Next is the rate of the next step, in events a second: first the highest, then
-// the lowest, then the middle of what is left, by ratio. When nothing is left to
-// find out, it is the end that decided.
+// Next is the rate of the next step, in events a second: first the highest, then the
+// lowest, then the geometric mean of the remaining range. If nothing remains, it is the
+// end that decided.
 func (b *Bisection) Next() float64 {
 	b.step++
 	switch {
@@ -30,7 +30,7 @@ func (b *Bisection) Next() float64 {
 	return math.Sqrt(b.kept * b.lost)
 }
 
-// Saw tells what came of a rate.
+// Saw records whether a rate lost events.
 func (b *Bisection) Saw(rateHz float64, lost bool) {
 	switch {
 	case lost && (b.lost == 0 || rateHz < b.lost):

@@ -11,10 +11,9 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// Words are what [Plan.Set] makes plan [Plain] of, for the configuration of these two
-// cells to be all that it has, on a machine with as many CPUs as theirs. What the
-// plan has anyway is left out. Sweeps are not in cells, so rates are those
-// of the cells.
+// Words are the arguments of [Plan.Set] that reduce plan [Plain] to the configuration of
+// these two cells, on a machine with as many CPUs as theirs. Values that the plan already
+// has are omitted. Cells do not contain sweeps, so rates are those of the cells.
 func Words(a, b *record.Cell) ([]string, error) {
 	p, err := Load(Plain)
 	if err != nil {
@@ -23,7 +22,8 @@ func Words(a, b *record.Cell) ([]string, error) {
 	s := p.scenarios()[0]
 	bytes, list, key := a.RingBytes, s.RingBytesEach, "ring_bytes_each"
 	if a.Equal != vocab.EqualEach {
-		// One ring has all of it, while many may have less, each a power of two.
+		// A single ring uses the whole total; several may use less, since each is a power
+		// of two.
 		bytes, list, key = max(a.RingBytesTotal, b.RingBytesTotal), s.RingBytesTotal, "ring_bytes_total"
 	}
 	var words []string

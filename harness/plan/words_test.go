@@ -10,7 +10,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// TestWords: each configuration of each plan that comes with the program can be had alone.
+// TestWords: each configuration of each built-in plan can be selected alone.
 func TestWords(t *testing.T) {
 	for _, name := range Names() {
 		p, err := Load(name)
@@ -20,7 +20,7 @@ func TestWords(t *testing.T) {
 		for _, cpus := range []int{1, 2, 3, 8} {
 			configs, err := p.Configurations(cpus)
 			if err != nil {
-				continue // what does not fit so many CPUs
+				continue // it does not fit so many CPUs
 			}
 			for i, want := range configs {
 				words, err := Words(&want.Cells[0], &want.Cells[1])

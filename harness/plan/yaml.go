@@ -19,10 +19,10 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// decode reads the one document of a text into a value, and returns the root of its
-// tree. Keys that are unknown, repeated or have no value are refused.
+// decode reads the one document of a text into a value, and returns the root of its tree.
+// Keys that are unknown, repeated or have no value are errors.
 func decode(text []byte, into any) (*yaml.Node, error) {
-	// The library takes the directive of YAML 1.1 alone; plans are the same in 1.2.
+	// The library accepts only the directive of YAML 1.1; plans mean the same in 1.2.
 	text = version12.ReplaceAll(text, []byte("${1}%YAML 1.1"))
 	var document, more yaml.Node
 	nodes := yaml.NewDecoder(bytes.NewReader(text))
@@ -48,15 +48,15 @@ func decode(text []byte, into any) (*yaml.Node, error) {
 	return root, empty(root, "")
 }
 
-// version12 is the directive of YAML 1.2, before which there are comments at most.
+// version12 matches the directive of YAML 1.2, with only comments before it.
 var version12 = regexp.MustCompile(`(?m)\A((?:[ \t]*(?:#.*)?\r?\n)*)%YAML 1\.2$`)
 
-// nothing reports whether a document is empty: of marks and comments alone.
+// nothing reports whether a document is empty: only marks and comments.
 func nothing(document *yaml.Node) bool {
 	return len(document.Content) == 0 || document.Content[0].Tag == "!!null"
 }
 
-// located is an error of the library as a line for each thing that is wrong.
+// located formats an error of the library as one line for each mistake.
 func located(err error) error {
 	var many *yaml.LoadErrors
 	var one *yaml.LoadError
@@ -78,11 +78,10 @@ func located(err error) error {
 	return errors.Join(errs...)
 }
 
-// unknownField is how the library complains.
+// unknownField matches the library's message for an unknown key.
 var unknownField = regexp.MustCompile(`^field (.*) not found in type \S+$`)
 
-// empty refuses a key without a value, which the library would read as one that
-// is not there.
+// empty rejects a key without a value, which the library would treat as absent.
 func empty(node *yaml.Node, path string) error {
 	var errs []error
 	for at, child := range children(node, path) {
@@ -135,7 +134,7 @@ func fields(t reflect.Type) []string {
 	return all
 }
 
-// line is where in the text a key is, as "line 3: ", or nothing.
+// line is the position of a key in the text, as "line 3: ", or empty.
 func (p *Plan) line(key string) string {
 	if p.root == nil {
 		return ""
@@ -164,8 +163,7 @@ func lineOf(node *yaml.Node, path, key string) int {
 // Text is the plan as a file.
 func (p *Plan) Text() ([]byte, error) { return yaml.Marshal(p) }
 
-// The types as the library sees them, without the methods that take the axes out of a
-// mapping, and put them back.
+// The types without their methods, which move axes out of a mapping and back into it.
 type (
 	plainPlan     Plan
 	plainScenario Scenario
@@ -191,7 +189,7 @@ func (p *Plan) MarshalYAML() (any, error) { return dump((*plainPlan)(p), &p.Axes
 // MarshalYAML writes what UnmarshalYAML reads.
 func (s Scenario) MarshalYAML() (any, error) { return dump(plainScenario(s), &s.Axes) }
 
-// load reads a mapping: the axes among its keys, and the rest as the library does.
+// load reads a mapping: axes here, and the other keys by the library.
 func load(node *yaml.Node, into any, axes *Axes) error {
 	if node.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: want keys with values", node.Line)
@@ -218,7 +216,7 @@ func load(node *yaml.Node, into any, axes *Axes) error {
 	if err := rest.Load(into, yaml.WithKnownFields()); err != nil {
 		return err
 	}
-	all := maps.Clone(axes.Values) // which another plan may have too
+	all := maps.Clone(axes.Values) // which another plan may share
 	if all == nil {
 		all = map[string][]string{}
 	}
@@ -251,7 +249,7 @@ func valuesOf(x axis.Axis, node *yaml.Node) ([]string, error) {
 	return values, nil
 }
 
-// dump is a mapping of what the library writes, and the axes.
+// dump returns a mapping of the keys that the library writes, and the axes.
 func dump(from any, axes *Axes) (*yaml.Node, error) {
 	var node yaml.Node
 	if err := node.Encode(from); err != nil {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// Package ptrace runs a program and shows every system call that it makes, in
-// all of its threads, with the memory that their arguments point to.
+// Package ptrace runs a program and reports every system call of all its threads, with
+// access to the memory that the arguments point to.
 //
-// It does not know what the calls mean, and does not follow child processes.
+// It does not decode the calls, and does not follow child processes.
 package ptrace
 
 import (
@@ -31,32 +31,31 @@ type Memory interface {
 	Read(address uint64, into []byte) error
 }
 
-// Watcher is told of the system calls. Its methods are called from one goroutine,
-// while the thread that makes the call stands still.
+// Watcher receives the system calls. Its methods are called from one goroutine, while the
+// thread that makes the call is stopped.
 type Watcher interface {
-	// Enter is called before the kernel does anything. It reports whether this is
-	// enough: the process is then interrupted, and no longer watched.
+	// Enter is called before the kernel runs the call. It returns true to stop watching:
+	// the process is then interrupted.
 	Enter(thread int, call Call, memory Memory) (enough bool)
-	// Leave is called with what the last call that the thread entered has
-	// returned: a negative errno, or a result. It is not called for calls that
-	// do not return.
+	// Leave is called with the return value of the thread's last call: a negative errno,
+	// or a result. It is not called for calls that do not return.
 	Leave(thread int, result int64)
 }
 
-// stderrBytes is how much of what a program says is returned.
+// stderrBytes limits the returned part of a program's standard error.
 const stderrBytes = 64 << 10
 
-// Run runs the program in a new process, without input and output, until it has
-// ended. It returns the first 64 KiB that it wrote to its standard error, and its
-// exit code; one that a signal ended is an error.
+// Run runs the program in a new process, without input and output, until it has ended. It
+// returns the first 64 KiB that it wrote to its standard error, and its exit code;
+// termination by a signal is an error.
 //
 // A process that is not allowed to trace its own children gets EPERM.
 func Run(ctx context.Context, args []string, w Watcher) (stderr string, code int, err error) {
 	// Only the thread that has started a process may trace it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// No pipe: nobody has to read while the program runs, and one that it started
-	// may hold on to it.
+	// A file, not a pipe: it needs no reader while the program runs, and a child of the
+	// program may keep it open.
 	fd, err := unix.MemfdCreate("stderr", unix.MFD_CLOEXEC)
 	if err != nil {
 		return "", 0, fmt.Errorf("make file for %s: %w", args[0], err)
@@ -76,7 +75,7 @@ func Run(ctx context.Context, args []string, w Watcher) (stderr string, code int
 	if err != nil {
 		return "", 0, fmt.Errorf("start %s: %w", args[0], err)
 	}
-	// Not by its number, which is another's once it has been waited for.
+	// Not by pid, which may be reused once the process has been waited for.
 	stop := context.AfterFunc(ctx, func() { _ = process.Kill() })
 	t := tracee{pid: process.Pid, watcher: w, known: map[int]bool{}}
 	status, err := t.follow()
@@ -86,7 +85,7 @@ func Run(ctx context.Context, args []string, w Watcher) (stderr string, code int
 		t.reap()
 	}
 	stop()
-	err = errors.Join(err, process.Release()) // it is waited for already
+	err = errors.Join(err, process.Release()) // already waited for
 	if err != nil {
 		return "", 0, err
 	}
@@ -115,7 +114,7 @@ type tracee struct {
 func (t *tracee) follow() (unix.WaitStatus, error) {
 	for {
 		var status unix.WaitStatus
-		// Of this thread's alone: the program may have other children.
+		// Only children of this thread: the program may have others.
 		thread, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
@@ -123,7 +122,7 @@ func (t *tracee) follow() (unix.WaitStatus, error) {
 		case err != nil:
 			return 0, fmt.Errorf("wait for traced process: %w", err)
 		case !status.Stopped():
-			if thread == t.pid { // the last one to be told of
+			if thread == t.pid { // the last thread to be reported
 				return status, nil
 			}
 			continue
@@ -136,7 +135,7 @@ func (t *tracee) follow() (unix.WaitStatus, error) {
 		if t.enough {
 			resume = unix.PtraceCont
 		}
-		// A thread may be killed while it stands: the next wait tells.
+		// A thread may be killed while it is stopped: the next wait reports it.
 		if err := resume(thread, int(signal)); err != nil && !errors.Is(err, unix.ESRCH) {
 			return 0, fmt.Errorf("resume traced process: %w", err)
 		}
@@ -154,13 +153,12 @@ func (t *tracee) reap() {
 	}
 }
 
-// options: threads are traced as they are made, stops for system calls are told
-// from SIGTRAP, and so is the start of another program, and nothing outlives its tracer.
+// options: new threads are traced, stops for system calls and execve are distinguished
+// from SIGTRAP, and the tracee is killed with its tracer.
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE |
 	unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_EXITKILL
 
-// stopped looks at why a thread has stopped. The result is the signal that it is
-// to get, or 0.
+// stopped finds why a thread has stopped. The result is the signal to deliver, or 0.
 func (t *tracee) stopped(thread int, status unix.WaitStatus) (unix.Signal, error) {
 	first := !t.known[thread]
 	t.known[thread] = true
@@ -174,7 +172,7 @@ func (t *tracee) stopped(thread int, status unix.WaitStatus) (unix.Signal, error
 		return 0, nil
 	case first && signal == unix.SIGSTOP: // a new thread
 		return 0, nil
-	case signal == unix.SIGTRAP && status.TrapCause() > 0: // it has made one, or become another program
+	case signal == unix.SIGTRAP && status.TrapCause() > 0: // it created a thread, or executed another program
 		return 0, nil
 	default:
 		return signal, nil
@@ -195,7 +193,7 @@ type callInfo struct {
 	_      [2]uint64 // of seccomp
 }
 
-// syscall tells the watcher of an entry or an exit.
+// syscall reports an entry or an exit to the watcher.
 func (t *tracee) syscall(thread int) error {
 	if t.enough {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The test binary is what is traced: RINGTWIN_TRACED says what to do.
+// The test binary is the tracee: RINGTWIN_TRACED selects what it does.
 const (
 	traced = "RINGTWIN_TRACED"
 	pipe   = "RINGTWIN_PIPE" // path of a named pipe
@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 		_, _ = os.Stderr.WriteString(strings.Repeat("x", 2*stderrBytes))
 		os.Exit(0)
 	case "leave":
-		// What it leaves behind holds its standard error, and says when it is over: after
-		// somebody has opened the named pipe.
+		// Its child keeps its standard error open, and reports its end after the named
+		// pipe was opened.
 		child := exec.Command("/bin/sh", "-c", "cat <"+os.Getenv(pipe)+"; echo left >"+os.Getenv(pipe))
 		child.Stderr = os.Stderr
 		if err := child.Start(); err != nil {
@@ -145,7 +145,7 @@ func TestThreads(t *testing.T) {
 	}
 }
 
-// TestEnough: the program is interrupted, ends as it likes, and is not watched.
+// TestEnough: the program is interrupted, ends by itself, and is no longer watched.
 func TestEnough(t *testing.T) {
 	o, stderr, code, err := run(t, t.Context(), "wait", "enough")
 	if err != nil || code != 7 || stderr != "interrupted\n" {
@@ -170,15 +170,15 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestChatter: a program may say more than anybody wants to know.
+// TestChatter: a program may write more than is returned.
 func TestChatter(t *testing.T) {
 	if _, stderr, code, err := run(t, t.Context(), "chatter", ""); err != nil || code != 0 || len(stderr) != stderrBytes {
 		t.Errorf("exit code %d, %d bytes, %v", code, len(stderr), err)
 	}
 }
 
-// TestLeavesBehind: nobody waits for what a program has left behind, and nobody is
-// killed when the context ends later.
+// TestLeavesBehind: Run does not wait for a child that outlives the program, and a later
+// end of the context kills no process.
 func TestLeavesBehind(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
@@ -191,7 +191,7 @@ func TestLeavesBehind(t *testing.T) {
 	if err != nil || code != 0 {
 		t.Fatalf("exit code %d, %v", code, err)
 	}
-	// What it left waits until this is opened, and answers.
+	// The child waits until this is opened, and answers.
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func TestLeavesBehind(t *testing.T) {
 	}
 }
 
-// TestExec: a program that becomes another is still watched.
+// TestExec: a program is still watched after execve.
 func TestExec(t *testing.T) {
 	o, stderr, code, err := run(t, t.Context(), "exec", "")
 	if err != nil || code != 0 || stderr != "done\n" || len(o.failed) != 8*50 {

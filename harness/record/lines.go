@@ -14,31 +14,31 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 )
 
-// chunkLines is how many lines are decoded at a time, and chunkBytes how long they
-// are together, at most, beyond one.
+// chunkLines is the number of lines decoded at a time, and chunkBytes the maximum size of
+// a chunk of several lines.
 const (
 	chunkLines = 64
 	chunkBytes = 1 << 20
 )
 
-// chunk is some lines, and what came of them.
+// chunk is some lines and their decoded records.
 type chunk struct {
 	text  []byte
 	lines []line
 	done  chan struct{}
 }
 
-// chunks are used again: nothing of a record points into them.
+// chunks are reused: no record points into them.
 var chunks = sync.Pool{New: func() any { return &chunk{} }}
 
 type line struct {
 	number, start, end int
 	trial              Trial
-	err                error // known before it is decoded, or found then
+	err                error // from before decoding, or of decoding
 }
 
-// decodeAll gives the records of all lines to take, in order, decoding on all
-// CPUs. Empty lines are left out. It returns an error of the reader.
+// decodeAll passes the records of all lines to take, in order, and decodes on all CPUs.
+// Empty lines are skipped. It returns an error of the reader.
 func decodeAll(r io.Reader, how jsonv2.Options, take func(number int, t *Trial, err error)) error {
 	workers := runtime.GOMAXPROCS(0)
 	ordered, work := make(chan *chunk, 2*workers), make(chan *chunk, 2*workers)
@@ -85,7 +85,7 @@ func (c *chunk) decode(how jsonv2.Options) {
 	}
 }
 
-// split reads lines and gives them away in chunks.
+// split reads lines and passes them on in chunks.
 func split(r io.Reader, give func(*chunk)) error {
 	reader := bufio.NewReaderSize(r, 256<<10)
 	c := chunks.Get().(*chunk)
@@ -116,8 +116,8 @@ func split(r io.Reader, give func(*chunk)) error {
 	}
 }
 
-// appendLine appends what is up to the next end of a line. Of a line that is too
-// long it appends the beginning.
+// appendLine appends the input up to the next end of line. A line that is too long is
+// truncated.
 func appendLine(text []byte, r *bufio.Reader) (all []byte, long bool, err error) {
 	start := len(text)
 	for {

@@ -2,10 +2,9 @@
 
 // Package record is the result format ringtwin/trial/v1: one JSON object a line.
 //
-// It defines what is stored and reads and writes it; it computes nothing. An
-// unknown field is an error for the reader, so that a newer file is not half
-// understood. A new field is optional and keeps the version; a field that is
-// removed, or whose meaning changes, takes a new one.
+// It defines, reads and writes the records; it computes nothing. An unknown field is a
+// read error, so that a newer file is never partly understood. A new field is optional
+// and keeps the version. Removing a field, or changing its meaning, takes a new version.
 package record
 
 import "github.com/ringtwin/ringtwin/harness/vocab"
@@ -38,7 +37,7 @@ func Statuses() []Status {
 	return []Status{OK, Invalid, Unsupported, Refused, FetchFailed, BootFailed, Panic, Splat, Hang, Timeout, Lost, Failed, Cancelled}
 }
 
-// Trial is one measured run of a cell, or why there is none.
+// Trial is one measured run of a cell, or the reason why it is missing.
 type Trial struct {
 	Schema string `json:"schema"`
 	// ID is unique in a run: kernel, cell, block and position.
@@ -78,14 +77,14 @@ type Kernel struct {
 	Config  KernelConfig `json:"config"`
 }
 
-// KernelConfig is what of a kernel's configuration decides about figures.
+// KernelConfig is the part of a kernel's configuration that affects figures.
 type KernelConfig struct {
 	Preempt string `json:"preempt,omitempty"` // none, voluntary, full, lazy, rt
 	HZ      int    `json:"hz,omitempty"`
 	BTF     bool   `json:"btf"`
 }
 
-// Machine is where it ran.
+// Machine is the machine of a trial.
 type Machine struct {
 	Backend     string `json:"backend"` // qemu, vng, or [Host]
 	Accel       string `json:"accel"`   // kvm, tcg, none
@@ -98,23 +97,22 @@ type Machine struct {
 	Command     string `json:"command,omitempty"`
 }
 
-// Host is the backend of what was measured on the running kernel, in no machine of its
-// own.
+// Host is the backend of trials on the running kernel, without a VM.
 const Host = "host"
 
-// The clocks that figures are of.
+// The clocks of figures.
 const (
 	Wall    = "wall"
 	Virtual = "virtual" // one nanosecond an instruction, under QEMU's icount
 )
 
-// Publishable reports whether wall-clock figures of this machine may be shown
-// as such: not where the guest's instructions were emulated. In virtual time they
-// are counts of instructions, the same everywhere.
+// Publishable reports whether wall-clock figures of this machine may be shown as such.
+// They may not if the guest's instructions were emulated. In virtual time figures are
+// instruction counts, the same on every host.
 func (m Machine) Publishable() bool { return m.Accel != "tcg" || m.Clock == Virtual }
 
-// Tool is the build of ringtwin that measured, or tried to. Nothing in it depends on
-// where or when it ran.
+// Tool is the build of ringtwin that ran the trial. It does not depend on where or when
+// it ran.
 type Tool struct {
 	Version  string `json:"version,omitempty"`  // of the module
 	Commit   string `json:"commit,omitempty"`   // empty: not known
@@ -169,20 +167,19 @@ func (c *Cell) Configuration() string {
 	return string(c.Transport) + "/" + string(c.Policy)
 }
 
-// UntilOver is the stall of a reader that sleeps until the workload has ended, however
-// long that takes: what it then finds depends on the sizes of the rings alone.
+// UntilOver is the stall of a reader that sleeps until the workload has ended. The events
+// left for it then depend only on the sizes of the rings.
 const UntilOver = -1
 
-// What a configuration is there to show.
+// The purposes of a configuration.
 const (
-	// ShowsDelivery is what is delivered, lost and in order, on several CPUs at once:
-	// counts.
+	// ShowsDelivery is for counts of delivery, loss and order, on several CPUs at once.
 	ShowsDelivery = "delivery"
-	// ShowsCosts is what an event costs, and how late it is.
+	// ShowsCosts is for the cost and the latency of an event.
 	ShowsCosts = "costs"
 )
 
-// Place says which of the trials of a cell this is.
+// Place identifies a trial among those of a cell.
 type Place struct {
 	Run  string `json:"run"`  // names the run that it is of
 	Plan string `json:"plan"` // name of the plan that wants it

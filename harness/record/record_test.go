@@ -75,7 +75,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestReadTellsBadLines: the others are used.
+// TestReadTellsBadLines: bad lines are reported, and the others are used.
 func TestReadTellsBadLines(t *testing.T) {
 	var b bytes.Buffer
 	good := full(t)
@@ -122,7 +122,7 @@ func TestReadTellsBadLines(t *testing.T) {
 	}
 }
 
-// TestReadFigures leaves out what figures do not need.
+// TestReadFigures: fields that figures do not need are omitted.
 func TestReadFigures(t *testing.T) {
 	var b bytes.Buffer
 	want := full(t)

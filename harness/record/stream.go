@@ -13,10 +13,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxLine bounds one record: a thousand times what one takes.
+// maxLine bounds one record: a thousand times its usual size.
 const maxLine = 4 << 20
 
-// LineError is a line that is no record. The lines after it can still be read.
+// LineError is an error of a line that is not a valid record. The lines after it can
+// still be read.
 type LineError struct {
 	Line int // from 1
 	Err  error
@@ -27,7 +28,7 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 // Unwrap returns the cause.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// ErrTruncated is a last line that was not written to its end.
+// ErrTruncated is returned for a last line that was not completely written.
 var ErrTruncated = errors.New("the file ends in the middle of a record")
 
 // Write appends one record as one line.
@@ -40,22 +41,21 @@ func Write(w io.Writer, t *Trial) error {
 	return err
 }
 
-// Read returns all records that r holds. A line that is no record, or one that
-// was there before, is left out and is a [LineError] in the joined error, beside
-// which the rest is returned.
+// Read returns all records that r holds. An invalid line, or a repeated record, is
+// skipped and is a [LineError] in the joined error. The other records are returned too.
 func Read(r io.Reader) ([]Trial, error) { return read(r, strict, func(*Trial) {}) }
 
-// strict refuses what the format does not have.
+// strict rejects unknown fields.
 var strict = jsonv2.RejectUnknownMembers(true)
 
-// figures is strict too, and steps over ledgers.
+// figures is strict too, and skips ledgers.
 var figures = jsonv2.JoinOptions(strict, jsonv2.WithUnmarshalers(
 	jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, _ *[]Invariant) error { return d.SkipValue() }),
 ))
 
-// ReadFigures is [Read] without what only a reader of single trials wants: the
-// histograms, the ledgers, the machines' commands. Text
-// that repeats is kept once. It is for many records.
+// ReadFigures is [Read] without the fields that only matter for single trials:
+// histograms, ledgers, the machines' commands. Repeated text is stored once. It is for
+// many records.
 func ReadFigures(r io.Reader) ([]Trial, error) {
 	texts := texts{known: map[string]string{}, tools: map[Tool]*Tool{}}
 	return read(r, figures, func(t *Trial) {
@@ -69,7 +69,7 @@ func ReadFigures(r io.Reader) ([]Trial, error) {
 	})
 }
 
-// texts are kept once.
+// texts stores repeated text once.
 type texts struct {
 	known map[string]string
 	last  []string // those of the trial before, which are most often the same
@@ -108,7 +108,7 @@ func (t *texts) once(trial *Trial) {
 	}
 }
 
-// mostErrors is how many bad lines of a file are told one by one.
+// mostErrors is how many bad lines of a file are reported individually.
 const mostErrors = 100
 
 func read(r io.Reader, how jsonv2.Options, keep func(*Trial)) ([]Trial, error) {
@@ -141,8 +141,8 @@ func read(r io.Reader, how jsonv2.Options, keep func(*Trial)) ([]Trial, error) {
 	return trials, errors.Join(append(errs, err)...)
 }
 
-// decode reads one record. A record of another schema is told as that, whatever
-// else is unknown about it.
+// decode reads one record. A record of another schema is reported as such, even if it has
+// unknown fields.
 func decode(line []byte, how jsonv2.Options) (Trial, error) {
 	var t Trial
 	err := jsonv2.Unmarshal(line, &t, how)

@@ -13,19 +13,19 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// said is an answer in words.
+// said is an answer as text.
 type said struct {
 	Use     string   // what to use
 	Reasons []string // why, by how much, and what would change it
-	Open    []string // what is not decided, why, and what would decide it
+	Open    []string // undecided comparisons, the reasons, and what would decide them
 }
 
-// text is all of it in a line.
+// text is the whole answer in one line.
 func (s *said) text() string {
 	return strings.Join(append([]string{s.Use}, capitals(slices.Concat(s.Reasons, s.Open))...), ". ") + "."
 }
 
-// capitals are the sentences with a capital in front.
+// capitals capitalizes the first letter of each sentence.
 func capitals(sentences []string) []string {
 	var all []string
 	for _, text := range sentences {
@@ -34,7 +34,7 @@ func capitals(sentences []string) []string {
 	return all
 }
 
-// say puts an answer into words.
+// say formats an answer as text.
 func say(a *verdict.Answer) said {
 	var s said
 	won := a.Won()
@@ -79,7 +79,7 @@ func say(a *verdict.Answer) said {
 	return s
 }
 
-// byWinner are the cases by what wins in them, in their order.
+// byWinner groups the cases by winner, in their order.
 func byWinner(won []verdict.Case) (by map[string][]verdict.Case, names []string) {
 	by = map[string][]verdict.Case{}
 	for _, c := range won {
@@ -92,7 +92,7 @@ func byWinner(won []verdict.Case) (by map[string][]verdict.Case, names []string)
 	return by, names
 }
 
-// caseName says which of a kernel's comparisons it is.
+// caseName names a comparison among those of a kernel.
 func caseName(c *verdict.Case) string {
 	name := c.Plan
 	if c.Scenario != "" {
@@ -104,7 +104,7 @@ func caseName(c *verdict.Case) string {
 	return name
 }
 
-// nameAmong names the clock too where the case has another outcome than by the host's
+// nameAmong adds the clock to the name where the outcome differs from that by the host's
 // clock, in machines of another size.
 func nameAmong(c *verdict.Case, all []verdict.Case) string {
 	name := caseName(c)
@@ -120,7 +120,7 @@ func nameAmong(c *verdict.Case, all []verdict.Case) string {
 	return name
 }
 
-// outcome is who is better, and what is lost, as a reader sees it.
+// outcome is the winner and the losses, as a reader sees them.
 func outcome(c *verdict.Case) string {
 	text := ""
 	if c.Winner != nil {
@@ -143,7 +143,7 @@ func caseNames(cases, among []verdict.Case) string {
 	return strings.Join(all, ", ")
 }
 
-// sideName tells a side from the other.
+// sideName is a name that distinguishes a side from the other.
 func sideName(c *verdict.Case, s *verdict.Side) string {
 	if c.A.Cell.Transport != c.B.Cell.Transport {
 		return s.Cell.Transport.Spec().Title
@@ -158,7 +158,7 @@ type evidence struct {
 	cases  []verdict.Case
 }
 
-// gather finds what the sides that of names win, from the metric that matters most.
+// gather finds the metrics that the sides selected by of win, the most important first.
 func gather(cases []verdict.Case, of func(*verdict.Case) *verdict.Side) []evidence {
 	var all []evidence
 	for _, m := range verdict.AllMetrics() {
@@ -179,7 +179,8 @@ func gather(cases []verdict.Case, of func(*verdict.Case) *verdict.Side) []eviden
 func winner(c *verdict.Case) *verdict.Side { return c.Winner }
 func loser(c *verdict.Case) *verdict.Side  { return c.Loser }
 
-// advantages say in what the winners are better, and by how much, among all cases.
+// advantages describes the metrics in which the winners are better, and by how much, over
+// all cases.
 func advantages(cases, all []verdict.Case, subject string) []string {
 	var costs, lost []string
 	for _, e := range gather(cases, winner) {
@@ -202,7 +203,7 @@ func advantages(cases, all []verdict.Case, subject string) []string {
 	return append(costs, lost...)
 }
 
-// against says in what the losers are better.
+// against describes the metrics in which the losers are better.
 func against(won []verdict.Case) []string {
 	var all []string
 	for _, e := range gather(won, loser) {
@@ -214,7 +215,7 @@ func against(won []verdict.Case) []string {
 	return all
 }
 
-// text says how many times better, with the figures of the clearest case.
+// text describes the factor, with the figures of the clearest case.
 func (e *evidence) text() string {
 	low, high, clearest := math.Inf(1), 0.0, 0
 	for i, r := range e.rows {
@@ -242,7 +243,7 @@ func (e *evidence) text() string {
 	return text + ")"
 }
 
-// factor has the digits that matter.
+// factor formats a factor with its significant digits.
 func factor(x float64) string {
 	if x < 1.995 {
 		return fmt.Sprintf("%.2f", x)
@@ -250,8 +251,7 @@ func factor(x float64) string {
 	return fmt.Sprintf("%.1f", x)
 }
 
-// prose is a figure in a sentence, where a plain number needs no digits behind the
-// point.
+// prose formats a figure for a sentence, where a plain number needs no decimals.
 func prose(unit string, x float64) string {
 	if unit == "1" && x >= 10 {
 		return fmt.Sprintf("%.0f", x)
@@ -259,7 +259,7 @@ func prose(unit string, x float64) string {
 	return value(unit, x)
 }
 
-// figures are those of the better side and of the other.
+// figures formats the figures of the better side and of the other.
 func figures(r *verdict.Row) (best, worst float64) {
 	if (r.A < r.B) == (r.Metric.Better == verdict.Lower) {
 		return r.A, r.B
@@ -267,8 +267,8 @@ func figures(r *verdict.Row) (best, worst float64) {
 	return r.B, r.A
 }
 
-// choiceOfPolicy says which way to wake the reader is soonest and which is cheapest,
-// among the winners under the same kind of load.
+// choiceOfPolicy names the policies with the lowest latency and the lowest cost, among
+// the winners under the same kind of load.
 func choiceOfPolicy(won []verdict.Case) []string {
 	var soonest, cheapest *verdict.Case
 	late := func(c *verdict.Case) float64 { return c.Figure(c.Winner, "latency_p50") }
@@ -311,8 +311,8 @@ func choiceOfPolicy(won []verdict.Case) []string {
 		name(soonest), within, spent(soonest), name(cheapest), value("ns", late(cheapest)), spent(cheapest))}
 }
 
-// delivery says what became of the events where neither side lost any, and whether
-// memory differs.
+// delivery describes the delivery of events if neither side lost any, and whether memory
+// differs.
 func delivery(a *verdict.Answer) []string {
 	var whole [2]uint64
 	memory := 1.0
@@ -337,10 +337,10 @@ func delivery(a *verdict.Answer) []string {
 	return append(all, "memory alike")
 }
 
-// skippedShare is the least of the program's runs that, left out, is worth a sentence.
+// skippedShare is the smallest share of skipped program runs that is reported.
 const skippedShare = 0.01
 
-// skippedRuns says where the kernel left out runs of the program: events that no
+// skippedRuns reports where the kernel skipped runs of the program: events that no
 // transport could have carried.
 func skippedRuns(a *verdict.Answer) []string {
 	most, where := 0.0, ""

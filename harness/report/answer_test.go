@@ -32,8 +32,8 @@ func overloaded(clock string, perf, ringbuf uint64) []record.Trial {
 	return all
 }
 
-// TestTwoClocks: a scenario that was measured by both clocks is named once where both
-// have the same outcome, and with its clock where they have not.
+// TestTwoClocks: a scenario measured by both clocks is named once if both have the same
+// outcome, and else with each clock.
 func TestTwoClocks(t *testing.T) {
 	for name, test := range map[string]struct {
 		virtual []record.Trial

@@ -86,8 +86,8 @@ func benchResult(t *record.Trial) *benchfmt.Result {
 	return r
 }
 
-// benchName has what tells configurations apart, and the transport last, which
-// benchstat makes columns of.
+// benchName has the parameters that distinguish configurations. The transport is last,
+// for benchstat's columns.
 func benchName(t *record.Trial) benchfmt.Name {
 	name := "Execve"
 	if t.Cell.Workload == "storm" {

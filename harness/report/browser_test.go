@@ -32,8 +32,8 @@ func browserName(t *testing.T) string {
 	return ""
 }
 
-// browser runs headless Chromium, without a network, and returns what it wrote.
-// Scripts are switched off by the profile, as a user does it.
+// browser runs headless Chromium, without a network, and returns what it wrote. The
+// profile disables scripts, as a user would.
 func browser(t *testing.T, scripts bool, args ...string) (stdout, stderr string) {
 	t.Helper()
 	profile := t.TempDir()
@@ -69,10 +69,10 @@ func console(stderr string) []string {
 	return lines
 }
 
-// TestBrowser: the page loads without network and without scripts, has nothing to
-// complain about, and is light, dark and narrow as its reader wants it.
+// TestBrowser: the page loads without network and scripts, logs nothing to the console,
+// and adapts to light, dark and narrow displays.
 func TestBrowser(t *testing.T) {
-	testutils.Root(t) // to be without a network
+	testutils.Root(t) // to disable the network
 	browserName(t)
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -86,7 +86,7 @@ func TestBrowser(t *testing.T) {
 	comparisons := verdict.Compare(all)
 	page := write("report.html", render(t, func(w io.Writer) error { return HTML(w, comparisons) }))
 
-	// That the test would see a script, and a complaint.
+	// Verify that the test would see a script, and a console message.
 	control := write("control.html", `<!DOCTYPE html><p id="x">still</p><script>console.error("boo"); document.getElementById("x").textContent = "moved"</script>`)
 	if dom, stderr := browser(t, true, "--dump-dom", control); !strings.Contains(dom, ">moved<") || len(console(stderr)) != 1 {
 		t.Errorf("control with scripts: %s %v", dom, console(stderr))

@@ -11,8 +11,8 @@ type figure struct {
 	xTicks, yTicks []tick
 }
 
-// series is points joined by a line. Its number decides on colour and dashes, so that
-// no two need colour to be told apart.
+// series is points joined by a line. Its number selects colour and dashes, so that series
+// are distinguishable without colour.
 type series struct {
 	name   string
 	x, y   []float64
@@ -21,11 +21,11 @@ type series struct {
 	mark   string // of a line: the name at its end; empty: none
 }
 
-// seriesInks is how many series have a colour of their own: the classes s0, s1 and so
-// on of the style sheet.
+// seriesInks is the number of series with distinct colours: the classes s0, s1 and so on
+// of the style sheet.
 const seriesInks = 8
 
-// join gives dots that lie on each other one mark with the names of all.
+// join replaces the marks of overlapping dots by one with all names.
 func (f *figure) join() {
 	x, y := f.extent()
 	for i := range f.series {
@@ -40,7 +40,7 @@ func (f *figure) join() {
 	}
 }
 
-// extent is what the points and the ticks span.
+// extent is the range of the points and the ticks.
 func (f *figure) extent() (x, y [2]float64) {
 	x, y = [2]float64{math.Inf(1), math.Inf(-1)}, [2]float64{math.Inf(1), math.Inf(-1)}
 	grow := func(r *[2]float64, v float64) { r[0], r[1] = min(r[0], v), max(r[1], v) }

@@ -10,15 +10,15 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// Format is a way to show what was measured. A new one is a value in the table, and the
-// file with its Write.
+// Format is an output format of a report. A new one is a value in the table, and a file
+// with its Write.
 type Format struct {
-	// Name is that of report --format, and File that of the file of a run; empty: a run
-	// has none.
+	// Name is the word for report --format. File is the name of the file of a run; empty:
+	// a run has none.
 	Name, File string
-	// Text says what it is, in Markdown.
+	// Text describes the format in Markdown.
 	Text string
-	// Write shows the trials, which are compared already.
+	// Write writes the trials and their comparisons.
 	Write func(io.Writer, []record.Trial, []verdict.Comparison) error
 }
 

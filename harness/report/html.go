@@ -20,7 +20,7 @@ var pageText string
 //go:embed report.css
 var pageStyle string
 
-// pageTemplate escapes all text: kernels, plans and result files have a say in it.
+// pageTemplate escapes all text, since it comes from kernels, plans and result files.
 var pageTemplate = template.Must(template.New("report").Parse(pageText))
 
 // page is what the template shows.
@@ -30,7 +30,7 @@ type page struct {
 	Complete       bool
 	Answers        []answerText
 	Matrix         matrixText
-	Open           []string // what is not decided, and what it would take
+	Open           []string // undecided comparisons, and what would decide them
 	Map            heatMap
 	Sweeps         []drawn
 	Policies       []drawn
@@ -50,13 +50,13 @@ type answerText struct {
 	Reasons            []string
 }
 
-// matrixText is the matrix, with a class and a mark in each cell, which say the same.
+// matrixText is the matrix. Each cell has a class and a mark with the same meaning.
 type matrixText struct {
 	Over    string
 	Columns []column
 	Rows    []matrixRow
-	A, B    string // what the sides are called
-	Turned  bool   // a row a column, for there are more of them than a page has room for
+	A, B    string // names of the sides
+	Turned  bool   // transposed, as there are more columns than a page has room for
 	Legend  []string
 }
 
@@ -82,7 +82,7 @@ type heatRow struct {
 	Cells  []heatCell
 }
 
-// heatCell has a class for its colour, and a mark that says the same.
+// heatCell has a class for its colour, and a mark with the same meaning.
 type heatCell struct{ Class, Mark, Text string }
 
 // problem is trials that are not ok.
@@ -90,7 +90,7 @@ type problem struct {
 	Where, Status, Count, Text, Trials string
 }
 
-// details are all there is of a configuration.
+// details is the full section of a configuration.
 type details struct {
 	Title, Kernel string
 	Lines         []string
@@ -100,9 +100,8 @@ type details struct {
 	Command       string
 }
 
-// HTML writes a page that needs nothing else: no network, no script, no font. It
-// is light or dark as its reader is, and says in shape and text whatever it says
-// in colour.
+// HTML writes a self-contained page, without network, script or font. It follows the
+// reader's light or dark scheme. Shape or text repeats whatever colour shows.
 func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 	p := page{Style: template.CSS(pageStyle), Measured: measuredLine(comparisons), Complete: true}
 	answers := verdict.Answers(comparisons)
@@ -158,7 +157,7 @@ func matrixTextOf(answers []verdict.Answer) matrixText {
 	return text
 }
 
-// heatMapOf has a group a configuration, in the order of the comparisons.
+// heatMapOf returns a group for each configuration, in the order of the comparisons.
 func heatMapOf(comparisons []verdict.Comparison) heatMap {
 	var h heatMap
 	metrics := shown(comparisons)
@@ -238,7 +237,7 @@ func badTrials(c *verdict.Comparison) int {
 	return n
 }
 
-// clean leaves out what controls a terminal: a browser shows it as boxes.
+// clean removes terminal control characters, which a browser shows as boxes.
 func clean(text string) string { return strings.Map(harmless, text) }
 
 func detailsOf(c *verdict.Comparison) details {

@@ -76,7 +76,7 @@ func page1(t *testing.T, trials []record.Trial) string {
 	return render(t, func(w io.Writer) error { return HTML(w, comparisons) })
 }
 
-// TestHTML: every section has what it is for, and is left out without it.
+// TestHTML: every section has its content, and is omitted without any.
 func TestHTML(t *testing.T) {
 	text := page1(t, append(many(t, 12, 8), sweep(t)...))
 	for _, want := range []string{
@@ -105,7 +105,7 @@ func TestHTML(t *testing.T) {
 	}
 }
 
-// TestHTMLEscapes: what a kernel or a user chose is shown, and does nothing.
+// TestHTMLEscapes: text of a kernel or a user is shown, and has no effect.
 func TestHTMLEscapes(t *testing.T) {
 	text := page1(t, trials(t))
 	for _, bad := range []string{"<script>alert", "<b>|x"} {
@@ -162,8 +162,8 @@ func BenchmarkHTML(b *testing.B) {
 	}
 }
 
-// TestManySetups: with more configurations than a row has room for a kernel has a column, and
-// what is the same in all of them is said once.
+// TestManySetups: with more configurations than a row has room for, the table has a
+// column per kernel, and common values are shown once.
 func TestManyConfigurations(t *testing.T) {
 	all := many(t, 12, 10)
 	for i := range all {
@@ -183,7 +183,7 @@ func TestManyConfigurations(t *testing.T) {
 	}
 }
 
-// TestEmulatedTimes: who reads counts alone needs no word about times.
+// TestEmulatedTimes: a report of counts alone has no warning about times.
 func TestEmulatedTimes(t *testing.T) {
 	all := many(t, 1, 1)
 	for i := range all {

@@ -38,8 +38,8 @@ type junitReason struct {
 	Text    string `xml:",chardata"`
 }
 
-// JUnit writes a suite a kernel and a case a trial. An unbalanced ledger is a
-// failure; whatever kept a trial from being measured is an error.
+// JUnit writes a suite a kernel and a case a trial. An unbalanced ledger is a failure;
+// any other status of a trial that was not measured is an error.
 func JUnit(w io.Writer, trials []record.Trial) error {
 	var suites junitSuites
 	index := map[string]int{}

@@ -13,9 +13,9 @@ import (
 // markdownBytes bounds a report: a step summary takes 1 MiB, and a job has others.
 const markdownBytes = 512 << 10
 
-// Markdown writes what is recommended, an overview of all configurations and a section for
-// each. What would make it longer than a step summary should be is left out, and
-// that is said: the HTML report has it.
+// Markdown writes the recommendation, an overview of all configurations and a section for
+// each. Sections beyond the size of a step summary are omitted, with a note: the HTML
+// report has them.
 func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Perf buffer and BPF ring buffer\n\n**%s**\n\n", measuredLine(comparisons))
@@ -59,7 +59,7 @@ func markdownGrid(b *strings.Builder, g grid) {
 	}
 }
 
-// limited adds text as long as there is room, and counts what there is none for.
+// limited adds text while there is room, and counts omissions.
 type limited struct {
 	b         *strings.Builder
 	left, out int

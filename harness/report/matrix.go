@@ -13,14 +13,14 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// matrix is what all kernels come to: for each the answer, and for each configuration and
-// metric that decides what one side is of the other.
+// matrix summarizes all kernels: the answer of each, and the ratio of the sides for each
+// configuration and deciding metric.
 type matrix struct {
 	Over    string   // what the ratios are of
 	Kernels []string // in the order of the answers
 	Use     []string // for each
 	Columns []column
-	Left    []string // what is the same for all, and has no column
+	Left    []string // values that are the same for all, and have no column
 }
 
 // column is one metric of one configuration.
@@ -29,11 +29,11 @@ type column struct {
 	Cells                 []matrixCell // a kernel each
 }
 
-// matrixCell says which side is better, "a" or "b", or "=" for neither, "?" for
-// undecided, and nothing where there is no figure.
+// matrixCell has the better side, "a" or "b", or "=" for neither, "?" for undecided, and
+// "" without a figure.
 type matrixCell struct{ Mark, Text string }
 
-// mostColumns is how many columns a table of a row a kernel may have.
+// mostColumns is the maximum number of columns of a table with one row per kernel.
 const mostColumns = 8
 
 // matrixOf is the matrix of all answers.
@@ -91,7 +91,7 @@ func matrixOf(answers []verdict.Answer) matrix {
 	return m
 }
 
-// short is what to use in a word or two.
+// short is the recommendation in a word or two.
 func short(a *verdict.Answer, s *said) string {
 	switch {
 	case len(a.Cases) == 0:
@@ -105,7 +105,7 @@ func short(a *verdict.Answer, s *said) string {
 
 func matrixCellOf(r *verdict.Row) matrixCell {
 	text := ratio1(r)
-	if r.Metric.Absolute { // a difference tells less than both
+	if r.Metric.Absolute { // a difference shows less than both
 		text = value(r.Metric.Unit, r.B) + " : " + value(r.Metric.Unit, r.A)
 	}
 	switch r.Verdict {
@@ -129,7 +129,7 @@ func ratio1(r *verdict.Row) string {
 	return fmt.Sprintf("%.2f", r.Ratio)
 }
 
-// sides are what the ratios are of, and by.
+// sides are the names of numerator and denominator.
 func (m *matrix) sides() (of, by string) {
 	of, by, _ = strings.Cut(m.Over, "/")
 	name := func(side string) string {
@@ -143,13 +143,13 @@ func (m *matrix) sides() (of, by string) {
 	return name(of), name(by)
 }
 
-// turned reports whether there are more configurations than a row has room for, and fewer
-// kernels: then a kernel has a column.
+// turned reports whether the table is transposed, with a column per kernel: a row has no
+// room for all configurations, and there are fewer kernels.
 func (m *matrix) turned() bool {
 	return len(m.Columns) > max(mostColumns, len(m.Kernels))
 }
 
-// table is the matrix as text: a row a kernel, or turned.
+// table is the matrix as text: a row per kernel, or transposed.
 func (m *matrix) table() grid {
 	cell := func(c matrixCell) string { return c.Text }
 	if m.turned() {
@@ -187,7 +187,7 @@ func (m *matrix) table() grid {
 	return g
 }
 
-// legend says what the figures are.
+// legend explains the figures.
 func (m *matrix) legend(answers []verdict.Answer) []string {
 	var all []string
 	clocks := map[string]bool{}

@@ -17,8 +17,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// Published is what an event costs its program on one kernel, for others to repeat:
-// an instruction count that depends on nothing but the kernel.
+// Published is the cost of an event for its program on one kernel, for others to
+// reproduce: an instruction count that depends only on the kernel.
 type Published struct {
 	Kernel  string `json:"kernel"`
 	Release string `json:"release"`
@@ -45,9 +45,9 @@ const (
 	PublishedLines = "figures.jsonl" // of [Published], by version
 )
 
-// Publish writes what an event costs the program over kernels: a page, its chart and
-// the figures. The comparisons are those of one configuration on two kernels or more, in
-// virtual time, all decided. Equal figures make equal bytes: there is no date in them.
+// Publish writes the cost of an event for the program over kernels: a page, its chart and
+// the figures. The comparisons are of one configuration on two kernels or more, in
+// virtual time, all decided. Output is deterministic: it has no date.
 func Publish(comparisons []verdict.Comparison, write func(name string, text []byte) error) error {
 	trends := verdict.Trends(comparisons)
 	if len(trends) != 1 {
@@ -65,7 +65,8 @@ func Publish(comparisons []verdict.Comparison, write func(name string, text []by
 		case c.Measured() < c.Planned || row == nil || !row.Decided():
 			return fmt.Errorf("publish: on %s it is not decided", kernelName(c))
 		}
-		// To the digit that tells kernels apart: the last ones are of the division.
+		// Rounded to the digits that distinguish kernels: further ones come from the
+		// division.
 		tenth := func(x float64) float64 { return math.Round(10*x) / 10 }
 		figures = append(figures, Published{
 			Kernel: c.Kernel.Want, Release: c.Kernel.Release, Package: c.Kernel.Package, SHA256: c.Kernel.SHA256, QEMU: c.Machine.Version,
@@ -101,8 +102,8 @@ func published(m *verdict.Metric, all []*verdict.Comparison) []byte {
 	return b.Bytes()
 }
 
-// publishedChart is the chart as a file of its own, with the part of the page's style
-// that is about charts.
+// publishedChart is the chart as a separate file, with the chart part of the page's style
+// sheet.
 func publishedChart(figures []Published) []byte {
 	f := &figure{title: "Instructions of the BPF program for each event, over kernels", x: "kernel", y: "instructions an event"}
 	high := 0.0

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-// trials are real results, cut down: a sound kernel, one that loses events, and
-// what never ran, with markup in what a kernel or a user may choose.
+// trials are real results, cut down: a kernel without loss, one that loses events, and
+// trials that never ran, with markup in text that a kernel or a user may choose.
 func trials(t *testing.T) []record.Trial {
 	t.Helper()
 	all, err := record.ReadFile(filepath.Join("testdata", "results.jsonl"))
@@ -56,7 +56,7 @@ func TestGolden(t *testing.T) {
 	golden.Check(t, filepath.Join("testdata", "junit.xml"), render(t, func(w io.Writer) error { return JUnit(w, all) }))
 }
 
-// TestMarkupIsEscaped: what a kernel says is shown, and does nothing.
+// TestMarkupIsEscaped: text of a kernel is shown, and has no effect.
 func TestMarkupIsEscaped(t *testing.T) {
 	all := trials(t)
 	markdown := render(t, func(w io.Writer) error { return Markdown(w, verdict.Compare(all)) })

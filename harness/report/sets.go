@@ -13,7 +13,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// contrastLines say what was compared, and what could not be.
+// setLines report what was compared, and what could not be.
 func setLines(c *verdict.SetComparison) []string {
 	all := []string{plural(len(c.Comparisons), "comparison")}
 	for i, text := range []string{c.A, c.B} {
@@ -39,7 +39,7 @@ func setLines(c *verdict.SetComparison) []string {
 	return all
 }
 
-// gateLine says what a gate found.
+// gateLine reports the result of a gate.
 func gateLine(r *verdict.GateResult) string {
 	show := func(x float64) string { return fmt.Sprintf("%+.3g %%", x*100) }
 	switch {
@@ -63,7 +63,7 @@ func figureB(r *verdict.GateResult) string {
 	return fmt.Sprintf("%s %s in B", r.Comparison.B.Label, value(r.Row.Metric.Unit, r.Row.B))
 }
 
-// ContrastTerminal writes contrasts, and what gates made of them, as text.
+// SetsTerminal writes comparisons of sets, and the results of gates, as text.
 func SetsTerminal(w io.Writer, c *verdict.SetComparison, gates []verdict.GateResult) error {
 	var b strings.Builder
 	for _, line := range setLines(c) {
@@ -82,7 +82,7 @@ func SetsTerminal(w io.Writer, c *verdict.SetComparison, gates []verdict.GateRes
 	return err
 }
 
-// ContrastMarkdown is [ContrastTerminal] as Markdown.
+// SetsMarkdown is [SetsTerminal] as Markdown.
 func SetsMarkdown(w io.Writer, c *verdict.SetComparison, gates []verdict.GateResult) error {
 	var b strings.Builder
 	b.WriteString("# A and B\n\n")
@@ -99,7 +99,7 @@ func SetsMarkdown(w io.Writer, c *verdict.SetComparison, gates []verdict.GateRes
 	return err
 }
 
-// jsonContrast is the format of [ContrastJSON].
+// jsonContrast is the format of [SetsJSON].
 type jsonContrast struct {
 	A           string           `json:"a"`
 	B           string           `json:"b"`
@@ -165,7 +165,7 @@ type jsonGate struct {
 	Certain *float64 `json:"certain"`
 }
 
-// finite is nil for what JSON cannot say.
+// finite is nil for values that JSON cannot represent.
 func finite(x float64) *float64 {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return nil
@@ -173,7 +173,7 @@ func finite(x float64) *float64 {
 	return &x
 }
 
-// ContrastJSON is [ContrastTerminal] for programs.
+// SetsJSON is [SetsTerminal] for programs.
 func SetsJSON(w io.Writer, c *verdict.SetComparison, gates []verdict.GateResult) error {
 	all := jsonContrast{
 		A: c.A, B: c.B, Differ: list(c.Differ), Refused: list(c.Refused), Alone: list(c.Alone), Marked: list(c.Marked), Unmeasured: c.Unmeasured,

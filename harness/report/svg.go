@@ -60,15 +60,15 @@ type drawnMark struct {
 	Text string
 }
 
-// svg draws the chart, or returns nothing where there is nothing to draw. A page that
-// shows it has the style sheet.
+// svg draws the chart, or returns "" if there is nothing to draw. The page must include
+// the style sheet.
 func (f *figure) svg() template.HTML {
 	if len(f.series) == 0 {
 		return ""
 	}
 	var b bytes.Buffer
 	if err := chartTemplate.Execute(&b, f.drawing()); err != nil {
-		panic(err) // a buffer takes all, and the template is this program's
+		panic(err) // writes to a buffer do not fail, and the template is embedded
 	}
 	return template.HTML(b.String())
 }
@@ -105,7 +105,7 @@ func (f *figure) drawing() *drawing {
 	return d
 }
 
-// scale maps what an axis spans to a place, to a tenth of a unit.
+// scale maps a value of an axis to a position, to a tenth of a unit.
 func scale(span [2]float64, from, to float64) func(float64) float64 {
 	length := span[1] - span[0]
 	if !(length > 0) {
@@ -124,8 +124,7 @@ func (f *figure) widest(ticks []tick) float64 {
 	return math.Ceil(most)
 }
 
-// endMarks is the room that the names at the ends of lines and of the last dots take
-// on the right.
+// endMarks is the width on the right that the names of lines and of the last dots take.
 func (f *figure) endMarks() float64 {
 	most := 0.0
 	for _, s := range f.series {
@@ -136,7 +135,7 @@ func (f *figure) endMarks() float64 {
 	return math.Ceil(most)
 }
 
-// xTicks leaves out labels that would run into one before, but not the last.
+// xTicks omits labels that would overlap, but never the last.
 func (d *drawing) xTicks(ticks []tick, x func(float64) float64) []drawnTick {
 	all := make([]drawnTick, len(ticks))
 	right := math.Inf(1) // where the label after it begins
@@ -174,7 +173,7 @@ func (d *drawing) marks(s *series, line *drawnLine) []drawnMark {
 	return all
 }
 
-// spread moves names apart that would lie on each other at the ends of lines.
+// spread separates overlapping names at the ends of lines.
 func (d *drawing) spread() {
 	slices.SortStableFunc(d.Marks, func(a, b drawnMark) int { return cmp.Compare(a.At[1], b.At[1]) })
 	for i := 1; i < len(d.Marks); i++ {
@@ -184,8 +183,8 @@ func (d *drawing) spread() {
 	}
 }
 
-// description says what is drawn, for who does not see it: the axes, their ends and
-// the series. The figures are in the table beside the chart.
+// description describes the chart for screen readers: the axes, their ends and the
+// series. The figures are in the table beside the chart.
 func (f *figure) description() string {
 	axis := func(name string, ticks []tick) string {
 		if len(ticks) == 0 {

@@ -37,7 +37,7 @@ func wellFormed(t *testing.T, text string) map[string]int {
 	}
 }
 
-// TestSVG: all that a chart shows is there, whatever the texts are.
+// TestSVG: a chart is complete, whatever the texts are.
 func TestSVG(t *testing.T) {
 	f := &figure{
 		title: `a "title" <b>&`, x: "kernel", y: "ns an event", xTicks: []tick{{0, "5.10"}, {1, "6.1"}, {2, "<7>"}}, yTicks: linear(0, 130, number),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package report shows what package verdict found: on a terminal, as Markdown,
-// as a page with charts, as Go benchmark text for benchstat, as JUnit XML. It computes nothing, and its
-// output depends on its input alone.
+// Package report formats the results of package verdict: as terminal text, Markdown, a
+// page with charts, Go benchmark text for benchstat, and JUnit XML. It computes nothing,
+// and its output depends only on its input.
 package report
 
 import (
@@ -21,7 +21,7 @@ import (
 // line is one row of a comparison as text.
 type line struct{ Name, A, B, Ratio, Noise, Verdict string }
 
-// lines is the comparison as both the terminal and Markdown show it.
+// lines formats the comparison for both the terminal and Markdown.
 func lines(c *verdict.Comparison) []line {
 	a, b := &c.A, &c.B
 	all := []line{
@@ -43,8 +43,8 @@ func lines(c *verdict.Comparison) []line {
 	return all
 }
 
-// untold counts the losses that no reader hears of. A ring buffer's reader is
-// told of none.
+// untold counts the losses that are not reported to the reader. A ring buffer reports
+// none.
 func untold(s *verdict.Side) string {
 	if s.Cell.Transport.Spec().Family.ReportsLoss {
 		return fmt.Sprint(s.Total.LostTail + s.Total.Misses)
@@ -86,8 +86,8 @@ func over(c *verdict.Comparison) string {
 
 func delivered(t verdict.Total) string { return fmt.Sprintf("%d of %d", t.Delivered, t.Emitted) }
 
-// lost bounds what was not seen: with no loss in N events, a true rate above
-// 3/N would have shown one with 95 % probability (the rule of three).
+// lost bounds the loss rate: with no loss in N events, a true rate above 3/N would have
+// shown one with 95 % probability (the rule of three).
 func lost(t verdict.Total) string {
 	if t.Emitted == 0 {
 		return "-"
@@ -105,7 +105,7 @@ func lost(t verdict.Total) string {
 	return strings.Join(parts, ", ")
 }
 
-// noise is how far a side is from itself.
+// noise is the A/A difference of a side.
 func noise(row *verdict.Row) string {
 	switch {
 	case math.IsNaN(row.Noise):
@@ -118,7 +118,7 @@ func noise(row *verdict.Row) string {
 	return fmt.Sprintf("±%.0f %%", math.Ceil(row.Noise*100))
 }
 
-// answer is the verdict, and what would decide it, or why there is none.
+// answer is the verdict, and what would decide it, or the reason why there is none.
 func answer(row *verdict.Row) string {
 	text := row.Answer()
 	switch {
@@ -132,7 +132,7 @@ func answer(row *verdict.Row) string {
 	return text
 }
 
-// kernelLine says what ran.
+// kernelLine describes the kernel.
 func kernelLine(c *verdict.Comparison) string {
 	text := "Linux " + c.Kernel.Release
 	if c.Kernel.Release == "" {
@@ -162,7 +162,7 @@ func kernelLine(c *verdict.Comparison) string {
 func machineLine(c *verdict.Comparison) string {
 	m := c.Machine
 	parts := []string{strings.TrimSpace(m.Backend + " " + m.Version)}
-	if m.Accel != "none" { // a machine that is none needs none
+	if m.Accel != "none" { // the host is not a VM and has no accelerator
 		parts = append(parts, m.Accel)
 	}
 	if m.Clock == record.Virtual {
@@ -171,7 +171,7 @@ func machineLine(c *verdict.Comparison) string {
 	return strings.Join(append(parts, plural(m.CPUs, "CPU"), fmt.Sprintf("%d MiB", m.MemoryBytes>>20)), ", ")
 }
 
-// configLines say what was run, and with what.
+// configLines describe the configuration.
 func configLines(c *verdict.Comparison) []string {
 	a, b := &c.A.Cell, &c.B.Cell
 	title := "plan " + c.Plan
@@ -187,7 +187,7 @@ func configLines(c *verdict.Comparison) []string {
 	return all
 }
 
-// loadText says what causes the events.
+// loadText describes the workload.
 func loadText(c *record.Cell, sweep bool) string {
 	what := "program starts"
 	if c.Workload != vocab.Execve && c.Workload != "" {
@@ -231,7 +231,7 @@ func policy(s *verdict.Side) string {
 	return text
 }
 
-// measuredLine is the first thing that a report says.
+// measuredLine is the first line of a report.
 func measuredLine(comparisons []verdict.Comparison) string {
 	var measured, planned int
 	kernels := map[string]bool{}
@@ -243,15 +243,15 @@ func measuredLine(comparisons []verdict.Comparison) string {
 	return fmt.Sprintf("%d of %d trials measured, on %s", measured, planned, plural(len(kernels), "kernel"))
 }
 
-// emulatedTimes reports whether there are times of an emulated machine.
+// emulatedTimes reports whether any times are those of an emulated machine.
 func emulatedTimes(c *verdict.Comparison) bool {
 	return !c.Machine.Publishable() && slices.ContainsFunc(c.Rows, func(r verdict.Row) bool { return r.Metric.Clock })
 }
 
-// emulated is shown wherever they are.
+// emulated is the warning shown with such times.
 const emulated = "emulated: compare these times with each other only, do not publish them"
 
-// notes are what a reader of the figures has to know.
+// notes explain the figures to their reader.
 func notes(c *verdict.Comparison) []string {
 	var all []string
 	if text := ledgerLine(c); text != "" {
@@ -283,7 +283,7 @@ func statusLine(c *verdict.Comparison) string {
 	return strings.Join(parts, ", ")
 }
 
-// ledgerLine says what ok means.
+// ledgerLine explains the status ok.
 func ledgerLine(c *verdict.Comparison) string {
 	if c.Measured() == 0 || c.Invariants == 0 {
 		return ""
@@ -291,7 +291,7 @@ func ledgerLine(c *verdict.Comparison) string {
 	return fmt.Sprintf("every event accounted for: %d invariants hold in each trial that is ok", c.Invariants)
 }
 
-// kernelName is the release, or what was asked for where none is known.
+// kernelName is the release, or if unknown the requested name.
 func kernelName(c *verdict.Comparison) string {
 	if c.Kernel.Release != "" {
 		return c.Kernel.Release
@@ -299,8 +299,8 @@ func kernelName(c *verdict.Comparison) string {
 	return c.Kernel.Want
 }
 
-// planName is the plan with the scenario, and the number of the configuration where one
-// of either has several.
+// planName is the plan with the scenario, and the number of the configuration if either
+// has several.
 func planName(c *verdict.Comparison) string {
 	name := c.Plan
 	if c.Scenario != "" {

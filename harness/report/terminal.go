@@ -12,8 +12,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// Terminal writes what all comparisons come to as text of fixed width: an answer a
-// kernel, one table, and what is not as planned; with details every comparison too.
+// Terminal writes a summary of all comparisons as text of fixed width: an answer for each
+// kernel, one table, and deviations from the plan; with details every comparison too.
 func Terminal(w io.Writer, comparisons []verdict.Comparison, details bool) error {
 	var b strings.Builder
 	answers := verdict.Answers(comparisons)
@@ -73,7 +73,7 @@ func terminalGrid(b *strings.Builder, g grid) {
 	_ = t.Flush() // a Builder does not fail
 }
 
-// terminalProblems says of each kernel, once, what kept trials from being measured.
+// terminalProblems reports for each kernel, once, why trials were not measured.
 func terminalProblems(b *strings.Builder, comparisons []verdict.Comparison) {
 	kernels := map[string]*verdict.Comparison{}
 	var order []string
@@ -119,8 +119,8 @@ func terminalSection(b *strings.Builder, c *verdict.Comparison) {
 	terminalReasons(b, c.Reasons)
 }
 
-// harmless leaves out what would control a terminal: kernels and result files
-// have a say in the text.
+// harmless removes terminal control characters, since text comes from kernels and result
+// files.
 func harmless(r rune) rune {
 	if r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 {
 		return -1

@@ -11,10 +11,10 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// mostOpen is how many undecided configurations get a sentence of their own.
+// mostOpen is how many undecided configurations are reported individually.
 const mostOpen = 3
 
-// open says of which configurations something is not decided.
+// open lists the undecided configurations.
 func open(a *verdict.Answer) []string {
 	var all, names []string
 	var took time.Duration
@@ -42,7 +42,7 @@ func open(a *verdict.Answer) []string {
 	return []string{text}
 }
 
-// undecided says what is not decided, why, and what would decide the last of it.
+// undecided reports what is undecided, why, and what would decide the last of it.
 func undecided(rows []*verdict.Row) string {
 	var names []string
 	last := rows[0]
@@ -72,7 +72,7 @@ func undecided(rows []*verdict.Row) string {
 
 func percent(x float64) string { return fmt.Sprintf("%.2g %%", math.Abs(100*x)) }
 
-// about is a time that is an estimate.
+// about formats an estimated time.
 func about(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()))

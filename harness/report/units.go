@@ -11,7 +11,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// within says how long something takes.
+// within formats a duration.
 func within(d time.Duration) string {
 	switch minutes := d.Minutes(); {
 	case d == 0:
@@ -33,7 +33,7 @@ func ratio(row *verdict.Row) string {
 	switch {
 	case row.Metric.Absolute:
 		show = func(x float64) string { return signed(value(row.Metric.Unit, x), x) }
-	case row.Metric.Only == record.Virtual: // figures that repeat: show what a gate would
+	case row.Metric.Only == record.Virtual: // figures that repeat: as a gate shows them
 		show = func(x float64) string { return fmt.Sprintf("%.4f", x) }
 	}
 	text := show(row.Ratio)
@@ -54,10 +54,10 @@ func signed(text string, x float64) string {
 	return text
 }
 
-// Value writes a figure with the unit that a person would choose.
+// Value formats a figure with a readable unit.
 func Value(unit string, v float64) string { return value(unit, v) }
 
-// value writes a figure with the unit that a person would choose.
+// value formats a figure with a readable unit.
 func value(unit string, v float64) string {
 	switch {
 	case math.IsNaN(v):

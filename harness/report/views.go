@@ -14,10 +14,10 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// drawing is a chart with the table of what is in it.
+// drawn is a chart with a table of its figures.
 type drawn struct {
 	Title string
-	SVG   template.HTML // empty where no more charts are drawn
+	SVG   template.HTML // empty beyond [chartBytes]
 	Keys  []key
 	Table grid
 }
@@ -35,11 +35,11 @@ type grid struct {
 	Rows [][]string
 }
 
-// chartBytes is how much of a report may be charts of one kind; beyond that their
-// tables stand alone.
+// chartBytes limits the charts of one kind in a report; beyond it only their tables are
+// shown.
 const chartBytes = 256 << 10
 
-// artist draws charts of one kind until there are enough.
+// artist draws charts of one kind up to [chartBytes].
 type artist struct{ spent int }
 
 func (a *artist) draw(d *drawn, f *figure) {
@@ -101,14 +101,14 @@ func (a *artist) sweeps(comparisons []verdict.Comparison) []drawn {
 	return all
 }
 
-// latencies are the distributions, as HdrHistogram plots them: the closer to 1 a
-// quantile is, the more room it gets.
+// latencies are the distributions, on HdrHistogram's axis: quantiles closer to 1 get more
+// room.
 func (a *artist) latencies(comparisons []verdict.Comparison) []drawn {
 	var all []drawn
 	for i := range comparisons {
 		c := &comparisons[i]
 		if a.spent > chartBytes {
-			break // a table of each would be longer than all the rest
+			break // tables for all would exceed the rest of the report
 		}
 		d := drawn{Title: title(c), Table: grid{Head: []string{"side", "percentile", "delivered events", "lost ones too"}}}
 		f := &figure{x: "percentile", y: "latency"}
@@ -153,7 +153,7 @@ func (a *artist) latencies(comparisons []verdict.Comparison) []drawn {
 
 func number6(v float64) string { return fmt.Sprintf("%.6g", v) }
 
-// policies put latency against cost, a point for each way to be woken.
+// policies plots latency against cost, a point for each policy.
 func (a *artist) policies(comparisons []verdict.Comparison) []drawn {
 	var all []drawn
 	for _, p := range verdict.PoliciesOf(comparisons) {
@@ -197,12 +197,12 @@ func transportInk(transport vocab.Transport) int {
 	return len(vocab.Transports())
 }
 
-// stepShare is the least change from one kernel to the next that is marked: those of
-// a cost in virtual time repeat.
+// stepShare is the smallest change between consecutive kernels that is marked: costs in
+// virtual time repeat.
 const stepShare = 0.01
 
-// trends are what an event costs either side over kernel versions. What is not decided
-// has no point.
+// trends are the cost of an event for either side over kernel versions. Undecided
+// comparisons have no point.
 func (a *artist) trends(comparisons []verdict.Comparison) []drawn {
 	var all []drawn
 	for _, trend := range verdict.Trends(comparisons) {
@@ -223,7 +223,7 @@ func pointed(from []*verdict.Comparison) []verdict.Comparison {
 	return all
 }
 
-// trend is one cost over versions: none where fewer than two kernels have a figure.
+// trend is one cost over versions: none if fewer than two kernels have a figure.
 func (a *artist) trend(m *verdict.Metric, comparisons []*verdict.Comparison) []drawn {
 	first := comparisons[0]
 	d := drawn{
@@ -257,7 +257,7 @@ func (a *artist) trend(m *verdict.Metric, comparisons []*verdict.Comparison) []d
 	return []drawn{d}
 }
 
-// step is the change from one kernel to the next, where it is one.
+// step is the change from one kernel to the next, if it is marked.
 func step(before, here float64) string {
 	if change := here/before - 1; math.Abs(change) > stepShare { // NaN is not
 		return fmt.Sprintf("%+.1f %%", 100*change)
@@ -265,8 +265,8 @@ func step(before, here float64) string {
 	return ""
 }
 
-// repeat is the command that measures a configuration again; of a sweep, whose rates are
-// in no cell, the whole plan.
+// repeat is the command that measures a configuration again. For a sweep, whose rates are
+// not in a cell, it is the whole plan.
 func repeat(c *verdict.Comparison) string {
 	m := &c.Machine
 	var text string

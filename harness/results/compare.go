@@ -14,7 +14,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// Query says what is compared: A is the first file, or what the filter A selects from all.
+// Query selects the trials to compare: A is the first file, or the trials that filter A
+// selects from all files.
 type Query struct {
 	Files []string
 	A, B  string // filters; both or none
@@ -28,17 +29,17 @@ type Query struct {
 	gates   []verdict.Gate
 }
 
-// Answer is what came of a query.
+// Answer is the result of a query.
 type Answer struct {
 	Sets  verdict.SetComparison
 	Gates []verdict.GateResult
-	// Failed says that a gate failed.
+	// Failed means that a gate failed.
 	Failed bool
-	// Missing is what was not there to be compared, or could not be; nil: nothing.
+	// Missing is the error of trials that were absent or not comparable; nil: none.
 	Missing error
 }
 
-// Check refuses a query that means nothing.
+// Check rejects an invalid query.
 func (q *Query) Check() error {
 	var errs []error
 	for i, text := range []string{q.A, q.B} {
@@ -105,13 +106,12 @@ func (a *Answer) Write(w io.Writer, asJSON, asMarkdown bool) error {
 	return report.SetsTerminal(w, &a.Sets, a.Gates)
 }
 
-// Complete reports whether everything was there, and no gate refused to decide.
+// Complete reports whether no trials were missing, and no gate refused to decide.
 func (a *Answer) Complete() bool {
 	return a.Missing == nil && !slices.ContainsFunc(a.Gates, func(r verdict.GateResult) bool { return r.Refused != "" })
 }
 
-// read returns the inputs of A and of B. Lines that are no records are in bad,
-// and the rest is used.
+// read returns the inputs of A and of B. Invalid lines are in bad, and the rest is used.
 func (q *Query) read() (sides [2][]verdict.Input, bad, err error) {
 	var all []verdict.Input
 	var merger Merger

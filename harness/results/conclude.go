@@ -12,7 +12,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/session"
 )
 
-// Outcome is what a run comes to.
+// Outcome is the overall result of a run.
 type Outcome int
 
 // The outcomes, better ones first.
@@ -25,8 +25,8 @@ const (
 	Broken
 )
 
-// Conclude writes and shows the reports of a run, kernels in this order, of whose work
-// errs are the errors. The error says what could not be written.
+// Conclude writes and shows the reports of a run, with kernels in this order; errs are
+// the errors of the run. The returned error is that of writing.
 func (d *Dir) Conclude(w io.Writer, order []string, errs []error, details bool) (Outcome, error) {
 	comparisons, err := d.Finish(order)
 	if shown := report.Terminal(w, comparisons, details); shown != nil {
@@ -36,7 +36,7 @@ func (d *Dir) Conclude(w io.Writer, order []string, errs []error, details bool) 
 	outcome := Whole
 	if all := errors.Join(append(errs, err)...); errors.Is(all, session.ErrDiffer) {
 		outcome = Broken
-	} else if all != nil || len(comparisons) == 0 { // nothing measured is never green
+	} else if all != nil || len(comparisons) == 0 { // a run without measurements never passes
 		outcome = Lacking
 	}
 	for i := range comparisons {

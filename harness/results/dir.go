@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package results keeps what was measured: the directory of a run, in which every trial is
-// stored as soon as it is known and the reports are written at the end, and files of
-// several runs read as one.
+// Package results stores results. The directory of a run stores every trial as soon as it
+// is known, and the reports at the end. A [Merger] reads files of several runs as one.
 package results
 
 import (
@@ -54,8 +53,7 @@ func New(base string, p *plan.Plan) (*Dir, error) {
 	return &Dir{Path: path, results: results}, latest(base, filepath.Base(path))
 }
 
-// newRun makes a directory named after the time; two runs of one second differ by
-// a number.
+// newRun makes a directory named after the time; runs of the same second get a number.
 func newRun(base string) (string, error) {
 	stamp := time.Now().Format("20060102-150405")
 	for n := 1; ; n++ {
@@ -69,7 +67,7 @@ func newRun(base string) (string, error) {
 	}
 }
 
-// latest lets out/latest point to the run, in one step.
+// latest points out/latest to the run, atomically.
 func latest(base, run string) error {
 	temp := filepath.Join(base, ".latest-"+run)
 	if err := os.Symlink(run, temp); err != nil {
@@ -81,11 +79,11 @@ func latest(base, run string) error {
 	return nil
 }
 
-// Add stores a trial at once: what was measured survives whatever comes.
+// Add stores a trial at once, so that results survive a later crash.
 func (d *Dir) Add(t *record.Trial) error {
 	t.Trial.Run = filepath.Base(d.Path)
 	if t.Machine.Clock == record.Virtual {
-		t.Trial.Run = record.Virtual // any other run of it is this one
+		t.Trial.Run = record.Virtual // another run of the trial has the same result
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,7 +93,7 @@ func (d *Dir) Add(t *record.Trial) error {
 		err = record.Write(d.results, t)
 	}
 	if err != nil {
-		// A full disk leaves half a line, which the next one would be glued to.
+		// A full disk leaves a partial line, to which the next would be appended.
 		return errors.Join(fmt.Errorf("store result: %w", err), d.results.Truncate(whole))
 	}
 	return nil
@@ -110,12 +108,12 @@ func (d *Dir) Console(kernel string) (string, error) {
 	return filepath.Abs(filepath.Join(dir, "console.log"))
 }
 
-// FileName is the name of a kernel without what separates directories:
+// FileName is the name of a kernel without directory separators:
 // oci:ghcr.io/cilium/ci-kernels:6.6.
 func FileName(kernel string) string { return strings.NewReplacer("/", "_", ":", "_").Replace(kernel) }
 
-// Finish writes the reports, kernels in this order, and returns what they show.
-// Every file is tried.
+// Finish writes the reports, with kernels in this order, and returns their comparisons.
+// An error does not stop the other files.
 func (d *Dir) Finish(order []string) ([]verdict.Comparison, error) {
 	slices.SortStableFunc(d.trials, func(a, b record.Trial) int {
 		return slices.Index(order, a.Kernel.Want) - slices.Index(order, b.Kernel.Want)

@@ -16,8 +16,8 @@ type Merger struct {
 	seen map[[2]string]string // run and id, to the file
 }
 
-// Read returns the trials of a file that no file before has. With an error the trials are
-// those that could be read nevertheless.
+// Read returns the trials of a file that are in no file before. It returns the readable
+// trials even with an error.
 func (m *Merger) Read(file string, read func(string) ([]record.Trial, error)) ([]record.Trial, error) {
 	all, err := read(file)
 	if m.seen == nil {
@@ -39,8 +39,7 @@ func (m *Merger) Read(file string, read func(string) ([]record.Trial, error)) ([
 	return trials, err
 }
 
-// Read reads several files as one. With an error the trials are those that could be read
-// nevertheless.
+// Read reads several files as one. It returns the readable trials even with an error.
 func Read(files []string) (trials []record.Trial, err error) {
 	var merger Merger
 	for _, file := range files {

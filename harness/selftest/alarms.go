@@ -14,9 +14,9 @@ import (
 type Alarms struct {
 	Found  int    `json:"alarms"`
 	Of     int    `json:"aa"`
-	Limit  int    `json:"limit"` // that many come by chance
+	Limit  int    `json:"limit"` // maximum expected by chance
 	Answer Answer `json:"answer"`
-	// Disturbed says what kept the threads of the trials from running.
+	// Disturbed describes what kept the threads of the trials from running.
 	Disturbed string `json:"disturbed"`
 }
 
@@ -28,12 +28,12 @@ func (a Alarms) String() string {
 	return text
 }
 
-// CountAlarms measures n times a transport against itself, each as the plan with another
-// seed says, and counts the differences that are found.
+// CountAlarms compares a transport with itself n times, each by the plan with another
+// seed, and counts the differences found.
 func CountAlarms(n int, measure func(i int, p *plan.Plan) ([]record.Trial, error)) (Alarms, error) {
 	p, err := plan.Parse([]byte(aaPlan))
 	if err != nil {
-		panic(err) // it is below
+		panic(err) // the plan is aaPlan
 	}
 	a := Alarms{Of: n, Limit: falseAlarms(n), Answer: Found}
 	var disturbed Disturbance
@@ -62,9 +62,9 @@ func CountAlarms(n int, measure func(i int, p *plan.Plan) ([]record.Trial, error
 	return a, nil
 }
 
-// falseAlarms is how many of n comparisons of equals may find a difference: each
-// does with at most 5 %, whatever the number of its metrics (Holm). More than this
-// many come in one of a thousand selftests.
+// falseAlarms is how many of n A/A comparisons may find a difference. The probability of
+// each is at most 5 %, whatever the number of its metrics (Holm). More than this occur in
+// one of a thousand selftests.
 func falseAlarms(n int) int {
 	p, sum, term := 0.05, 0.0, 1.0
 	for range n {

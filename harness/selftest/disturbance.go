@@ -8,8 +8,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Disturbance is what kept the threads of some trials from running. The zero value
-// is that of none.
+// Disturbance is what kept the threads of some trials from running. The zero value means
+// none.
 type Disturbance struct {
 	trials     int
 	durationNS int64
@@ -28,12 +28,12 @@ func (d *Disturbance) Add(t *record.Trial) {
 	d.sum.ForcedSwitches += t.Disturbance.ForcedSwitches
 }
 
-// mostLost is the share of the time for which the threads of a quiet host may be kept
-// from running. On an idle one of two virtual CPUs they are for 7 to 15 %, by this
-// program's own threads, and beside a single busy one for 31 to 37 %.
+// mostLost is the maximum share of time for which threads are kept from running on a
+// quiet host. It is 7 to 15 % on an idle host of two virtual CPUs, by this program's own
+// threads, and 31 to 37 % beside a single busy thread.
 const mostLost = 0.2
 
-// Quiet reports whether the threads ran, as good as always, when they could.
+// Quiet reports whether the threads ran for almost all of the time that they were ready.
 func (d *Disturbance) Quiet() bool { return d.lost() <= mostLost }
 
 // lost is the share of the trials' time for which threads were kept from running.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// Package selftest proves the measurer: it injects known faults into trials and
-// says what the ledger and the figures made of them.
+// Package selftest verifies the measurement: it injects known faults into trials and
+// reports whether the ledger and the figures show them.
 //
-// What is counted is exact wherever it is measured. What is timed is exact in
-// virtual time. On a host it is known within an error, and only if the host had
-// time for it: there an answer may be that nothing can be said.
+// Counts are exact everywhere. Times are exact in virtual time. On a host they have an
+// error, and a busy host may give no answer.
 package selftest
 
 import (
@@ -21,56 +20,55 @@ import (
 // Measure runs a trial of each cell, in order and on the same kernel.
 type Measure func(context.Context, []record.Cell) ([]*record.Trial, error)
 
-// Answer says whether a fault was found.
+// Answer is whether a fault was found.
 type Answer string
 
 // The answers.
 const (
-	// Found: what was recovered is what was injected, or within the error that is
-	// stated, and the ledger broke where it must and nowhere else.
+	// Found: the recovered fault equals the injected one, within the stated error, and
+	// exactly the expected invariants are violated.
 	Found Answer = "found"
-	// NotFound: it is something else, and nothing else explains that.
+	// NotFound: it differs, and no disturbance explains that.
 	NotFound Answer = "not found"
-	// TooBusy: the host had so much else to do that its clock cannot tell.
+	// TooBusy: the host was too busy for its clock to decide.
 	TooBusy Answer = "too busy to say"
 )
 
-// Result is what came of one fault under one transport.
+// Result is the result of one fault under one transport.
 type Result struct {
 	Transport vocab.Transport `json:"transport"`
 	Fault     vocab.FaultKind `json:"fault"` // none: nothing was injected
 	Injected  string          `json:"injected"`
 	Recovered string          `json:"recovered"`
 	Answer    Answer          `json:"answer"`
-	// Disturbed says what kept the threads of what was timed from running; empty in
-	// virtual time, and for what is counted.
+	// Disturbed describes what kept the threads of timed trials from running; empty in
+	// virtual time, and for counts.
 	Disturbed string `json:"disturbed,omitempty"`
 }
 
-// Options say what is proved.
+// Options of [Run].
 type Options struct {
 	Measure Measure
 	Attach  vocab.Attach
 	// Transports are those that faults are injected into. Default: all.
 	Transports []vocab.Transport
-	// Virtual says that an instruction takes a nanosecond where Measure measures.
+	// Virtual means that Measure runs in virtual time, one nanosecond an instruction.
 	Virtual bool
 }
 
 // None is the fault of a trial without any.
 const None vocab.FaultKind = "none"
 
-// Faults are what is injected, in this order.
+// Faults are the injected faults, in this order.
 func Faults() []vocab.FaultKind { return append([]vocab.FaultKind{None}, vocab.Faults()...) }
 
-// events of a trial, and every which of them is at fault: neither divides the
-// other.
+// events of a trial, and the interval of faulty ones: neither divides the other.
 const (
 	events = 2000
 	every  = 7
 )
 
-// invariants that a fault of the reader breaks.
+// invariants that a fault of the reader violates.
 var breaks = map[vocab.FaultKind][]string{
 	vocab.Drop:      {"submitted = delivered + residual", "sequence gaps = failed + discarded"},
 	vocab.Duplicate: {"submitted = delivered + residual", "duplicates = 0", "inversions within a CPU = 0"},
@@ -87,7 +85,7 @@ func Cell(kind vocab.Transport, attach vocab.Attach) record.Cell {
 	}
 }
 
-// experiment is the trials that one fault takes, and what they say of it.
+// experiment is the trials that one fault takes, and their evaluation.
 type experiment struct {
 	fault  vocab.FaultKind
 	cells  []record.Cell
@@ -143,7 +141,7 @@ func (o *Options) experiments(cell record.Cell) []experiment {
 	return all
 }
 
-// with is the cell with n of a fault, or without any if n is 0.
+// with returns the cell with n of a fault, or without a fault if n is 0.
 func with(cell record.Cell, fault vocab.FaultKind, n int) record.Cell {
 	if n > 0 {
 		cell.Fault = fault.With(n)
@@ -151,7 +149,7 @@ func with(cell record.Cell, fault vocab.FaultKind, n int) record.Cell {
 	return cell
 }
 
-// clean says what is broken where nothing was injected.
+// clean describes violations in trials without a fault.
 func clean(trials []*record.Trial) Result {
 	names := broken(trials[0])
 	return Result{Injected: "0", Recovered: fmt.Sprint(len(names)), Answer: answer(len(names) == 0)}
@@ -168,7 +166,7 @@ func broken(t *record.Trial) []string {
 	return names
 }
 
-// counted compares the number of faults with what the counts say.
+// counted compares the number of injected faults with the counts.
 func counted(fault vocab.FaultKind, t *record.Trial) Result {
 	c := t.Counts
 	recovered := map[vocab.FaultKind]uint64{
@@ -187,7 +185,7 @@ func counted(fault vocab.FaultKind, t *record.Trial) Result {
 	}
 }
 
-// answer is that to a question which counts decide.
+// answer is the answer of an experiment that counts decide.
 func answer(found bool) Answer {
 	if found {
 		return Found

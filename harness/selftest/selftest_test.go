@@ -14,9 +14,9 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// TestWhatIsNotInjectedIsNotFound: a measurer that sees no fault is told from one that
-// does, on any host. That every fault is found when it is injected, the command shows:
-// cmd/ringtwin/testdata/script/selftest.txtar.
+// TestWhatIsNotInjectedIsNotFound: a measurement that misses a fault is detected on any
+// host. cmd/ringtwin/testdata/script/selftest.txtar tests that every injected fault is
+// found.
 func TestWhatIsNotInjectedIsNotFound(t *testing.T) {
 	testutils.Root(t)
 	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
@@ -66,8 +66,8 @@ func made(cells []record.Cell, lost float64, of func(i int, cell record.Cell) fl
 	return trials
 }
 
-// TestAnswers: what a host's clock says is taken for a yes or a no where all of it says
-// the same, and for a no only if nothing else explains it.
+// TestAnswers: a host's times decide only if they agree, and against a fault only if
+// nothing else explains them.
 func TestAnswers(t *testing.T) {
 	noise := func(i int, share float64) float64 { return 1 + share*float64(i*7919%21-10)/10 }
 	cost := map[string]float64{"": 300, "work=6000": 1700, "work=12000": 3100}
@@ -111,7 +111,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestVirtualAnswers: one per cent decides, and there is nothing to be too busy for.
+// TestVirtualAnswers: one per cent decides, and the host is never too busy.
 func TestVirtualAnswers(t *testing.T) {
 	o := &Options{Virtual: true}
 	cell := Cell(vocab.Ringbuf, vocab.AttachTracepoint)

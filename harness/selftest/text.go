@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 )
 
-// Placed is a result, and where it is from.
+// Placed is a result and where it was measured.
 type Placed struct {
 	Where string `json:"where"`
 	Result

@@ -12,32 +12,32 @@ import (
 )
 
 const (
-	// hostError is how far what was recovered may be from what was injected, as a
-	// share of it, where the host's clock is read; virtualError where instructions
-	// are counted: the figures have some digits, and the timer interrupts.
+	// hostError is the allowed relative error of the recovered fault by the host's clock,
+	// and virtualError that in counted instructions, where figures are rounded and the
+	// timer interrupts.
 	hostError    = 0.10
 	virtualError = 0.01
-	// hostRange is how far all of a host's interval may be: more than half of what was
-	// injected, and less than half as much again. Rounds of an idle host of two virtual CPUs vary by 15 %.
+	// hostRange bounds a host's whole interval: between 0.5 and 1.5 times what was
+	// injected. Rounds of an idle host of two virtual CPUs vary by 15 %.
 	hostRange = 0.5
 )
 
-// rounds of an experiment on a host, always as many: who measures on until it fits
-// has shown nothing. In virtual time all would be the same.
+// rounds of an experiment on a host. The number is fixed, because measuring until the
+// result fits proves nothing. In virtual time all rounds would be the same.
 const rounds = 21
 
-// The interval of a host leaves out as many rounds at either end. It holds the true
-// median in 97 of 100 experiments, however the rounds are distributed:
-// 1 - 2 P(Binomial(21, 1/2) < 6).
+// The interval of a host excludes this many rounds at each end. It contains the true
+// median in 97 of 100 experiments, for any distribution of the rounds: 1 - 2
+// P(Binomial(21, 1/2) < 6).
 const outside = 5
 
-// quick is how many rounds are the quickest: a seventh. What disturbs a trial only makes
-// it slower, and two CPUs of a core do so to each other by half, for seconds. Of 30
-// experiments on an idle host the ratio of means of three was within 8 % of the truth each
-// time, with a standard deviation of 2.5 %; the median of the rounds' ratios was 21 % off.
+// quick is the number of the quickest rounds: a seventh. Disturbances only make a trial
+// slower; two CPUs of a core slow each other by half, for seconds. Of 30 experiments on
+// an idle host the ratio of means of three was within 8 % of the truth each time, with a
+// standard deviation of 2.5 %; the median of the rounds' ratios was 21 % off.
 const quick = 3
 
-// quickest is, of each amount, the mean of its quickest rounds.
+// quickest is the mean of the quickest rounds of each amount.
 func quickest(all [][]float64) []float64 {
 	means := make([]float64, len(all[0]))
 	n := (len(all)*quick + rounds - 1) / rounds
@@ -54,32 +54,31 @@ func quickest(all [][]float64) []float64 {
 	return means
 }
 
-// timing is an experiment that was repeated. Its figures are shares of what was
-// injected.
+// timing is a repeated experiment. Its figures are relative to what was injected.
 type timing struct {
-	// recovered of the quickest rounds, and of each: 1 if that is all, and no more.
+	// recovered from the quickest rounds, and from each: 1 if exactly what was injected.
 	quickest  float64
 	recovered []float64
-	// again is by how much two trials of the same, one after the other, differ.
+	// again is by how much two consecutive trials of the same amount differ.
 	again     []float64
 	disturbed Disturbance
 }
 
-// within is the interval of what was recovered.
+// within is the interval of the recovered shares.
 func (t *timing) within() (low, high float64) {
 	sorted := slices.Sorted(slices.Values(t.recovered))
 	skip := outside * len(sorted) / rounds
 	return sorted[skip], sorted[len(sorted)-1-skip]
 }
 
-// quiet reports whether nothing but the fault explains what was recovered: the threads ran
-// when they could, and neighbours that should have been equal were, in the median, within
-// half of the error that is allowed.
+// quiet reports whether only the fault explains the result: the threads ran when they
+// were ready, and neighbours that should be equal differed, in the median, by less than
+// half of the allowed error.
 func (t *timing) quiet() bool { return t.disturbed.Quiet() && median(t.again) <= hostError/2 }
 
-// onHost is the answer where the host's clock was read. For a yes the quickest rounds have
-// to be right, and all to agree; for a no all of the interval has to be wrong, on a host
-// that was quiet.
+// onHost is the answer by the host's clock. Found requires that the quickest rounds are
+// right and the interval agrees. NotFound requires that the whole interval is wrong, on a
+// quiet host.
 func (t *timing) onHost() Answer {
 	low, high := t.within()
 	switch {
@@ -95,7 +94,7 @@ func (t *timing) disturbance() string {
 	return fmt.Sprintf("%s, neighbours differ by %.2g %%", t.disturbed, 100*median(t.again))
 }
 
-// result says what came of an experiment: one round of it in virtual time.
+// result evaluates an experiment, which has one round in virtual time.
 func (o *Options) result(t *timing, injected, recovered string) Result {
 	if o.Virtual {
 		return Result{
@@ -110,10 +109,10 @@ func (o *Options) result(t *timing, injected, recovered string) Result {
 	}
 }
 
-// repeated are the cells of an experiment with each amount of a fault, in rounds.
-// Every other round goes through the amounts backwards, so that a host that becomes
-// slower or faster does not favour one, and so that the last trial of a round and the
-// first of the next are of the same.
+// repeated are the cells of an experiment with each amount of a fault, in rounds. Every
+// other round goes through the amounts backwards, so that a host that becomes slower or
+// faster does not favour one, and so that the last trial of a round and the first of the
+// next have the same amount.
 func (o *Options) repeated(cell record.Cell, fault vocab.FaultKind, amounts ...int) []record.Cell {
 	n := rounds
 	if o.Virtual {
@@ -128,7 +127,7 @@ func (o *Options) repeated(cell record.Cell, fault vocab.FaultKind, amounts ...i
 	return cells
 }
 
-// inOrder is which of n amounts is the ith of a round.
+// inOrder returns which of n amounts is the ith of a round.
 func inOrder(round, i, n int) int {
 	if round%2 == 1 {
 		return n - 1 - i
@@ -151,8 +150,8 @@ func (t *timing) figures(trials []*record.Trial, n int, of func(*record.Trial) f
 	return all
 }
 
-// neighbours fills in by how much the trials of the same, at the border of two
-// rounds, differ, as a share of what was injected.
+// neighbours fills in the difference of the trials of the same amount at the border of
+// two rounds, relative to what was injected.
 func (t *timing) neighbours(all [][]float64, injected float64) {
 	for round := range len(all) - 1 {
 		i := len(all[round]) - 1 // where an even round ends
@@ -189,8 +188,8 @@ func (o *Options) delay(cell record.Cell) experiment {
 	}}
 }
 
-// So many turns of the loop in the program are added, and then as many again. In virtual
-// time no stretch of a trial may be as long as a tick of the kernel's timer.
+// The number of added turns of the program's loop, which is then doubled. In virtual time
+// each stretch of a trial must be shorter than a tick of the kernel's timer.
 const (
 	hostTurns    = 6000
 	virtualTurns = 2000
@@ -203,19 +202,19 @@ func (o *Options) turns() int {
 	return hostTurns
 }
 
-// leastTurn is less than a turn of the loop takes any CPU, in ns.
+// leastTurn is a lower bound of the time of a loop turn on any CPU, in ns.
 const leastTurn = 0.05
 
-// work compares the cost of once and twice as many turns of a loop: the second must
-// add what the first did. Nobody is woken, which would cost more than either.
+// work compares the cost of once and twice as many turns of a loop: the second half must
+// cost as much as the first. No reader is woken, which would cost more than either.
 func (o *Options) work(cell record.Cell) experiment {
 	cell.Policy, cell.FlushMS = vocab.Policy(vocab.Timer), 10
 	return experiment{vocab.Work, o.repeated(cell, vocab.Work, 0, o.turns(), 2*o.turns()), o.judgeWork}
 }
 
-// cost is what an event costs the producer: the program's run time as the kernel has
-// it, or in virtual time the instructions, without those of the timer's interrupts. On a
-// host these vary by a tenth, with what a trigger takes that does nothing.
+// cost is the producer's cost of an event: the program's run time by the kernel, or in
+// virtual time the instructions, without those of timer interrupts. On a host the latter
+// vary by a tenth, with the cost of an empty trigger.
 func (o *Options) cost(t *record.Trial) float64 {
 	if o.Virtual {
 		return t.Cost.ProducerCPUMedianNSPerEvent
@@ -243,13 +242,13 @@ func (o *Options) judgeWork(trials []*record.Trial) Result {
 	turn, unit := once/turns, "ns"
 	if o.Virtual {
 		unit = "instructions"
-		// Each turn takes as many, whole ones.
+		// Each turn takes the same whole number of instructions.
 		t.recovered = append(t.recovered, turn/max(math.Round(turn), 1))
 	}
 	return o.result(t, fmt.Sprintf("%d turns, then as many", o.turns()), fmt.Sprintf("%.2f %s a turn, then %.3f of that", turn, unit, t.quickest))
 }
 
-// median is that of any number but none.
+// median returns the median of at least one number.
 func median(all []float64) float64 {
 	sorted := slices.Sorted(slices.Values(all))
 	n := len(sorted)

@@ -13,13 +13,13 @@ import (
 
 // Conn carries requests to one boot of a kernel under test.
 type Conn interface {
-	// Do hands every answer to take, and returns when the request is done,
-	// with an error if it was not answered in full within the time-out.
+	// Do passes every answer to take, and returns when the request is done, with an error
+	// if it was not fully answered within the time-out.
 	Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error
-	// Complaint is what the kernel has complained of since it was booted, in a line, or
-	// nothing. It may be called after Close.
+	// Complaint is the kernel's splat since boot, in one line, or "". It may be called
+	// after Close.
 	Complaint() (string, error)
-	// Close ends what was started for the connection.
+	// Close ends the processes started for the connection.
 	Close() error
 }
 
@@ -44,24 +44,23 @@ func (Here) Do(ctx context.Context, request any, timeout time.Duration, take fun
 	return errors.Join(err, ctx.Err())
 }
 
-// Complaint is nothing: the log of the running kernel is everybody's.
+// Complaint is "": the log of the running kernel has messages of other programs.
 func (Here) Complaint() (string, error) { return "", nil }
 
 // Close has nothing to end.
 func (Here) Close() error { return nil }
 
-// ComplaintError is a complaint of the kernel that no trial was charged with, because it
-// came before the first or after the last.
+// ComplaintError is a splat that is the status of no trial, because it came before the
+// first or after the last.
 type ComplaintError struct{ Text string }
 
 func (e *ComplaintError) Error() string { return e.Text }
 
-// boot is one boot of the kernel under test. Its complaints count against everything that
-// is measured after them: what a broken kernel does is no measurement, even if the guest
-// goes on.
+// boot is one boot of the kernel under test. A splat invalidates all later trials of the
+// boot, even if the guest continues.
 type boot struct {
 	Conn
-	charged bool // a trial has the complaint as its status
+	charged bool // a trial has the splat as its status
 }
 
 func (r *running) fresh(ctx context.Context) (*boot, error) {
@@ -72,8 +71,8 @@ func (r *running) fresh(ctx context.Context) (*boot, error) {
 	return &boot{Conn: conn}, nil
 }
 
-// charge makes a trial a splat if the kernel has complained since it was booted: one that
-// was measured, and one that failed, for the complaint explains more.
+// charge sets the status of a trial to splat if the boot had one. It replaces ok and
+// failed, since the splat explains more.
 func (b *boot) charge(t *record.Trial) error {
 	complaint, err := b.Complaint()
 	if err != nil {
@@ -89,7 +88,7 @@ func (b *boot) charge(t *record.Trial) error {
 	return nil
 }
 
-// end closes the connection. A complaint that no trial was charged with is an error.
+// end closes the connection. A splat that is the status of no trial is an error.
 func (b *boot) end() error {
 	err := b.Close()
 	complaint, lookErr := b.Complaint()

@@ -15,10 +15,10 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// warmUpEvents are enough to have done everything once.
+// warmUpEvents are enough to run every code path once.
 const warmUpEvents = 200
 
-// warmUps are trials of either side, with as many events as are enough.
+// warmUps are trials of either side, with [warmUpEvents] events.
 func warmUps(trials []record.Trial) []record.Trial {
 	var all []record.Trial
 	seen := map[string]bool{}
@@ -35,9 +35,9 @@ func warmUps(trials []record.Trial) []record.Trial {
 	return all
 }
 
-// measure asks for trials of a block in one request, after those that only warm up: the
-// first of a machine pays for what the kernel and the harness do only once. It returns
-// how many of the trials were recorded.
+// measure requests the trials of a block in one request, after warm-up trials: the first
+// trial of a machine includes one-time work of the kernel and the harness. It returns how
+// many of the trials were recorded.
 func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.Trial) (done int, err error) {
 	var request Request
 	timeout := r.Timeout
@@ -57,8 +57,8 @@ func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.
 	begin := func() {
 		if done < len(trials) {
 			t := &trials[done]
-			// The host's clock: that of a machine that is restored from a
-			// snapshot stood still since then.
+			// The host's clock: that of a machine restored from a snapshot stopped when
+			// it was taken.
 			t.Trial.Started = time.Now().UTC().Format(time.RFC3339Nano)
 			r.phase(r.progress(t))
 		}
@@ -119,10 +119,9 @@ func (r *running) take(t *record.Trial, body json.RawMessage) error {
 	return nil
 }
 
-// instructions says in virtual time, where each takes a nanosecond, what the cost
-// in time is: of the producer above the control; where it is paced, of the program
-// alone above an empty one; and where there is no control, of the program with the two
-// clock readings of the kernel's statistics.
+// instructions converts the cost in virtual time, one nanosecond each: of the producer
+// above the control; if paced, of the program alone above an empty one; without a
+// control, of the program with the two clock readings of the kernel's statistics.
 func instructions(c *record.Cost, cell *record.Cell) {
 	switch {
 	case c.ProducerCPUMedianNSPerEvent != 0:
@@ -137,8 +136,7 @@ func instructions(c *record.Cost, cell *record.Cell) {
 	c.ConsumerInstructionsPerEvent = c.ConsumerCPUNSPerEvent
 }
 
-// maxPhase is more than a tick of any kernel, and less than what would be waited
-// for in vain.
+// maxPhase is longer than a tick of any kernel, and short enough not to waste time.
 const maxPhase = 10 * time.Millisecond
 
 // phase is how long a trial waits first: a function of the plan alone.
@@ -147,7 +145,7 @@ func phase(place *record.Place) int64 {
 	return random.Int64N(int64(maxPhase))
 }
 
-// broken names the invariants that do not hold.
+// broken lists the violated invariants.
 func broken(lines []record.Invariant) string {
 	text := ""
 	for _, line := range lines {
@@ -161,7 +159,7 @@ func broken(lines []record.Invariant) string {
 	return text
 }
 
-// runTime is what the cell itself takes, however fast the machine is.
+// runTime is an upper bound of the time that the cell takes, even on a slow machine.
 func runTime(cell *record.Cell) time.Duration {
 	d := time.Duration(max(cell.ReaderStallMS, 0)) * time.Millisecond
 	if cell.RateHz > 0 {

@@ -27,29 +27,28 @@ type Run struct {
 	// own, so that blocks are independent, and a crash costs one block. Where only
 	// counts are kept, the configurations of a round share one.
 	Fresh func(context.Context) (Conn, error)
-	// SameBoot says that Fresh starts nothing: configurations warm up in the first block
-	// alone.
+	// SameBoot means that Fresh boots nothing: configurations warm up in the first block
+	// only.
 	SameBoot bool
 	// Timeout of one request, beyond the time that the plan itself asks for.
 	Timeout time.Duration
-	// Wants tells which configurations are measured; nil: all.
+	// Wants selects the configurations to measure; nil: all.
 	Wants func(*plan.Configuration) bool
-	// CountsOnly leaves out what these machines' clock says.
+	// CountsOnly omits the times by these machines' clock.
 	CountsOnly bool
 	// Seeds is how many seeds share the plan's blocks, if more than one: each has
 	// as many in a row, and the first is the plan's.
 	Seeds int
-	// Phase is told what begins, in a few words. It may be nil.
+	// Phase is called with each phase that begins, in a few words. It may be nil.
 	Phase func(name string)
-	// Why is the status, and the reason in a line, of trials that an error of
-	// Fresh or of a connection kept from being measured.
+	// Why returns the status, and the reason in one line, of trials that were not
+	// measured because of an error of Fresh or of a connection.
 	Why func(error) (record.Status, string)
-	// Record is given every trial of the plan, as soon as its status is known.
+	// Record is called with every trial of the plan, as soon as its status is known.
 	Record func(*record.Trial) error
 }
 
-// ErrStore is returned when what was measured could not be recorded. Nothing is
-// measured after that.
+// ErrStore is returned when a trial could not be recorded. Measuring stops then.
 var ErrStore = errors.New("a trial was measured and could not be stored")
 
 // job is one configuration.
@@ -66,13 +65,13 @@ type running struct {
 	facts   Facts
 	same    record.Invariant
 	planned int   // trials, until now
-	boot    *boot // of a machine that goes on, for the next block
+	boot    *boot // a running machine, reused for the next block
 	ended   bool  // nothing can be stored any more
 }
 
-// Do runs the plan: probe and check of the twins, then the blocks. Every trial that was
-// planned is recorded, whatever happens, unless recording fails. The error is
-// [ErrDiffer], or that of a connection, or both.
+// Do runs the plan: probe and check of the twins, then the blocks. Every planned trial is
+// recorded, unless recording fails. The error is [ErrDiffer], or that of a connection, or
+// both.
 func (r *Run) Do(ctx context.Context) (err error) {
 	run := &running{Run: r}
 	jobs, err := run.jobs()
@@ -130,7 +129,7 @@ func (r *running) rounds(ctx context.Context, jobs []*job) error {
 	}
 }
 
-// wants tells whether the job gets a block in that round.
+// wants reports whether the job gets a block in that round.
 func (r *running) wants(j *job, round int, deadline time.Time) bool {
 	switch {
 	case r.Plan.Blocks > 0:
@@ -143,9 +142,9 @@ func (r *running) wants(j *job, round int, deadline time.Time) bool {
 	return !j.failed && time.Now().Before(deadline) && verdict.Open(j.trials)
 }
 
-// mostVirtual is how many blocks virtual time is given to decide: what repeats
-// exactly, and so many phases leave open, takes hundreds. It ends before the budget
-// does, so that the same command measures the same blocks.
+// mostVirtual is the maximum number of blocks in virtual time: figures repeat exactly, so
+// what is undecided after that many phases would take hundreds. It is reached before the
+// budget, so that the same command measures the same blocks.
 const mostVirtual = 8
 
 // plan are the trials of the job's next block.
@@ -171,8 +170,8 @@ func (r *running) plan(j *job) []record.Trial {
 	return trials
 }
 
-// look asks a fresh kernel what it can do, and compares the twins on it. The first
-// block goes on from there.
+// look probes a fresh kernel, and compares the twins on it. The first block uses the same
+// boot.
 func (r *running) look(ctx context.Context, first *job) (err error) {
 	if r.boot, err = r.fresh(ctx); err != nil {
 		return err
@@ -203,7 +202,7 @@ func (r *running) look(ctx context.Context, first *job) (err error) {
 	return err
 }
 
-// release ends the machine that is kept, if there is one.
+// release ends the reusable machine, if there is one.
 func (r *running) release() error {
 	b := r.boot
 	if r.boot = nil; b == nil {
@@ -247,12 +246,12 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 		err = errors.Join(err, b.end())
 	}()
 	var warmUp []record.Trial
-	// What is done once and not again takes time, and changes no count.
+	// One-time work takes time, but changes no count.
 	if !r.CountsOnly && (!r.SameBoot || trials[0].Trial.Block == 0) {
 		warmUp = warmUps(trials)
 	}
-	// A machine that crashes must not take with it what was measured before, nor be
-	// charged to it: it is asked for one trial at a time.
+	// Request one trial at a time, so that a crash neither loses earlier trials nor is
+	// attributed to them.
 	if j.Sweep == nil && (r.virtual() || r.SameBoot) {
 		return r.measure(ctx, b, warmUp, trials)
 	}
@@ -264,7 +263,7 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 				sides[t.Trial.Side] = plan.NewBisection(sweep)
 			}
 			t.Cell.RateHz = sides[t.Trial.Side].Next()
-			if r.virtual() { // each request is served by a machine of its own
+			if r.virtual() { // each request gets its own machine
 				warmUp = []record.Trial{*t}
 			}
 		}
@@ -279,7 +278,7 @@ func (r *running) measureBlock(ctx context.Context, j *job, trials []record.Tria
 	return len(trials), nil
 }
 
-// settle decides on the status of what was measured, and records it.
+// settle decides on the status of measured trials, and records them.
 func (r *running) settle(b *boot, t *record.Trial) error {
 	if t.Counts != nil {
 		settle(t, r.same)
@@ -293,7 +292,7 @@ func (r *running) settle(b *boot, t *record.Trial) error {
 	return r.record(t)
 }
 
-// progress says which trial is measured.
+// progress describes the current trial.
 func (r *running) progress(t *record.Trial) string {
 	text := fmt.Sprintf("block %d", t.Trial.Block+1)
 	if r.Plan.Blocks > 0 {
@@ -316,7 +315,7 @@ func (r *Run) phase(name string) {
 	}
 }
 
-// recordPlanned records every trial that is planned from the start.
+// recordPlanned records every initially planned trial.
 func (r *running) recordPlanned(jobs []*job, status record.Status, reason string) error {
 	for range max(r.Plan.Blocks, 1) {
 		for _, j := range jobs {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// Package session is the talk between who wants measurements and the kernel
-// under test: requests and answers as plain values, the handler that serves
-// them, and the run that asks for a whole plan.
+// Package session implements the request and response protocol between host and guest:
+// requests and answers as plain values, the handler that serves them, and the run of a
+// whole plan over it.
 //
-// It does not know what carries them: a guest's serial port or a function call.
+// It is independent of the channel: a guest's serial port or a function call.
 package session
 
 import (
@@ -27,27 +27,28 @@ import (
 // Request is one thing to do; exactly one field is set, but for Probe and CheckTwins,
 // which may be asked together.
 type Request struct {
-	// Probe asks what this kernel can do with this attach point.
+	// Probe asks what this kernel supports with this attach point.
 	Probe *vocab.Attach `json:"probe,omitempty"`
 	// Decide asks for experiments.
 	Decide *Decide `json:"decide,omitempty"`
 	// CheckTwins attaches both twins at once to the same programs. After a probe it is
-	// answered if that says ok, and attaches as that says.
+	// answered if the status is ok, and uses the resolved attach point.
 	CheckTwins *record.Cell `json:"check_twins,omitempty"`
-	// Trials measures these, one after the other. Each is answered as soon as it was.
+	// Trials measures these, one after the other. Each is answered as soon as it is
+	// measured.
 	Trials []Timed `json:"trials,omitempty"`
 }
 
 // Timed is a cell to measure once.
 type Timed struct {
 	Cell record.Cell `json:"cell"`
-	// PhaseNS is how long to wait before: where time is virtual, two trials of a
-	// cell differ in nothing else.
+	// PhaseNS is how long to wait before the trial. In virtual time, two trials of a cell
+	// differ only in it.
 	PhaseNS int64 `json:"phase_ns,omitempty"`
 }
 
-// Decide names statements of package facts. The answers are their results, in
-// the order of the statements, each as soon as it is there.
+// Decide names statements of package facts. The answers are their results, in the order
+// of the statements, each as soon as it is known.
 type Decide struct {
 	IDs  []string   `json:"ids"`
 	Boot facts.Boot `json:"boot,omitempty"`
@@ -59,12 +60,12 @@ type Facts struct {
 	Attach  vocab.Attach `json:"attach"`  // resolved
 	CPUs    int          `json:"cpus"`
 	BTF     bool         `json:"btf"`
-	// Status is ok, or why nothing can be measured here, with the reason.
+	// Status is ok, or why nothing can be measured here; Reason explains it.
 	Status record.Status `json:"status"`
 	Reason string        `json:"reason,omitempty"`
 }
 
-// Measured answers a trial: what was measured, or why nothing was.
+// Measured answers a trial: the measurement, or why there is none.
 type Measured struct {
 	Status record.Status `json:"status"`
 	Reason string        `json:"reason,omitempty"`
@@ -149,7 +150,8 @@ func release() string {
 func classify(err error) (record.Status, string) {
 	var refused *ebpf.VerifierError
 	switch {
-	// First: a refusal at one attach point is among the reasons of ErrUnsupported.
+	// First, since the reasons of ErrUnsupported include refusals at single attach
+	// points.
 	case errors.As(err, &refused):
 		return record.Refused, fmt.Sprintf("%-12v", refused)
 	case errors.Is(err, bpf.ErrUnsupported):

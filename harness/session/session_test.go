@@ -21,8 +21,8 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// native answers requests on the kernel that the test runs on. With change, an
-// answer can be made wrong on its way.
+// native answers requests on the kernel that the test runs on. change, if set, modifies
+// answers.
 type native struct {
 	Here
 	change func(request Request, body []byte) ([]byte, error)
@@ -89,8 +89,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunSeesWhatIsWrong: an answer that was changed on its way makes every
-// trial that it concerns invalid.
+// TestRunSeesWhatIsWrong: a modified answer makes every trial that it concerns invalid.
 func TestRunSeesWhatIsWrong(t *testing.T) {
 	measured := func(change func(*Measured)) native {
 		return native{change: func(request Request, body []byte) ([]byte, error) {
@@ -288,7 +287,7 @@ func TestDiffer(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeStoredEndsTheRun: it is said, and nothing is measured in vain.
+// TestWhatCannotBeStoredEndsTheRun: the error is returned, and measuring stops.
 func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
 	testutils.Root(t)
 	p := small(t)
@@ -318,8 +317,9 @@ func TestWhatCannotBeStoredEndsTheRun(t *testing.T) {
 	}
 }
 
-// TestGoesOnUntilDecided: a plan without a number of blocks ends when all that decides
-// is decided, or when its budget is spent, with one block of each configuration in any case.
+// TestGoesOnUntilDecided: a plan without a number of blocks ends when all primary metrics
+// are decided, or when its budget is spent, after at least one block of each
+// configuration.
 func TestGoesOnUntilDecided(t *testing.T) {
 	testutils.Root(t)
 	answers := map[*Timed]int{}
@@ -373,8 +373,8 @@ func TestGoesOnUntilDecided(t *testing.T) {
 	}
 }
 
-// TestParts: of a plan those configurations are measured that are wanted, and where the clock
-// means nothing only counts are kept.
+// TestParts: only the selected configurations of a plan are measured, and with CountsOnly
+// only counts are kept.
 func TestParts(t *testing.T) {
 	testutils.Root(t)
 	p, err := plan.Parse([]byte("name: x\nworkload: storm\nevents: 20\nring_bytes_each: 65536\nblocks: 1\nscenarios: [{name: a, shows: delivery}, {name: b, shows: costs}]\n"))
@@ -405,7 +405,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// complaining is a native connection whose kernel complains at its nth trial, or at the
+// complaining is a native connection whose kernel has a splat at its nth trial, or at the
 // end.
 type complaining struct {
 	native
@@ -433,8 +433,8 @@ func (c *complaining) Close() error { c.closed = true; return nil }
 
 const atEnd = 1 << 20
 
-// TestComplaints: all that is measured after a complaint of the kernel is a splat, and one
-// that no trial is charged with is an error.
+// TestComplaints: all trials after a splat have that status, and a splat that is the
+// status of no trial is an error.
 func TestComplaints(t *testing.T) {
 	testutils.Root(t)
 	for name, c := range map[string]struct {

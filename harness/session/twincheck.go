@@ -25,8 +25,8 @@ func compared(cell record.Cell) record.Cell {
 	return record.Cell{Workload: vocab.Execve, Events: checkPrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, vocab.EventBytes)}
 }
 
-// compare makes of it a line in the ledger of every trial of this kernel: if the
-// twins do not agree about the same programs, no comparison of theirs means anything.
+// checkTwins makes the check a line in the ledger of every trial of this kernel: if the
+// twins disagree about the same programs, their comparisons are meaningless.
 func checkTwins(got trial.TwinCheck) (record.Invariant, error) {
 	err := Differ(got)
 	line := record.Invariant{
@@ -39,7 +39,7 @@ func checkTwins(got trial.TwinCheck) (record.Invariant, error) {
 	return line, err
 }
 
-// settle adds what was found before the trials, and decides on the status.
+// settle adds the invariants found before the trials, and decides on the status.
 func settle(t *record.Trial, line record.Invariant) {
 	t.Ledger = append(t.Ledger, line)
 	if open := broken(t.Ledger); open != "" {
@@ -65,8 +65,8 @@ func Differ(c trial.TwinCheck) error {
 	return errors.Join(errs...)
 }
 
-// difference lists the events that only one of both has, or is empty where both have the
-// same in the same order.
+// difference lists the events that only one of both has, or is empty if both have the
+// same events in the same order.
 func difference(want, got []trial.Normal) string {
 	if slices.Equal(want, got) {
 		return ""

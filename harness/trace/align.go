@@ -4,7 +4,7 @@ package trace
 
 import "strings"
 
-// pair is two calls that stand beside each other; either may be missing.
+// pair is two calls in one row; either may be missing.
 type pair [2]*Call
 
 // align puts equal calls of two sequences into one row, as many as there can be
@@ -40,7 +40,7 @@ func align(a, b []Call) []pair {
 	return rows
 }
 
-// does is what a call is for: its kind, and the first object that it makes or
+// does identifies the purpose of a call: its kind, and the first object that it makes or
 // names.
 func (c *Call) does() string {
 	object := ""

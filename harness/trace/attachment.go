@@ -42,7 +42,7 @@ func Attaching(calls []Call) []Call {
 	return some
 }
 
-// AttachmentsText writes what each way asks and what it costs, of each kernel's
+// AttachmentsText writes the calls and the cost of each way to attach, from each kernel's
 // first trace.
 func AttachmentsText(w io.Writer, kernels []Kernel) error {
 	var b strings.Builder
@@ -117,7 +117,7 @@ func (c *Trace) attachmentsTitle() string {
 	return fmt.Sprintf("Linux %s, %s: ways to attach a program to execve", c.Release, count(c.CPUs, "CPU"))
 }
 
-// noCosts says why there are none, in an emulated machine.
+// noCosts explains why an emulated machine has no costs.
 const noCosts = "What each costs was not measured: emulated, that is for --clock virtual."
 
 // hasCosts reports whether any was measured.
@@ -125,7 +125,7 @@ func (c *Trace) hasCosts() bool {
 	return slices.ContainsFunc(c.Attachments, func(a Attachment) bool { return a.Cost != nil })
 }
 
-// costRows has the heads first.
+// costRows starts with the header.
 func (c *Trace) costRows() [][]string {
 	unit := "ns"
 	if c.Virtual {
@@ -142,7 +142,7 @@ func (c *Trace) costRows() [][]string {
 	return rows
 }
 
-// costNote says what the figures are.
+// costNote explains the figures.
 func (c *Trace) costNote() string {
 	note := "What an execve takes longer, one that is refused for its empty path, as the least of several rounds"
 	if c.Virtual {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// as says how a field of union bpf_attr is shown.
+// as is the representation of a field of union bpf_attr.
 type as int
 
 const (
@@ -26,8 +26,8 @@ const (
 	asBTF     // pointer
 )
 
-// field is where an attribute is in union bpf_attr, in bytes. Its size follows
-// from how it is shown; a number has four bytes.
+// field is the offset of an attribute in union bpf_attr, in bytes. Its size follows from
+// its representation; a number has four bytes.
 type field struct {
 	name string
 	at   int
@@ -56,8 +56,8 @@ var (
 	pinned = []field{{"pathname", 0, asString}, {"bpf_fd", 8, asSubject}, {"file_flags", 12, asNumber}}
 )
 
-// commands are the layouts of union bpf_attr. A command that is not here is shown
-// by its number, and one without fields by its name.
+// commands are the layouts of union bpf_attr. Other commands are shown by number, and
+// those without fields by name.
 // https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/bpf.h
 var commands = map[uint64]command{
 	unix.BPF_MAP_CREATE: {"BPF_MAP_CREATE", aMap, true, []field{
@@ -124,7 +124,7 @@ var mapFlags = []bit{
 
 var elemFlags = []bit{{unix.BPF_NOEXIST, "BPF_NOEXIST"}, {unix.BPF_EXIST, "BPF_EXIST"}, {unix.BPF_F_LOCK, "BPF_F_LOCK"}}
 
-// typeName is a kernel's number as the library calls it.
+// typeName is the library's name for a number of the kernel.
 func typeName(how as, value uint64) string {
 	switch how {
 	case asMapType:

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxAttrBytes is more than union bpf_attr has.
+// maxAttrBytes is more than the size of union bpf_attr.
 const maxAttrBytes = 512
 
-// bpf decodes bpf(2). Attributes that are not given are 0.
+// bpf decodes bpf(2). Absent attributes are 0.
 func (d *decoder) bpf(args [6]uint64, mem *reader) *call {
 	about, ok := commands[args[0]]
 	if !ok {
@@ -38,7 +38,7 @@ func (d *decoder) bpf(args [6]uint64, mem *reader) *call {
 	return c
 }
 
-// attribute adds one that is not 0, or means something although it is.
+// attribute adds an attribute that is not 0, or whose 0 has a meaning.
 func (d *decoder) attribute(c *call, f field, attr []byte, mem *reader) {
 	number := uint64(hostUint32(attr[f.at:]))
 	switch f.as {
@@ -69,7 +69,7 @@ func (d *decoder) attribute(c *call, f field, attr []byte, mem *reader) {
 	case asKey, asValue:
 		d.element(c, f, hostUint64(attr[f.at:]), mem)
 	case asBTF:
-		// Its size is an attribute too, and its types show where they are used.
+		// Its size is an attribute too, and its types are shown where they are used.
 	}
 }
 
@@ -161,14 +161,14 @@ func (d *decoder) newObject(c *call, k kind, attr []byte, mem *reader) *object {
 // https://elixir.bootlin.com/linux/v6.12/source/include/linux/btf.h
 const maxBTFBytes = 16 << 20
 
-// belongsTo names BTF by the first object that it is of.
+// belongsTo names BTF by the first object that uses it.
 func (o *object) belongsTo(user *object) {
 	if o != nil && o.kind == aBTF && o.of == nil {
 		o.of = user
 	}
 }
 
-// addFlags adds flags by their names, and what has no name as a number.
+// addFlags adds flags by name, and unnamed bits as a number.
 func (c *call) addFlags(name string, value uint64, flags []bit) {
 	var names []string
 	for _, f := range flags {

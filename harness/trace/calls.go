@@ -106,8 +106,8 @@ func (d *decoder) perfEventOpen(a [6]uint64, mem *reader) *call {
 	return c
 }
 
-// pmuName is the name of a type of perf events. Beyond the fixed ones the kernel
-// numbers them as they come, and says so in sysfs.
+// pmuName is the name of a type of perf events. The kernel assigns other types
+// dynamically, and shows them in sysfs.
 func pmuName(number uint32) string {
 	switch number {
 	case unix.PERF_TYPE_SOFTWARE:
@@ -182,7 +182,7 @@ func (d *decoder) epollCtl(a [6]uint64) *call {
 	return c
 }
 
-// epollWait is the end: of an epoll instance that has events of the kernel.
+// epollWait ends the trace, on an epoll instance that has events of the kernel.
 func (d *decoder) epollWait(number uint64, a [6]uint64) *call {
 	epoll := d.fds[int(a[0])]
 	if epoll == nil || !epoll.forEvents {

@@ -4,5 +4,5 @@
 
 package trace
 
-// sysEpollWait is no system call: newer architectures have epoll_pwait alone.
+// sysEpollWait is no system call: newer architectures have only epoll_pwait.
 const sysEpollWait = 1 << 30

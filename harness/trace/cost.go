@@ -15,16 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cost is what a call of execve takes, in nanoseconds; in virtual time, in
-// instructions. Its path is empty, so the kernel refuses it at once: what a program
-// start takes varies by more than a hook costs.
+// Cost is what a call of execve takes, in nanoseconds; in virtual time, in instructions.
+// Its path is empty, so the kernel refuses it at once: the time of a program start varies
+// by more than a hook costs.
 type Cost struct {
 	NoneNS   float64 `json:"none_ns"`   // with no program attached
 	EmptyNS  float64 `json:"empty_ns"`  // with one that does nothing
-	TracerNS float64 `json:"tracer_ns"` // with the tracer over the ring buffer, which nobody reads
+	TracerNS float64 `json:"tracer_ns"` // with the tracer over the ring buffer, without a reader
 }
 
-// A round is short, so that one without a tick of the timer is among them.
+// A round is short, so that some have no tick of the timer.
 const (
 	costRounds = 15
 	costCalls  = 200

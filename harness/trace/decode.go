@@ -8,8 +8,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/ptrace"
 )
 
-// decoder is a ptrace.Watcher that keeps the calls of interest, and knows what
-// each descriptor stands for.
+// decoder is a ptrace.Watcher that keeps the calls of interest, and tracks the object of
+// each descriptor.
 type decoder struct {
 	fds     map[int]*object
 	pending map[int]*call // index: thread
@@ -22,21 +22,21 @@ func newDecoder() *decoder {
 	return &decoder{fds: map[int]*object{}, pending: map[int]*call{}}
 }
 
-// call is a Call in the making.
+// call is an incomplete Call.
 type call struct {
 	name, command string
 	args          []arg
-	subject       *object   // what it acts on
-	uses          []*object // what it names besides
+	subject       *object   // the object that it acts on
+	uses          []*object // other objects that it names
 	makes         *object   // valid if it returns a descriptor
 	result        int64
 	waits         bool // it has not returned
-	unseen        bool // it only changes what descriptors stand for
+	unseen        bool // it only changes the objects of descriptors
 	// done is called when it has succeeded; it may be nil.
 	done func()
 }
 
-// arg has an object, whose name may not be known yet, or a text.
+// arg is an object, whose name may not be known yet, or a text.
 type arg struct {
 	name, text string
 	object     *object
@@ -50,7 +50,7 @@ func (c *call) addObject(name string, o *object) {
 	c.args = append(c.args, arg{name: name, object: o})
 }
 
-// Enter decodes a call. It is enough when somebody waits for events.
+// Enter decodes a call. It returns true once a thread waits for events.
 func (d *decoder) Enter(thread int, asked ptrace.Call, memory ptrace.Memory) bool {
 	delete(d.pending, thread)
 	if d.err != nil {
@@ -73,7 +73,7 @@ func (d *decoder) Enter(thread int, asked ptrace.Call, memory ptrace.Memory) boo
 	return d.waits
 }
 
-// Leave keeps what came of a call.
+// Leave keeps the result of a call.
 func (d *decoder) Leave(thread int, result int64) {
 	c := d.pending[thread]
 	if c == nil {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// space is an address space: what lies at which address.
+// space is an address space: data by address.
 type space map[uint64][]byte
 
 func (s space) Read(address uint64, into []byte) error {
@@ -95,8 +95,8 @@ func messageBTF(t *testing.T) (raw []byte, key, value btf.TypeID) {
 	return raw, key, value
 }
 
-// chapter makes the calls of the book's tracer, with a library's probes, and what
-// a language's runtime does between them.
+// chapter makes the calls of the book's tracer, with a library's probes, and calls of a
+// language runtime between them.
 func chapter(t *testing.T, perf bool, cpus int) *tracee {
 	raw, key, value := messageBTF(t)
 	tr := newTracee()
@@ -158,7 +158,7 @@ func chapter(t *testing.T, perf bool, cpus int) *tracee {
 	return tr
 }
 
-// TestDecode: every call of the chapter with what it means, and nothing else.
+// TestDecode: exactly the calls of the chapter, decoded.
 func TestDecode(t *testing.T) {
 	tr := chapter(t, true, 1)
 	want := strings.TrimSpace(`
@@ -204,7 +204,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestString: a string may end at the end of a page, with nothing behind it.
+// TestString: a string may end at the end of a page, with the next one unmapped.
 func TestString(t *testing.T) {
 	s := space{0x1000: append(bytes.Repeat([]byte{'x'}, pageBytes-4), "end\x00"...)}
 	r := reader{s, nil}
@@ -221,7 +221,7 @@ func TestString(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever a program asks, nothing breaks.
+// FuzzDecode: no system call of a program causes a panic.
 func FuzzDecode(f *testing.F) {
 	f.Add(uint64(unix.SYS_BPF), uint64(unix.BPF_MAP_UPDATE_ELEM), uint64(3), attr(map[int]any{0: 5, 8: uint64(1 << 32), 16: uint64(1 << 32)}))
 	f.Add(uint64(unix.SYS_PERF_EVENT_OPEN), uint64(1)<<32, uint64(0), attr(map[int]any{0: 1, 4: 1 << 30}))

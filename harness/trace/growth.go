@@ -7,19 +7,19 @@ import (
 	"slices"
 )
 
-// Growth is how often a kind of call was made over one transport, by the number
-// of CPUs. Probes are no calls here.
+// Growth is how often a kind of call was made over one transport, by the number of CPUs.
+// Probes are not counted as calls.
 type Growth struct {
 	Transport string `json:"transport"`
 	What      string `json:"what"` // as [Call.What]; "all calls"; "probes"
 	CPUs      []int  `json:"cpus"`
 	Counts    []int  `json:"counts"` // one for each of CPUs
-	// Law is the count with N CPUs: "3", "2 + N", "4 N", "1 + 2 N". It is empty
-	// with one number of CPUs, and where no straight line goes through all.
+	// Law is the count with N CPUs: "3", "2 + N", "4 N", "1 + 2 N". It is empty with one
+	// number of CPUs, and if no straight line fits all.
 	Law string `json:"law,omitempty"`
 }
 
-// The rows that are sums.
+// The rows of sums.
 const (
 	AllCalls = "all calls"
 	Probes   = "probes"

@@ -16,19 +16,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hello says how the tracer is watched that every transport and attach point has.
+// Hello configures how the hello tracer is traced, for each transport and attach point.
 type Hello struct {
-	// Args make this program the tracer, for a transport, an attach point, and where it
-	// pins its messages, which may be nowhere.
+	// Args returns this program's arguments to run as the tracer, for a transport, an
+	// attach point, and the pin of its messages, which may be empty.
 	Args   func(transport vocab.Transport, attach vocab.Attach, pin string) []string
 	Attach vocab.Attach
-	// Attachments watches it once for each way to attach instead, and Cost measures what
-	// each costs.
+	// Attachments traces it once for each way to attach instead, and Cost measures the
+	// cost of each.
 	Attachments, Cost bool
 }
 
-// tracerPin is where the tracer that is watched pins its messages: not where one
-// that runs has its own.
+// tracerPin is the pin of the traced tracer's messages. It differs from the default,
+// which another tracer may use.
 const tracerPin = "/sys/fs/bpf/ringtwin/syscalls"
 
 // Watch watches the tracer on the running kernel. It needs root.
@@ -51,7 +51,7 @@ func (h *Hello) Watch(ctx context.Context) (*Trace, error) {
 		taken.Attachments, err = h.attachments(ctx, pin)
 		return taken, err
 	}
-	// What the tracer would try first is no part of it.
+	// The tracer's probing of attach points is excluded.
 	attach, err := bpf.ResolveAttach(h.Attach)
 	if err != nil {
 		return nil, err
@@ -67,8 +67,8 @@ func (h *Hello) Watch(ctx context.Context) (*Trace, error) {
 	return taken, nil
 }
 
-// attachments watches it once for each way to attach. One that the kernel does not have is
-// no error, unless it has none.
+// attachments traces it once for each way to attach. A missing one is not an error,
+// unless the kernel has none.
 func (h *Hello) attachments(ctx context.Context, pin string) (all []Attachment, err error) {
 	if _, err := bpf.ResolveAttach(vocab.AttachAuto); err != nil {
 		return nil, err
@@ -104,16 +104,16 @@ func (h *Hello) calls(ctx context.Context, kind vocab.Transport, attach vocab.At
 	calls, err := Take(ctx, append([]string{self}, h.Args(kind, attach, pin)...))
 	if err != nil {
 		if pin != "" {
-			_ = os.Remove(pin) // it may have been killed
+			_ = os.Remove(pin) // the tracer may have been killed
 		}
 		return nil, fmt.Errorf("watch hello over %s, attached by %s: %w", kind, attach, err)
 	}
 	return calls, nil
 }
 
-// reservePin keeps the pin for this process until it is released, and takes away
-// what one that was killed has left there. The path is always the same, for it is
-// part of what is shown; it is empty where there is no bpffs.
+// reservePin reserves the pin for this process until it is released, and removes what a
+// killed process has left. The path is fixed, since it is part of the output; it is empty
+// without a bpffs.
 func reservePin() (path string, release func(), err error) {
 	if bpf.OnBPFFS(tracerPin) != nil {
 		return "", func() {}, nil

@@ -11,7 +11,7 @@ import (
 	"github.com/ringtwin/ringtwin/bpf/mapdump"
 )
 
-// kind is what a descriptor stands for.
+// kind is the kind of object of a descriptor.
 type kind int
 
 const (
@@ -23,11 +23,11 @@ const (
 	anEpoll
 	anEventfd
 	aFile
-	aBPF // any object of bpf(2) that its call does not tell
+	aBPF // any object of bpf(2) whose call does not show its kind
 )
 
-// object is what descriptors stand for. It lives as long as one is open, or it is
-// used by another that lives.
+// object is the object of descriptors. It lives as long as one is open, or another live
+// object uses it.
 type object struct {
 	kind kind
 	name string
@@ -35,7 +35,7 @@ type object struct {
 
 	live bool // see decoder.sequence
 
-	// Of a map. Of one that was not seen being made all is 0.
+	// Of a map. All are 0 if its creation was not seen.
 	mapType            ebpf.MapType
 	keyBytes, valBytes uint32
 	btf                *object
@@ -58,10 +58,10 @@ func (o *object) String() string {
 	return "<" + name + ">"
 }
 
-// hasEvents reports whether one can map it, or wait for it, to get events.
+// hasEvents reports whether it can be mapped, or waited for, to get events.
 func (o *object) hasEvents() bool { return o.kind == aMap || o.kind == anEvent }
 
-// known reports whether it was seen being made, so its sizes are known.
+// known reports whether its creation was seen, so its sizes are known.
 func (o *object) known() bool { return o != nil && o.kind == aMap && o.keyBytes+o.valBytes > 0 }
 
 // perCPU reports whether a value has a part for each possible CPU.
@@ -73,7 +73,7 @@ func (o *object) perCPU() bool {
 	return false
 }
 
-// text is raw by its type, where the map has one, and a number or bytes elsewhere.
+// text formats raw by its type, if the map has one, or else as a number or bytes.
 func (o *object) text(id btf.TypeID, raw []byte) (string, error) {
 	if o.btf == nil || id == 0 {
 		return untyped(raw), nil
@@ -89,7 +89,7 @@ func (o *object) text(id btf.TypeID, raw []byte) (string, error) {
 	return mapdump.Value(t, raw)
 }
 
-// untyped shows bytes that nothing is known of, up to 32 of them.
+// untyped formats bytes of unknown type, up to 32 of them.
 func untyped(raw []byte) string {
 	const most = 32
 	switch {

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sequence is what was asked, without what belongs to the language's runtime, and
-// without what a signal came between, which is asked again: the verifier returns
-// EAGAIN then, and Go's runtime sends its threads signals at any time.
+// sequence returns the calls, without those of the language runtime, and without those
+// that a signal interrupted, which are repeated: the verifier returns EAGAIN then, and
+// Go's runtime signals its threads at any time.
 // bpf_check() in https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/verifier.c
 func (d *decoder) sequence() []Call {
 	calls := slices.DeleteFunc(slices.Clone(d.calls), func(c *call) bool {
@@ -43,9 +43,9 @@ func (d *decoder) forEvents(c *call) bool {
 	return true
 }
 
-// keep finds the calls that are not probes: from the last to the first, what made
-// an object that lives, did something to one, or opened a file to read it. An object lives while it is open,
-// or something that lives has been made with it.
+// keep finds the calls that are not probes, from the last to the first: those that made a
+// live object, acted on one, or opened a file to read it. An object lives while it is
+// open, or while a live object was made with it.
 func keep(calls []*call) map[*call]bool {
 	kept := map[*call]bool{}
 	for _, c := range slices.Backward(calls) {
@@ -71,8 +71,8 @@ func keep(calls []*call) map[*call]bool {
 	return kept
 }
 
-// sortMaps orders what was done to make maps, and to map their memory, by their
-// names: the library goes through a Go map. Probes stay where they are.
+// sortMaps orders the calls that make maps, and that map their memory, by name: the
+// library iterates over a Go map. Probes stay where they are.
 func sortMaps(calls []*call, kept map[*call]bool) {
 	var at []int
 	sort := func() {
@@ -115,7 +115,7 @@ func mapOf(c *call) string {
 	return o.name
 }
 
-// public is the call as it is shown.
+// public is the exported form of the call.
 func (c *call) public(probe bool) Call {
 	p := Call{Name: c.name, Command: c.command, Args: []Arg{}, Probe: probe}
 	for _, a := range c.args {
@@ -132,7 +132,7 @@ func (c *call) public(probe bool) Call {
 	case c.makes != nil:
 		p.Result = c.makes.String()
 	case c.name == "mmap":
-		p.Result = "address" // another in each run
+		p.Result = "address" // differs in each run
 	default:
 		p.Result = fmt.Sprint(c.result)
 	}

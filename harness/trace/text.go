@@ -13,8 +13,8 @@ import (
 // columnWidth is that of one transport's calls, in characters.
 const columnWidth = 60
 
-// Text writes the sequences of each kernel side by side, of its first number of
-// CPUs, and how the counts grow. Probes are shown if they are wanted.
+// Text writes the sequences of each kernel side by side, of its first number of CPUs, and
+// how the counts grow. Probes are shown if requested.
 func Text(w io.Writer, kernels []Kernel, probes bool) error {
 	var b strings.Builder
 	for i := range kernels {
@@ -41,7 +41,7 @@ func Text(w io.Writer, kernels []Kernel, probes bool) error {
 
 const probesNote = "Probes are not shown: what failed, or made what was closed unused. So the library finds out what the kernel can do."
 
-// title says where the sequences are from.
+// title names the source of the sequences.
 func (c *Trace) title() string {
 	return fmt.Sprintf("Linux %s, %s, attached by %s: what ringtwin hello asks of the kernel until it waits for events",
 		c.Release, count(c.CPUs, "CPU"), c.Attach)
@@ -110,7 +110,7 @@ func columns(b *strings.Builder, number, left, right string) {
 	}
 }
 
-// wrap breaks a text at spaces, and what has none where a column ends.
+// wrap breaks a text at spaces, and words longer than a column at its end.
 func wrap(text string) []string {
 	const indent = "    "
 	var lines []string
@@ -142,7 +142,7 @@ func growthText(b *strings.Builder, k *Kernel) {
 	_ = t.Flush() // a Builder does not fail
 }
 
-// growthRows has the heads first.
+// growthRows starts with the header.
 func (k *Kernel) growthRows() [][]string {
 	head := []string{"calls"}
 	transports := len(k.Traces[0].Sequences)

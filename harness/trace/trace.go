@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// Package trace finds out what a tracer of events asks of the kernel until it
-// waits for the first one: bpf(2) with decoded attributes, keys and values, perf
-// events, mappings and epoll, in order.
+// Package trace records the system calls of an event tracer until it waits for the first
+// event: bpf(2) with decoded attributes, keys and values, perf events, mappings and
+// epoll, in order.
 //
-// It knows what the calls mean, not who makes them: any program will do.
+// It decodes the calls of any program.
 package trace
 
 import (
@@ -15,36 +15,36 @@ import (
 	"github.com/ringtwin/ringtwin/harness/ptrace"
 )
 
-// Kernel is what was found on one kernel, with different numbers of CPUs.
+// Kernel is the traces of one kernel, with different numbers of CPUs.
 type Kernel struct {
-	Name   string   `json:"kernel"` // as it was asked for
+	Name   string   `json:"kernel"` // as requested
 	Traces []Trace  `json:"traces"`
 	Growth []Growth `json:"growth,omitempty"`
 }
 
-// Trace is what a tracer asked over each transport, on one kernel with a number
-// of CPUs.
+// Trace is the calls of a tracer over each transport, on one kernel with a number of
+// CPUs.
 type Trace struct {
 	Release   string     `json:"release"` // of uname(2)
 	CPUs      int        `json:"cpus"`
 	Attach    string     `json:"attach,omitempty"`
 	Sequences []Sequence `json:"sequences,omitempty"`
-	// Attachments are there instead, if they were asked for.
+	// Attachments replace Sequences, if requested.
 	Attachments []Attachment `json:"attachments,omitempty"`
-	// Virtual says that a nanosecond is an instruction.
+	// Virtual means that a nanosecond is an instruction.
 	Virtual bool `json:"virtual,omitempty"`
 }
 
-// Sequence is what it asked over one transport.
+// Sequence is its calls over one transport.
 type Sequence struct {
 	Transport string `json:"transport"`
-	// Calls are in the order in which they were made, but for the maps: the
-	// library makes them in any, and here they are ordered by name.
+	// Calls are in the order in which they were made, except for maps: the library makes
+	// them in random order, and here they are sorted by name.
 	Calls []Call `json:"calls"`
 }
 
-// Call is one system call. An object is named by what it is, as in <config>: its
-// descriptor is another number in each run.
+// Call is one system call. An object is named by its role, as in <config>: its descriptor
+// differs in each run.
 type Call struct {
 	Name string `json:"name"`
 	// Command is that of bpf(2), ioctl(2) and epoll_ctl(2).
@@ -52,8 +52,8 @@ type Call struct {
 	Args    []Arg  `json:"args"` // those that are not 0
 	// Result is an object, 0, the name of an errno, or "waits".
 	Result string `json:"result"`
-	// Probe says that nothing of it is left: it failed, or what it made was closed
-	// unused. So a library finds out what a kernel can do.
+	// Probe means that the call has no lasting effect: it failed, or its object was
+	// closed unused. Libraries detect features of the kernel by such calls.
 	Probe bool `json:"probe,omitempty"`
 }
 
@@ -66,7 +66,7 @@ type Arg struct {
 // What names a kind of call, to count it.
 func (c *Call) What() string { return strings.TrimSpace(c.Name + " " + c.Command) }
 
-// String is the call as one writes it.
+// String is the call in C notation.
 func (c *Call) String() string {
 	var args []string
 	if c.Command != "" {
@@ -78,7 +78,7 @@ func (c *Call) String() string {
 	return fmt.Sprintf("%s(%s) = %s", c.Name, strings.Join(args, ", "), c.Result)
 }
 
-// EndedError says that a program ended too early, or not well, and what it said.
+// EndedError reports that a program ended too early, or unsuccessfully, with its output.
 type EndedError struct {
 	Code int // its exit code
 	Said string

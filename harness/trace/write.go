@@ -7,15 +7,15 @@ import (
 	"io"
 )
 
-// Format is how traces are shown. The zero value is text.
+// Format selects the output of traces. The zero value is text.
 type Format struct {
 	JSON, Markdown bool
-	// Attachments shows each way to attach instead of the calls, and Probes the calls too
-	// by which the library finds out what the kernel can do.
+	// Attachments shows each way to attach instead of the calls. Probes also shows the
+	// library's feature probes.
 	Attachments, Probes bool
 }
 
-// Write shows the traces of kernels, if there are any, and how they grow with the CPUs.
+// Write writes the traces of kernels, if there are any, and how they grow with the CPUs.
 func Write(w io.Writer, kernels []Kernel, f Format) error {
 	for i := range kernels {
 		kernels[i].Growth = Grow(kernels[i].Traces)

@@ -17,7 +17,7 @@ func Inject(f vocab.Fault, r Reader) Reader {
 	return &faultyReader{Reader: r, fault: f}
 }
 
-// ExtraWork is how often the program turns around its loop.
+// ExtraWork is the number of turns of the program's extra loop.
 func ExtraWork(f vocab.Fault) int {
 	if f.Kind() == vocab.Work {
 		return f.N()
@@ -33,7 +33,7 @@ type faultyReader struct {
 	held  *Sample // to be returned next
 }
 
-// Read does what the reader does, but for every Nth event.
+// Read reads like the reader, except for every Nth event.
 func (r *faultyReader) Read(s *Sample) error {
 	if r.held != nil {
 		s.Raw, s.Lost, s.CPU, r.held = append(s.Raw[:0:0], r.held.Raw...), 0, r.held.CPU, nil
@@ -69,7 +69,7 @@ func (r *faultyReader) Read(s *Sample) error {
 		if !errors.Is(err, ErrFlushed) {
 			return err
 		}
-		// It is the last one, and has no successor. The flush is over too.
+		// The last event has no successor. The flush is over too.
 		s.Raw, s.Lost, s.CPU = held.Raw, 0, held.CPU
 		return r.Flush()
 	}

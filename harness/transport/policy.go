@@ -8,10 +8,10 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// Wakeup is what the program of a ring buffer says of each event.
+// Wakeup is the wakeup mode of the program of a ring buffer.
 //
-// The program asks for the bytes that wait before its own record does: hence one
-// record less.
+// The program queries the waiting bytes before it adds its own record: hence one record
+// less.
 func Wakeup(kind vocab.Transport, p vocab.Policy, eventBytes int) (wakeup bpf.Wakeup, bytes int) {
 	switch p.Kind() {
 	case vocab.Every:
@@ -24,7 +24,7 @@ func Wakeup(kind vocab.Transport, p vocab.Policy, eventBytes int) (wakeup bpf.Wa
 	return bpf.WakeupAdaptive, 0
 }
 
-// perfOptions are those with which the reader of a perf buffer opens its rings.
+// perfOptions are the options with which a perf buffer's reader opens its rings.
 func perfOptions(p vocab.Policy, ringBytes int) perf.ReaderOptions {
 	switch p.Kind() {
 	case vocab.WakeupEvents:
@@ -32,8 +32,8 @@ func perfOptions(p vocab.Policy, ringBytes int) perf.ReaderOptions {
 	case vocab.Watermark:
 		return perf.ReaderOptions{Watermark: p.N()}
 	case vocab.Timer:
-		// The most that there is: the kernel wakes once the ring is full. Without
-		// a watermark it would, at half of it.
+		// The maximum: the kernel wakes once the ring is full. Without a watermark it
+		// would wake at half of it.
 		// ring_buffer_init() in https://elixir.bootlin.com/linux/v6.12/source/kernel/events/ring_buffer.c
 		return perf.ReaderOptions{Watermark: ringBytes - 1}
 	}

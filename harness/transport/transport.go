@@ -3,9 +3,8 @@
 // Package transport gives the perf buffer and the BPF ring buffer one reader
 // interface over cilium/ebpf, with the sizes and formulas that belong to each.
 //
-// It moves bytes: what an event means is the business of package bpf, and
-// counting it that of harness/trial. A Reader is for one reading goroutine;
-// Flush and Close may be called from another.
+// It moves bytes: package bpf decodes events, and harness/trial counts them. A Reader is
+// for one reading goroutine; Flush and Close may be called from another.
 package transport
 
 import (
@@ -31,13 +30,13 @@ type Sample struct {
 	Raw []byte
 	// Lost is the content of a PERF_RECORD_LOST; Raw is then empty.
 	Lost uint64
-	// CPU is whose ring of a perf buffer it was in; 0 of a ring buffer.
+	// CPU is the CPU of the perf buffer's ring; 0 for a ring buffer.
 	CPU int
 
 	perf perf.Record
 }
 
-// State is what a transport's rings hold once nobody writes to them any more.
+// State is the remaining content of a transport's rings after the last write.
 type State struct {
 	ResidualBytes uint64
 	// ProducerBytes and ConsumerBytes are the positions of the BPF ring
@@ -45,7 +44,7 @@ type State struct {
 	ProducerBytes, ConsumerBytes uint64
 }
 
-// Memory is what a transport takes, in bytes, whoever it is charged to.
+// Memory is the memory of a transport, in bytes, whatever it is charged to.
 type Memory struct {
 	MapBytes    int64 // the map itself
 	LockedBytes int64 // rings: data pages, once, and position pages
@@ -58,7 +57,7 @@ type Reader interface {
 	Read(*Sample) error
 	// Flush makes Read return all that is in the rings without waiting.
 	Flush() error
-	// State may be called when nobody writes or reads.
+	// State may be called only while no one writes or reads.
 	State() (State, error)
 	Memory() Memory
 	Close() error
@@ -71,8 +70,7 @@ type Options struct {
 	RingBytes int
 	// Policy of a perf buffer; that of a ring buffer is the program's.
 	Policy vocab.Policy
-	// Flush is after how long Read looks at the rings although nobody woke it; 0:
-	// never.
+	// Flush is the interval after which Read checks the rings without a wakeup; 0: never.
 	Flush time.Duration
 }
 
@@ -98,8 +96,8 @@ type deadlines struct {
 	flush time.Duration // 0: never
 }
 
-// again reports whether Read should go on after err: nobody woke it, and it has
-// looked. The next deadline is then set.
+// again reports whether Read should continue after err: its deadline expired without a
+// wakeup, and it has checked the rings. The next deadline is then set.
 func (d deadlines) again(err error, set func(time.Time)) bool {
 	if d.flush == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// consumer reads a transport until it is flushed and keeps what arrived. After
-// newConsumer it allocates nothing for an event.
+// consumer reads a transport until it is flushed and keeps the events. After newConsumer
+// it allocates nothing for an event.
 type consumer struct {
 	consumerOptions
 	reader transport.Reader
@@ -44,7 +44,7 @@ type consumer struct {
 	err               error
 }
 
-// consumerOptions say what a consumer reads, and how.
+// consumerOptions configure a consumer.
 type consumerOptions struct {
 	workload    vocab.Workload
 	eventBytes  int // as sent
@@ -52,8 +52,8 @@ type consumerOptions struct {
 	most        int // events to make room for
 	cpu         int // to be pinned to; -1: none
 	delay       time.Duration
-	// trigger is called before the first read and whenever a batch has been read,
-	// calls times in all: the reader is the producer too. nil: it is not.
+	// trigger is called before the first read and whenever a batch has been read, calls
+	// times in all: the reader is also the producer. nil: it is not.
 	trigger func(call int)
 	calls   int
 	batch   int
@@ -67,7 +67,7 @@ func newConsumer(reader transport.Reader, opts consumerOptions) *consumer {
 		times:           make([]int64, 0, opts.most),
 		latency:         newHistogram(),
 	}
-	// Memory that nobody has written to yet would be had a page at a time while reading.
+	// Fault in all pages now: untouched memory would cause page faults while reading.
 	clear(c.events[:opts.most])
 	clear(c.times[:opts.most])
 	c.latency.Reset()
@@ -80,8 +80,7 @@ func (c *consumer) start(stall time.Duration) {
 	c.stopped = make(chan struct{})
 	go func() {
 		defer close(c.stopped)
-		// Never unlocked: the thread ends with the goroutine, and its CPU
-		// affinity with it.
+		// Never unlocked: the thread, with its CPU affinity, ends with the goroutine.
 		runtime.LockOSThread()
 		c.err = c.run(stall)
 	}()
@@ -93,9 +92,9 @@ func (c *consumer) wait() error {
 	return c.err
 }
 
-// awaitAsleep waits until the reader waits for events: one that is still on its way
-// would be late for the first of them, and the slowest of all would tell of nothing
-// else. A reader that has ended is awaited no longer.
+// awaitAsleep waits until the reader waits for events. A reader that is still starting
+// would be late for the first event, and this would dominate the maximum latency. It
+// returns if the reader has ended.
 func (c *consumer) awaitAsleep() error {
 	for {
 		asleep, err := c.asleep()
@@ -104,7 +103,7 @@ func (c *consumer) awaitAsleep() error {
 		}
 		select {
 		case <-c.stopped:
-			return nil // wait tells why
+			return nil // wait returns the cause
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -116,7 +115,7 @@ func (c *consumer) awaitAsleep() error {
 func (c *consumer) asleep() (bool, error) {
 	thread := c.thread.Load()
 	if thread == 0 {
-		return false, nil // it has not been let run yet
+		return false, nil // it has not run yet
 	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", thread))
 	if err != nil {
@@ -198,7 +197,7 @@ func (c *consumer) take(sample *transport.Sample) {
 	if len(sample.Raw) != c.sampleBytes {
 		c.misshaped++
 	}
-	if event.TimeNS != 0 { // else it is too small to have one
+	if event.TimeNS != 0 { // else the event is too small for a time
 		c.negative += observe(c.latency, now-int64(event.TimeNS))
 	}
 	c.arrived.Store(int64(len(c.events)))
@@ -228,7 +227,7 @@ func (c *consumer) decode(raw []byte, event *bpf.Event) error {
 	return bpf.Decode(raw, event)
 }
 
-// usage is what the calling thread used since it started.
+// usage is the resource usage of the calling thread since it started.
 type usage struct {
 	cpuNS             int64
 	voluntary, forced int64

@@ -30,8 +30,7 @@ func (r *Runner) disturbance(stolenBefore int64, c *consumer, truth *workload.Tr
 	}, nil
 }
 
-// tickNS is the unit of /proc/stat: USER_HZ is 100 on every architecture that this
-// runs on.
+// tickNS is the unit of /proc/stat: USER_HZ is 100 on every supported architecture.
 const tickNS = 10_000_000
 
 // stealNS adds up the time that a hypervisor took from these CPUs since they
@@ -67,8 +66,8 @@ func parseSteal(text []byte, cpus []int) (int64, error) {
 	return ticks * tickNS, nil
 }
 
-// runDelayOfThread is how long the calling thread was ready to run and did not, in
-// ns since it began; 0 from a kernel that does not keep it.
+// runDelayOfThread is how long the calling thread was ready to run and did not, in ns
+// since it began; 0 if the kernel does not record it.
 func runDelayOfThread() (int64, error) {
 	delay, err := workload.RunDelay("/proc/thread-self/schedstat")
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package trial measures: it attaches a twin, lets the workload run, drains the
-// transport and counts what arrived against what the workload really did.
+// Package trial measures: it attaches a twin, runs the workload, drains the transport and
+// compares the events with the ground truth of the workload.
 //
-// It measures and counts, and judges nothing: whether the counts can be true is
-// the business of harness/ledger. A Runner is for one goroutine.
+// It does not check the counts: harness/ledger does. A Runner is for one goroutine.
 package trial

@@ -21,8 +21,8 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, latencyMaxNS, latencyDigits)
 }
 
-// observe records ns, and returns 1 if it is negative: never clamped, for it says
-// something about the clocks.
+// observe records ns, and returns 1 if it is negative. Negative values are not clamped,
+// since they show errors of the clocks.
 func observe(h *hdrhistogram.Histogram, ns int64) (negative int64) {
 	if ns < 0 {
 		return 1
@@ -33,8 +33,8 @@ func observe(h *hdrhistogram.Histogram, ns int64) (negative int64) {
 	return 0
 }
 
-// latencies sums a histogram up, of which as many events were lost: nil if
-// nothing is in it. The error is that of encoding it.
+// latencies summarizes a histogram, with the number of lost events; nil if it is empty.
+// The error is that of encoding it.
 func latencies(h *hdrhistogram.Histogram, negative, lost int64) (*record.Latency, error) {
 	if h.TotalCount() == 0 {
 		return nil, nil
@@ -61,12 +61,12 @@ func latencies(h *hdrhistogram.Histogram, negative, lost int64) (*record.Latency
 		WithLost: &record.Quantiles{
 			N: all, P50: withLost(50), P90: withLost(90), P99: withLost(99), P999: withLost(99.9), P9999: withLost(99.99),
 		},
-		HDR: string(encoded), // base64 already
+		HDR: string(encoded), // already base64
 	}, nil
 }
 
-// intended is the latency from when each event should have been caused, whenever
-// it was: nil without a rate, or where events are too small to tell whose they are.
+// intended is the latency from each event's intended time: nil without a rate, or if
+// events are too small to have a token.
 func intended(c *consumer, cell record.Cell, options workload.Options, truth workload.Truth, lost int64) (*record.Latency, error) {
 	if cell.RateHz == 0 {
 		return nil, nil

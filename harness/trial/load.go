@@ -42,8 +42,9 @@ type pulled struct {
 	c   *consumer
 }
 
-// stuck is how long a reader that is the producer too may sleep without reading
-// anything: nobody would wake it any more. One that is not let run is not stuck.
+// stuck is how long a reader that is also the producer may sleep without reading
+// anything: nothing else would wake it. A reader that is ready but not running is not
+// stuck.
 const stuck = time.Second
 
 // Run waits until the reader has read all that it caused.
@@ -71,12 +72,11 @@ func (p *pulled) truth() workload.Truth {
 // Close has nothing to end.
 func (p *pulled) Close() error { return nil }
 
-// loadOptions are those of the cell's workload. On the only CPU a reader that is woken
-// would go first or not as its history tells the scheduler, for a trial long: a
-// producer that waits between events anyway gives way to it, as it does where the
-// reader has a CPU of its own. And there Go's monitor thread, awake since this process
-// let the producers go, would take their CPU fifty times before it sleeps for longer:
-// so they wait until it does.
+// loadOptions are the options of the cell's workload. On a single CPU the scheduler's
+// history decides, for a whole trial, whether a woken reader runs first. So a producer
+// that waits between events gives way to it, as if the reader had its own CPU. There Go's
+// monitor thread, awake since this process released the producers, would also preempt
+// them fifty times before it sleeps for longer, so they wait until it does.
 // https://github.com/golang/go/blob/go1.24.0/src/runtime/proc.go#L6163
 func (r *Runner) loadOptions(cell record.Cell, cpus []int) workload.Options {
 	var lead time.Duration
@@ -99,10 +99,10 @@ func (r *Runner) loadOptions(cell record.Cell, cpus []int) workload.Options {
 // fifty times 20 us, 70 us with the timer slack, and then twice as long each time.
 const untilQuiet = 50 * time.Millisecond
 
-// mostControls is how many calls of the control are enough to know what one takes.
+// mostControls is how many calls of the control suffice to know the cost of one.
 const mostControls = 20_000
 
-// controlOf is what of a cell its control depends on.
+// controlOf is the part of a cell on which its control depends.
 type controlOf struct {
 	attach           vocab.Attach
 	placement        vocab.Placement
@@ -110,12 +110,12 @@ type controlOf struct {
 	paced            bool
 }
 
-// control is what a trigger of a storm takes with an empty program attached: the CPU
-// time of its producers, if nothing else is in that, and the run time of the program,
-// which is that of the kernel's two clock readings. It is measured once, but on the only
-// CPU: for tenths of a second at a time every system call of an emulated 6.1 takes 49
-// instructions more, and 34 of 5.10. What that is has not been found; right before the
-// trial, the control has it too.
+// control is the cost of a storm's trigger with an empty program attached: the CPU time
+// of its producers, if that includes nothing else, and the run time of the program, which
+// is that of the kernel's two clock readings. It is measured once, except on a single
+// CPU. There, for tenths of a second at a time, every system call of an emulated 6.1
+// takes 49 more instructions, and of 5.10 34 more. The cause is unknown; a control right
+// before the trial includes them too.
 func (r *Runner) control(ctx context.Context, cell record.Cell) (controlCost, error) {
 	if cell.Workload != vocab.Storm || cell.Placement == vocab.BackToBack {
 		return controlCost{}, nil
@@ -153,7 +153,7 @@ func (r *Runner) measureControl(ctx context.Context, cell record.Cell) (c contro
 	}
 	stats, err := empty.Stats()
 	c.runNS = ratio(float64(stats.RunTime), float64(stats.Runs))
-	if !paced { // else most of it would be the waiting
+	if !paced { // else most of it would be waiting
 		c.callCost = costOfCall(&truth)
 	}
 	return c, err
@@ -163,12 +163,12 @@ func nextTokens() uint64 {
 	return trials.Add(1) * tokensPerTrial
 }
 
-// load runs the workload while the twin is attached; ready, if there is one, once
-// it is.
+// load runs the workload while the twin is attached. It calls ready, if not nil, once the
+// twin is attached.
 func (r *Runner) load(twin *bpf.Twin, load load, ready func() error) (workload.Truth, error) {
 	err := twin.Attach()
 	if ready != nil {
-		err = errors.Join(err, ready()) // in any case: who waits for the reader must find one
+		err = errors.Join(err, ready()) // in any case: ready starts the reader, for which others wait
 	}
 	if err != nil {
 		return workload.Truth{}, err
@@ -180,8 +180,8 @@ func (r *Runner) load(twin *bpf.Twin, load load, ready func() error) (workload.T
 	return truth, errors.Join(err, twin.Detach())
 }
 
-// settle gives the reader the time to read what it is told of by itself. What
-// then is left in the rings only a flush brings out.
+// settle gives the reader time to read the events that it is woken for. Only a flush
+// delivers what is left in the rings then.
 func settle(twin *bpf.Twin, c *consumer, from time.Time) error {
 	time.Sleep(time.Until(from))
 	counters, err := twin.Counters()
@@ -225,8 +225,8 @@ func (r *Runner) lostTail(ctx context.Context, cell record.Cell, twin *bpf.Twin,
 		return 0, fmt.Errorf("start sentinels: %w", err)
 	}
 	defer func() { err = errors.Join(err, load.Close()) }()
-	// A batch may fill the ring once more, so nobody reads before it is over: in
-	// each ring are then the lost, and behind them what fitted.
+	// A batch may fill the ring again, so it is read only after the batch: each ring then
+	// has the record of the losses, and after it the events that fitted.
 	_, err = r.load(twin, load, nil)
 	if err := errors.Join(err, reader.Flush()); err != nil {
 		return 0, err

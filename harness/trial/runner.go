@@ -39,13 +39,12 @@ func Messages() map[uint32]string {
 type Runner struct {
 	cpus  []int // that this process may run on
 	stats io.Closer
-	// controls are those that were measured, by what they depend on: the trials of a
-	// block share one.
+	// controls are the measured controls: the trials of a block share one.
 	controls map[controlOf]controlCost
 	kept     map[attachedTo]io.Closer // until the runner is closed
 }
 
-// attachedTo is what the programs of a cell hook into.
+// attachedTo is the hook of a cell's programs.
 type attachedTo struct {
 	attach   vocab.Attach
 	workload vocab.Workload
@@ -54,7 +53,7 @@ type attachedTo struct {
 // trials numbers the trials of this process, from 1.
 var trials atomic.Uint64
 
-// NewRunner switches the kernel's program statistics on. Close it after use.
+// NewRunner enables the kernel's program statistics. Close it after use.
 func NewRunner() (*Runner, error) {
 	cpus, err := CPUs()
 	if err != nil {
@@ -67,7 +66,7 @@ func NewRunner() (*Runner, error) {
 	return &Runner{cpus: cpus, stats: stats, controls: map[controlOf]controlCost{}, kept: map[attachedTo]io.Closer{}}, nil
 }
 
-// Close switches the statistics off.
+// Close disables the statistics.
 func (r *Runner) Close() error {
 	err := r.stats.Close()
 	for _, point := range r.kept {
@@ -76,7 +75,7 @@ func (r *Runner) Close() error {
 	return err
 }
 
-// keep makes attaching and detaching quick, for the trials to come.
+// keep makes attaching and detaching fast for the next trials.
 func (r *Runner) keep(cell *record.Cell) error {
 	to := attachedTo{cell.Attach, cell.Workload}
 	if r.kept[to] != nil {
@@ -104,8 +103,7 @@ func CPUs() ([]int, error) {
 	return cpus, nil
 }
 
-// placement puts the reader on the last CPU, and the producers where the cell
-// wants them.
+// placement puts the reader on the last CPU, and the producers as the cell configures.
 func (r *Runner) placement(cell *record.Cell) (producers []int, consumer int) {
 	last := len(r.cpus) - 1
 	switch cell.Placement {
@@ -117,8 +115,8 @@ func (r *Runner) placement(cell *record.Cell) (producers []int, consumer int) {
 	return r.cpus[:max(last, 1)], r.cpus[last]
 }
 
-// Run measures one trial of the cell. Of the record it fills what it measured:
-// counts, latency, cost, rate and memory. The context ends the workload.
+// Run measures one trial of the cell. It fills the measured parts of the record: counts,
+// latency, cost, rate and memory. The context ends the workload.
 func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, err error) {
 	if err := r.keep(&cell); err != nil {
 		return nil, err
@@ -150,13 +148,14 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	}
 	defer func() { err = errors.Join(err, load.Close()) }()
 	out := &record.Trial{}
-	// Collect what configuration left behind, then not again before the trial is over.
+	// Collect the garbage of the configuration now, and disable the collector during the
+	// trial.
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	// With one processor alone, Go's scheduler takes it from a reader that waits in the
-	// kernel after 20 us, and whether that is before or after an event decides what
-	// reading it costs: 6000 or 7500 instructions. From one of two it is taken after
-	// 10 ms, as on any machine with more than a CPU.
+	// With a single P, Go's scheduler retakes it after 20 us from a reader that waits in
+	// the kernel. Reading an event then costs 6000 or 7500 instructions, depending on
+	// whether this happens before or after it. With two Ps it is retaken after 10 ms, as
+	// on any machine with several CPUs.
 	// https://github.com/golang/go/blob/go1.24.0/src/runtime/proc.go#L6367
 	if procs := runtime.GOMAXPROCS(0); procs < 2 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
@@ -226,7 +225,7 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	return out, nil
 }
 
-// room is how many events may arrive: with a fault some of them twice.
+// room is the maximum number of events to arrive: a fault duplicates some.
 func room(cell record.Cell) int {
 	if cell.Fault != "" {
 		return 2 * cell.Events

@@ -93,7 +93,7 @@ func TestRunAccountsForLoss(t *testing.T) {
 			if got := out.Counts.Failed[errno]; got != 200-fits {
 				t.Errorf("failed %v, want %d of %s", out.Counts.Failed, 200-fits, errno)
 			}
-			// Nothing was written after the loss, so the kernel told nobody.
+			// Nothing was written after the loss, so the kernel did not report it.
 			if kind == vocab.Perf && (out.Counts.LostReported != 0 || out.Counts.LostTail != 200-fits) {
 				t.Errorf("lost %d reported and %d in the tail, want 0 and %d", out.Counts.LostReported, out.Counts.LostTail, 200-fits)
 			}
@@ -124,7 +124,7 @@ func TestStorm(t *testing.T) {
 		for _, kind := range vocab.Transports() {
 			for i, policy := range kind.Policies() {
 				if number++; number%4 != i%4 && name != "as fast as possible" && name != "overload" {
-					continue // of the others a few, or it takes a minute
+					continue // of the others only a few, as all would take a minute
 				}
 				t.Run(name+"/"+string(kind)+"/"+policy, func(t *testing.T) {
 					c := cell(t, kind)

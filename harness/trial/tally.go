@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tally counts what the program, the kernel, the reader and the workload each
-// say of one trial. It is called when nobody writes or reads any more.
+// tally collects the counts of the program, the kernel, the reader and the workload for
+// one trial. It is called after all of them have stopped.
 func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cell, truth workload.Truth) (*record.Counts, error) {
 	perCPU, err := twin.Counters()
 	if err != nil {
@@ -53,7 +53,7 @@ func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cel
 		}
 	}
 	if own := counts.Attempts / uint64(cell.Batch); cell.Attach == vocab.AttachRawTracepoint && counts.Started >= own {
-		// The kernel may have skipped runs for any other system call too.
+		// The kernel may also have skipped runs for other system calls.
 		counts.Misses = min(counts.Misses, counts.Started-own)
 	}
 	countSequences(counts, perCPU, c.events)
@@ -63,7 +63,7 @@ func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cel
 	return counts, nil
 }
 
-// countSequences compares the stamps that arrived with those that were given.
+// countSequences compares the sequence numbers that arrived with those that were stamped.
 func countSequences(counts *record.Counts, perCPU []bpf.Counters, events []bpf.Event) {
 	seen := make([][]bool, len(perCPU))
 	for cpu := range seen {
@@ -74,7 +74,7 @@ func countSequences(counts *record.Counts, perCPU []bpf.Counters, events []bpf.E
 	for i := range events {
 		e := &events[i]
 		if int(e.CPU) >= len(seen) || int(e.Seq) >= len(seen[e.CPU]) {
-			counts.Torn++ // nobody gave this stamp
+			counts.Torn++ // this number was never stamped
 			continue
 		}
 		if seen[e.CPU][e.Seq] {
@@ -125,15 +125,15 @@ func countTokens(counts *record.Counts, events []bpf.Event, starts []workload.St
 // initialPIDNamespace is PROC_PID_INIT_INO of include/linux/proc_ns.h.
 const initialPIDNamespace = 0xEFFFFFFC
 
-// samePIDs reports whether a pid means the same to a BPF program and to us: the
-// program sees those of the initial namespace, and in a container ours differ.
+// samePIDs reports whether BPF programs and this process see the same pids. A program
+// sees those of the initial namespace, which differ in a container.
 var samePIDs = sync.OnceValue(func() bool {
 	var stat unix.Stat_t
 	return unix.Stat("/proc/self/ns/pid", &stat) == nil && stat.Ino == initialPIDNamespace
 })
 
-// Normal is an event without what differs from run to run and from transport to
-// transport: time, sequence number, CPU.
+// Normal is an event without the fields that differ between runs and transports: time,
+// sequence number, CPU.
 type Normal struct {
 	Token   uint64 `json:"token"`
 	PID     uint32 `json:"pid"` // 0 outside of the initial pid namespace

@@ -11,7 +11,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/workload"
 )
 
-// TestCountSequences: what the counts call each kind of damage.
+// TestCountSequences: the count of each kind of damage.
 func TestCountSequences(t *testing.T) {
 	event := func(cpu uint16, seq uint32, ns uint64) bpf.Event {
 		return bpf.Event{CPU: cpu, Seq: seq, TimeNS: ns}
@@ -61,7 +61,7 @@ func TestCountTokens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "wrong pid" && !samePIDs() {
-				test.want = record.Counts{} // in a container it is another's number anyway
+				test.want = record.Counts{} // in a container pids differ anyway
 			}
 			var got record.Counts
 			countTokens(&got, test.events, starts)

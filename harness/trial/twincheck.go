@@ -16,8 +16,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/workload"
 )
 
-// TwinCheck is what both twins delivered of the very same programs, each in
-// the order of tokens.
+// TwinCheck is the events that both twins delivered for the same programs, each in the
+// order of tokens.
 type TwinCheck struct {
 	Truth   []Normal `json:"truth"`
 	Perf    []Normal `json:"perf"`
@@ -27,7 +27,7 @@ type TwinCheck struct {
 // checkUIDs are two users with a message of their own and one without.
 var checkUIDs = []uint32{0, 501, 1000}
 
-// side is one transport of the check.
+// side is one of the check's transports.
 type side struct {
 	twin     *bpf.Twin
 	reader   transport.Reader

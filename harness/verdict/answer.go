@@ -10,7 +10,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// Answer is what all configurations of a kernel come to.
+// Answer is the summary of all configurations of a kernel.
 type Answer struct {
 	Kernel            record.Kernel
 	Measured, Planned int // trials
@@ -22,15 +22,15 @@ type Answer struct {
 // Case is a comparison with the side that is better in it.
 type Case struct {
 	*Comparison
-	// Apart tells it from others of its scenario, as "producers=16"; empty where there
-	// are none.
+	// Apart distinguishes it from others of its scenario, as "producers=16"; empty
+	// without others.
 	Apart         string
 	Winner, Loser *Side   // nil where neither is
-	Score         float64 // how much better, in weighed factors of two; infinite for a loss
+	Score         float64 // how much better, in weighted factors of two; infinite for a loss
 }
 
-// Open reports whether more blocks may decide what trials of one configuration, on machines
-// of one kind, have not.
+// Open reports whether more blocks may decide what is undecided by trials of one
+// configuration, on machines of one kind.
 func Open(trials []record.Trial) bool {
 	for _, c := range Compare(trials) {
 		if len(c.Undecided()) > 0 {
@@ -51,8 +51,8 @@ func (c *Comparison) Undecided() []*Row {
 	return all
 }
 
-// score adds up what is decided: positive where B is better. A metric of infinite
-// weight decides alone.
+// score adds up the decided metrics: positive if B is better. A metric of infinite weight
+// decides alone.
 func (c *Comparison) score() float64 {
 	sum := 0.0
 	for i := range c.Rows {
@@ -72,9 +72,9 @@ func (c *Comparison) score() float64 {
 	return sum
 }
 
-// Answers gives one answer a kernel, in the order of the comparisons. What was
-// measured of a kernel in machines of several kinds, as in virtual time and by
-// counts on several CPUs, is one answer.
+// Answers returns one answer per kernel, in the order of the comparisons. It joins
+// results from machines of several kinds, such as virtual time and counts on several
+// CPUs.
 func Answers(comparisons []Comparison) []Answer {
 	type place struct{ want, sha256, accel, backend, version, objects string }
 	var order []place
@@ -82,7 +82,7 @@ func Answers(comparisons []Comparison) []Answer {
 	placeOf := func(c *Comparison) place {
 		return place{c.Kernel.Want, c.Kernel.SHA256, c.Machine.Accel, c.Machine.Backend, c.Machine.Version, c.Objects}
 	}
-	// Virtual time is QEMU's, whatever makes the other machines.
+	// Virtual time is QEMU's, whatever the backend of other machines.
 	others := map[[4]string]place{}
 	for i := range comparisons {
 		if c := &comparisons[i]; c.Machine.Clock != record.Virtual {
@@ -111,8 +111,8 @@ func Answers(comparisons []Comparison) []Answer {
 	return all
 }
 
-// tellApart names the cases of one scenario by what they differ in, with as few words
-// as that takes.
+// tellApart names the cases of one scenario by their differences, in as few words as
+// possible.
 func (a *Answer) tellApart() {
 	type scenario struct{ plan, name string }
 	same := map[scenario][]*Case{}
@@ -128,14 +128,14 @@ func (a *Answer) tellApart() {
 	}
 }
 
-// apart are the dimensions that tell configurations apart, the plainest first.
+// apart are the dimensions that distinguish configurations, the plainest first.
 var apart = []string{"producers", "rate", "payload", "ring", "placement", "batch", "workload", "policy", "flush", "stall", "delay", "fault", "attach", "events"}
 
 func tellApart(cases []*Case) {
 	all := dimensions()
 	for _, name := range apart {
 		d := all[slices.IndexFunc(all, func(d dimension) bool { return d.name == name })]
-		known := map[string]map[string]bool{} // by what they are called so far
+		known := map[string]map[string]bool{} // by their names so far
 		for _, c := range cases {
 			if known[c.Apart] == nil {
 				known[c.Apart] = map[string]bool{}
@@ -153,7 +153,7 @@ func tellApart(cases []*Case) {
 	}
 }
 
-// sides is what both sides have of the dimension, or either.
+// sides formats the values of the dimension, one if both sides agree.
 func (c *Case) sides(d dimension) string {
 	a, b := d.of(Input{Trial: c.A.trials[0]}), d.of(Input{Trial: c.B.trials[0]})
 	if a == b {
@@ -187,18 +187,19 @@ func (a *Answer) Undecided() []*Row {
 	return all
 }
 
-// Won are the cases in which one side is better.
+// Won returns the cases with a winner.
 func (a *Answer) Won() []Case {
 	return slices.DeleteFunc(slices.Clone(a.Cases), func(c Case) bool { return c.Winner == nil })
 }
 
-// Transport is the one that is better wherever one is; empty where that depends, or
-// none is.
+// Transport is the transport that wins every case with a winner; empty if that varies, or
+// no case has one.
 func (a *Answer) Transport() vocab.Transport {
 	return vocab.Transport(a.common(func(s *Side) string { return string(s.Cell.Transport) }))
 }
 
-// Configuration is the transport with its policy that is better wherever one is, or empty.
+// Configuration is the transport with its policy that wins every case with a winner, or
+// empty.
 func (a *Answer) Configuration() string { return a.common((*Side).Configuration) }
 
 func (a *Answer) common(of func(*Side) string) string {
@@ -212,7 +213,7 @@ func (a *Answer) common(of func(*Side) string) string {
 	return text
 }
 
-// Figure is what a side has of a metric, or NaN.
+// Figure is a side's value of a metric, or NaN.
 func (c *Comparison) Figure(s *Side, slug string) float64 {
 	r := c.Row(slug)
 	switch {
@@ -224,8 +225,8 @@ func (c *Comparison) Figure(s *Side, slug string) float64 {
 	return r.B
 }
 
-// CostOf is what an event costs a side, producer and reader together, in instructions
-// in virtual time and in ns else; NaN where it is not known.
+// CostOf is a side's cost of an event, producer and reader together: in instructions in
+// virtual time, else in ns; NaN if unknown.
 func (c *Comparison) CostOf(s *Side) float64 {
 	if x := c.Figure(s, "instructions_per_event") + c.Figure(s, "consumer_instructions_per_event"); !math.IsNaN(x) {
 		return x

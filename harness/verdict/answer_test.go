@@ -30,7 +30,7 @@ func pairOf(kernel string, config, blocks int, ratio float64, lost uint64) []rec
 	return all
 }
 
-// TestAnswers: what all configurations of a kernel come to.
+// TestAnswers: the summary of all configurations of a kernel.
 func TestAnswers(t *testing.T) {
 	const enough = 10
 	both := func(ratios ...float64) []record.Trial {
@@ -66,7 +66,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestWhatMattersIsWeighed: a loss decides whatever it costs, and a large gain of the
+// TestWhatMattersIsWeighed: a loss decides whatever the costs, and a large gain of the
 // program outweighs a small one of the reader.
 func TestWhatMattersIsWeighed(t *testing.T) {
 	row := func(slug string, ratio float64, verdict Verdict) Row {
@@ -89,7 +89,7 @@ func TestWhatMattersIsWeighed(t *testing.T) {
 	}
 }
 
-// TestTellApart: configurations of one scenario are called by what they differ in.
+// TestTellApart: configurations of one scenario are named by their differences.
 func TestTellApart(t *testing.T) {
 	var all []record.Trial
 	for config, cell := range []record.Cell{{Producers: 1, Batch: 1, Events: 100}, {Producers: 2, Batch: 1, Events: 99}, {Producers: 2, Batch: 5, Events: 100}} {

@@ -18,7 +18,7 @@ type block struct {
 
 func blockOf(t *record.Trial) block { return block{t.Trial.Run, t.Trial.Block} }
 
-// sameBlocks pairs what was measured in the same boot.
+// sameBlocks pairs trials of the same boot.
 func sameBlocks(a, b []*record.Trial) []blockPair {
 	var pairs []blockPair
 	index := map[block]int{}
@@ -40,10 +40,10 @@ func sameBlocks(a, b []*record.Trial) []blockPair {
 	return pairs
 }
 
-// independent are the comparisons that say something of their own, with their trials
-// in the order of execution. A boot has something of its own that both sides share, so
-// a block that has one to itself is one of them. Where all blocks are of the boot that
-// was there anyway, each pair of trials is: which of the two was first is drawn.
+// independent returns the statistically independent comparisons, with their trials in the
+// order of execution. Both sides share the effects of a boot, so a block with its own
+// boot is one comparison. If all blocks are of the boot that was already running, each
+// pair of trials is one: the order within a pair is random.
 func independent(blocks []blockPair) []blockPair {
 	var all []blockPair
 	for _, b := range blocks {
@@ -58,16 +58,16 @@ func independent(blocks []blockPair) []blockPair {
 	return all
 }
 
-// oneBoot reports whether the trials are of a kernel that was not started for them.
+// oneBoot reports whether the trials are of a kernel that was already running.
 func oneBoot(b blockPair) bool {
 	first, other := b.a[0], b.b[0]
 	return first.Machine.Backend == record.Host && blockOf(first) == blockOf(other)
 }
 
-// numberedBlocks pairs boots of different runs, or of different kernels: the
-// first of either side, the second, and so on. They have nothing in common but
-// their number, so a machine that drifts is not averaged out; the interval and p
-// hold all the same, since under no difference either could be the other.
+// numberedBlocks pairs boots of different runs, or of different kernels: the first of
+// either side, the second, and so on. They share only their number, so drift of a machine
+// does not cancel. The interval and p are still valid, since without a difference the
+// sides are exchangeable.
 func numberedBlocks(a, b []*record.Trial) []blockPair {
 	as, bs := sameBlocks(a, nil), sameBlocks(nil, b)
 	pairs := make([]blockPair, min(len(as), len(bs)))
@@ -77,7 +77,7 @@ func numberedBlocks(a, b []*record.Trial) []blockPair {
 	return pairs
 }
 
-// each calls do for 0 to n-1 on all CPUs.
+// each calls do for 0 to n-1, on all CPUs.
 func each(n int, do func(i int)) {
 	var group sync.WaitGroup
 	next := make(chan int, n)

@@ -13,51 +13,49 @@ import (
 // Verdict is the answer to a comparison.
 type Verdict string
 
-// The verdicts. What matters is the margin of the metric. [Row.Answer] names the
-// side that is better.
+// The verdicts, relative to the margin of the metric. [Row.Answer] names the better side.
 const (
 	ABetter      Verdict = "A better"
 	BBetter      Verdict = "B better"
 	Equivalent   Verdict = "equivalent"   // the interval lies inside the margin
-	Trivial      Verdict = "trivial"      // a real difference, of no more than the margin
+	Trivial      Verdict = "trivial"      // a significant difference within the margin
 	Inconclusive Verdict = "inconclusive" // more blocks may decide
 	NoVerdict    Verdict = "invalid"      // there is no ratio
 )
 
-// alpha is the probability of a false alarm that a comparison bears, over all
-// metrics of a family.
+// alpha is the accepted probability of a false alarm of a comparison, over all metrics of
+// a family.
 const alpha = 1 - confidence
 
 // Row compares one metric.
 type Row struct {
 	Metric Metric
 	A, B   float64 // medians over trials
-	// Ratio is B to A, the median over blocks of the ratio of the medians in
-	// each, or in one boot over pairs of trials; of an absolute metric it is the
-	// difference B-A. Low and High are the ends of its 95 % interval, or where
-	// Interval is false the lowest and the highest. All are NaN where there is a
-	// figure of 0. A block in which only one side was measured is left out.
+	// Ratio is B to A, the median over blocks of the ratio of the medians in each, or in
+	// one boot over pairs of trials; of an absolute metric it is the difference B-A. Low
+	// and High are the ends of its 95 % interval, or where Interval is false the lowest
+	// and the highest. All are NaN if a figure is 0. A block in which only one side was
+	// measured is left out.
 	Ratio, Low, High float64
 	Interval         bool
 	Blocks           int // that the ratio is of
-	// P bounds the probability of such evidence without a difference, adjusted by
-	// Holm for the metrics of its family; NaN where there is no interval. Interval
-	// and P hold whenever one stops measuring, and for whatever reason.
+	// P bounds the probability of such evidence without a difference, adjusted by Holm
+	// for the metrics of its family; NaN where there is no interval. Interval and P are
+	// valid whenever measuring stops, for any reason.
 	P float64
-	// Noise is how far from none the ratio of a side to itself is, or may be: its
-	// first trials of a block against its last. NaN where it is not known.
+	// Noise is the A/A difference: the effect, or its bound, between a side's first and
+	// last trials of a block. NaN if unknown.
 	Noise   float64
 	Verdict Verdict
 	Winner  string // label of the side that is better
-	Why     string // there is no verdict
-	// More is how many blocks in all may decide what is inconclusive; 0: it
-	// cannot be said. MoreTime is what those that are missing take, from what a
-	// block took; 0: not known.
+	Why     string // reason if there is no verdict
+	// More is the total number of blocks that may decide an inconclusive row; 0: unknown.
+	// MoreTime is the estimated time of the missing ones; 0: unknown.
 	More     int
 	MoreTime time.Duration
 }
 
-// Answer is the verdict in words.
+// Answer is the verdict as text.
 func (r *Row) Answer() string {
 	switch r.Verdict {
 	case ABetter, BBetter:
@@ -69,7 +67,7 @@ func (r *Row) Answer() string {
 // Decided reports whether one side is better by more than the margin.
 func (r *Row) Decided() bool { return r.Verdict == ABetter || r.Verdict == BBetter }
 
-// none is the ratio, or the difference, of what is the same.
+// none is the ratio, or the difference, of equal values.
 func (m *Metric) none() float64 {
 	if m.Absolute {
 		return 0
@@ -77,7 +75,7 @@ func (m *Metric) none() float64 {
 	return 1
 }
 
-// effect is what the metric's sides are compared by.
+// effect is the metric's measure of the difference of the sides.
 func (m *Metric) effect() effect {
 	if m.Absolute {
 		return difference
@@ -85,7 +83,7 @@ func (m *Metric) effect() effect {
 	return logRatio
 }
 
-// size is how large a ratio, or a difference, is as an effect.
+// size converts a ratio, or a difference, to the size of an effect.
 func (m *Metric) size(ratio float64) float64 {
 	if m.Absolute {
 		return math.Abs(ratio)
@@ -93,7 +91,7 @@ func (m *Metric) size(ratio float64) float64 {
 	return math.Abs(math.Log(ratio))
 }
 
-// ratio is the reverse of the metric's effect.
+// ratio is the inverse of the metric's effect.
 func (m *Metric) ratio(effect float64) float64 {
 	if m.Absolute {
 		return effect
@@ -109,15 +107,15 @@ func (m *Metric) margin() float64 {
 	return math.Log1p(m.Margin)
 }
 
-// blockPair is what either side has in one block.
+// blockPair is the trials of both sides in one block.
 type blockPair struct{ a, b []*record.Trial }
 
 // compareMetrics compares all metrics of the trials of two sides.
 //
-// Holm adjusts within two families, the primary metrics, on which a
-// recommendation rests, and the others, which explain it. A false alarm among
-// the first is then as rare as stated however many others are shown, and neither
-// family needs more blocks because the other is there.
+// Holm adjusts within two families: the primary metrics, on which a recommendation
+// depends, and the others, which explain it. So the false alarm rate of the primary ones
+// is independent of the others, and neither family needs more blocks because of the
+// other.
 func compareMetrics(blocks []blockPair, labels [2]string) []Row {
 	first := blocks[0].a[0]
 	clock := first.Machine.Clock
@@ -127,7 +125,7 @@ func compareMetrics(blocks []blockPair, labels [2]string) []Row {
 			continue
 		}
 		switch {
-		case m.Clock && clock == record.Virtual: // it tells the way to a reader on the only CPU
+		case m.Clock && clock == record.Virtual: // there it is the wakeup path on a single CPU
 			m.Weight = 0
 		case !m.Counts && first.Trial.Shows == record.ShowsDelivery:
 			m.Weight = 0
@@ -137,9 +135,9 @@ func compareMetrics(blocks []blockPair, labels [2]string) []Row {
 		row := compareMetric(m, blocks)
 		switch {
 		case row.Why == "" && math.IsNaN(row.A) && math.IsNaN(row.B):
-			continue // these trials do not have it
+			continue // these trials lack the figure
 		case m.Slug == skippedSlug && nothingSkipped(blocks):
-			continue // as nearly always
+			continue // the usual case
 		}
 		rows = append(rows, row)
 	}
@@ -198,8 +196,8 @@ func compareMetric(m Metric, blocks []blockPair) Row {
 	return row
 }
 
-// boundLoss gives the interval of no loss on either side: of none in N events 3/N is
-// the most that would not have shown one with 95 % probability (the rule of three).
+// boundLoss gives the interval if neither side lost events: with no loss in N events, the
+// 95 % upper bound of the rate is 3/N (the rule of three).
 func (r *Row) boundLoss(blocks []blockPair) {
 	var of, lost [2]uint64
 	for _, block := range blocks {
@@ -227,8 +225,8 @@ func pairsOf(m Metric, blocks []blockPair) []pair {
 	return pairs
 }
 
-// compareValues compares what the blocks have of a metric, by the comparisons among
-// their trials that are independent.
+// compareValues compares the blocks' values of a metric, over the independent comparisons
+// of their trials.
 func compareValues(m Metric, blocks, independent []pair, virtual bool) Row {
 	row := Row{Metric: m}
 	row.Ratio, row.Low, row.High, row.P, row.Noise = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
@@ -273,7 +271,7 @@ func compareValues(m Metric, blocks, independent []pair, virtual bool) Row {
 	return row
 }
 
-// decide gives the verdict. What chance has no part in is as it is.
+// decide gives the verdict. Exact figures need no statistics.
 func (r *Row) decide(labels [2]string) {
 	none := r.Metric.none()
 	inside := func(ratio float64) bool { return r.Metric.size(ratio) <= r.Metric.margin() }
@@ -301,7 +299,7 @@ func (r *Row) decide(labels [2]string) {
 	}
 }
 
-// noRatio says why there is none.
+// noRatio returns the reason of a missing ratio.
 func (r *Row) noRatio(labels [2]string) string {
 	for i, v := range []float64{r.A, r.B} {
 		switch {
@@ -314,10 +312,9 @@ func (r *Row) noRatio(labels [2]string) string {
 	return "a figure is 0"
 }
 
-// blockTime is what one more block of these trials takes: from the start of the
-// first trial to that of the last, and what the last took. Where the starts are
-// not known it is the time in which events were made. A machine's boot is not in
-// it.
+// blockTime estimates the time of one more block of these trials: from the start of the
+// first trial to that of the last, plus the duration of the last. If the starts are
+// unknown, it is the time of the workloads. It excludes the boot.
 func blockTime(blocks []blockPair) time.Duration {
 	var all []float64
 	for _, block := range blocks {
@@ -340,7 +337,7 @@ func blockTime(blocks []blockPair) time.Duration {
 				last, of = started, took
 			}
 		}
-		// The starts tell more: settling and draining lie between them.
+		// The starts are better: they include settling and draining.
 		all = append(all, float64(max(last.Sub(first)+of, measured)))
 	}
 	return time.Duration(median(all))

@@ -71,8 +71,8 @@ func TestVerdictOfBlocks(t *testing.T) {
 	}
 }
 
-// TestFewBlocksDecide: metrics of which all blocks say the same are decided soon,
-// although Holm adjusts for all.
+// TestFewBlocksDecide: metrics on which all blocks agree are decided early, although Holm
+// adjusts for all.
 func TestFewBlocksDecide(t *testing.T) {
 	const enough = minEffects + 3 // for a family of nine
 	var all []record.Trial

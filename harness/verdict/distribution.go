@@ -21,12 +21,12 @@ type Distribution struct {
 	At []Quantile
 }
 
-// Latency is that of all events of the side: nil without histograms, and of a
-// sweep, which has latencies of many rates. It is put together anew at each call,
-// from histograms that are large once they are decoded.
+// Latency is the distribution of all events of the side: nil without histograms, and for
+// a sweep, which mixes many rates. It is computed at each call, since decoded histograms
+// are large.
 func (s *Side) Latency() *Distribution { return s.distribution(actual) }
 
-// Intended is the same from when triggers should have been; nil without a rate too.
+// Intended is the same from the intended times of triggers; nil also without a rate.
 func (s *Side) Intended() *Distribution { return s.distribution(intended) }
 
 func (s *Side) distribution(of func(*record.Trial) *record.Latency) *Distribution {
@@ -36,7 +36,7 @@ func (s *Side) distribution(of func(*record.Trial) *record.Latency) *Distributio
 	return pool(s.trials, of)
 }
 
-// HasLatency reports whether Latency has anything to put together.
+// HasLatency reports whether Latency returns a distribution.
 func (s *Side) HasLatency() bool {
 	for _, t := range s.trials {
 		if s.Knee == nil && t.Latency != nil && t.Latency.HDR != "" && t.Latency.N > 0 {
@@ -50,8 +50,8 @@ func (s *Side) HasLatency() bool {
 type Quantile struct {
 	Q  float64 // 0 to 1
 	NS float64 // of the delivered events
-	// WithLostNS is that of all events, lost ones included: infinite where so
-	// many were lost.
+	// WithLostNS is the quantile of all events, lost ones included: infinite if too many
+	// were lost.
 	WithLostNS float64
 }
 
@@ -61,8 +61,8 @@ var quantiles = []float64{
 	0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.99975, 0.9999, 0.99995, 0.99999, 0.999999,
 }
 
-// histogram reads one. Its library gives it as base64 already, and records have
-// that once more.
+// histogram decodes a histogram. The library encodes it as base64, and records encode
+// that again.
 func histogram(text string) (*hdrhistogram.Histogram, error) {
 	encoded := []byte(text)
 	if inner, err := base64.StdEncoding.DecodeString(text); err == nil && bytes.HasPrefix(inner, []byte("HIST")) {
@@ -71,8 +71,7 @@ func histogram(text string) (*hdrhistogram.Histogram, error) {
 	return hdrhistogram.Decode(encoded)
 }
 
-// pool adds the histograms of the trials. It is nil where none has one that can
-// be read.
+// pool adds the histograms of the trials. It is nil if none is readable.
 func pool(trials []*record.Trial, of func(*record.Trial) *record.Latency) *Distribution {
 	var all *hdrhistogram.Histogram
 	d := &Distribution{}
@@ -83,7 +82,7 @@ func pool(trials []*record.Trial, of func(*record.Trial) *record.Latency) *Distr
 		}
 		one, err := histogram(l.HDR)
 		if err != nil {
-			continue // the record's own percentiles are there without it
+			continue // the record's own percentiles remain
 		}
 		if all == nil {
 			all = one

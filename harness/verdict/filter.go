@@ -26,12 +26,12 @@ type dimension struct {
 	of   func(Input) string
 	// is reports whether the trial has the value; nil: it is equal.
 	is func(in Input, value string) bool
-	// free lets the key differ: what trials must have in common is without it,
-	// and without what follows from it.
+	// free lets the key differ: it removes the key, and its consequences, from what
+	// trials must share.
 	free func(*variant)
 }
 
-// variant is all that one side's trials have in common.
+// variant is the values that one side's trials share.
 type variant struct {
 	kernel         record.Kernel
 	machine        record.Machine
@@ -43,7 +43,7 @@ func variantOf(t *record.Trial) variant {
 	v := variant{kernel: t.Kernel, machine: t.Machine, cell: t.Cell, plan: t.Trial.Plan, scenario: t.Trial.Scenario}
 	v.machine.Command, v.machine.Warm = "", false
 	if t.Machine.Clock != record.Virtual {
-		v.machine.Version = "" // it decides how many instructions an emulator executes
+		v.machine.Version = "" // it affects instruction counts only
 	}
 	if t.Trial.Step > 0 {
 		v.cell.RateHz = 0
@@ -51,7 +51,7 @@ func variantOf(t *record.Trial) variant {
 	return v
 }
 
-// freeSide frees all that a side of a pair has to itself.
+// freeSide frees all keys that belong to a side of a pair.
 func freeSide(v *variant) {
 	v.cell.Transport, v.cell.Policy, v.cell.RingBytes, v.cell.RingBytesTotal = "", "", 0, 0
 	for _, x := range axis.All() {
@@ -61,8 +61,8 @@ func freeSide(v *variant) {
 	}
 }
 
-// freeAxis frees an axis, what it decides, and unless it is a side's the scenario, which
-// is the name that a plan gave to its values.
+// freeAxis frees an axis and its consequences. Unless the axis is a side's, it also frees
+// the scenario, which is the plan's name for its values.
 func freeAxis(x axis.Axis) func(*variant) {
 	return func(v *variant) {
 		x.Clear(&v.cell)
@@ -103,8 +103,8 @@ func dimensions() []dimension {
 	return append(all,
 		dimension{name: "file", of: func(in Input) string { return in.File }, free: free},
 		dimension{name: "run", of: func(in Input) string { return in.Trial.Trial.Run }, free: free},
-		// What a machine is decides whether anything can be compared: it may choose
-		// trials, and never differ.
+		// Keys of the machine select trials, but must not differ: trials of different
+		// machines are not comparable.
 		dimension{name: "accel", of: func(in Input) string { return in.Trial.Machine.Accel }, free: free},
 		dimension{name: "clock", of: func(in Input) string { return in.Trial.Machine.Clock }, free: free},
 		dimension{name: "backend", of: func(in Input) string { return in.Trial.Machine.Backend }, free: free},
@@ -128,7 +128,7 @@ func isKernel(in Input, value string) bool {
 	return k.Want == value || k.Release == value || strings.HasPrefix(k.Release, value+".")
 }
 
-// Filter chooses trials: those that have all of these values.
+// Filter selects the trials that have all of these values.
 type Filter struct {
 	Text string // as the user wrote it
 	keys []chosen
@@ -139,8 +139,8 @@ type chosen struct {
 	value     string
 }
 
-// ParseFilter reads "transport=perf,kernel=6.1". A key that there is not is refused
-// with the nearest one. Empty text chooses all.
+// ParseFilter reads "transport=perf,kernel=6.1". An unknown key is an error that suggests
+// the nearest one. Empty text selects all.
 func ParseFilter(text string) (Filter, error) {
 	s := Filter{Text: text}
 	if strings.TrimSpace(text) == "" {
@@ -162,7 +162,7 @@ func ParseFilter(text string) (Filter, error) {
 	return s, nil
 }
 
-// nearest of the words to one that is not among them.
+// nearest returns the valid word nearest to an unknown one.
 func nearest(got string, words []string) string {
 	return slices.MinFunc(words, func(a, b string) int {
 		return levenshtein.ComputeDistance(got, a) - levenshtein.ComputeDistance(got, b)
@@ -178,7 +178,7 @@ func (s *Filter) has(in Input) bool {
 	return true
 }
 
-// Of returns the trials that it chooses.
+// Of returns the trials that the filter selects.
 func (s *Filter) Of(all []Input) []Input {
 	var some []Input
 	for _, in := range all {
@@ -189,12 +189,12 @@ func (s *Filter) Of(all []Input) []Input {
 	return some
 }
 
-// ErrEmpty is a filter that no trial is in.
+// ErrEmpty is returned for a filter that selects no trial.
 var ErrEmpty = errors.New("no trial")
 
-// differing are the keys in which the filters differ, and those of which all trials
-// of the one have one value and all of the other another: two files of two
-// kernels are a comparison of kernels.
+// differing returns the keys in which the filters differ, and those with one value in all
+// trials of one side and another value in all of the other: files of two kernels are a
+// comparison of kernels.
 func differing(a, b Filter, as, bs []Input) []dimension {
 	var all []dimension
 	for _, d := range dimensions() {

@@ -14,16 +14,15 @@ import (
 // Gate bounds how much worse B may be than A.
 type Gate struct {
 	Metric Metric
-	// Limit is relative to A, or for an absolute metric of its unit.
+	// Limit is relative to A, or for an absolute metric in its unit.
 	Limit float64
 	text  string
 }
 
 func (g Gate) String() string { return g.text }
 
-// ParseGate reads "instructions_per_event<=0.5%": B may be worse than A by that,
-// and not by more. The loss is a share of all events, so "loss<=0" lets B lose no
-// more than A does.
+// ParseGate reads "instructions_per_event<=0.5%": B may be worse than A by at most that.
+// The loss is a share of all events, so "loss<=0" lets B lose no more than A does.
 func ParseGate(text string) (Gate, error) {
 	slug, limit, ok := strings.Cut(text, "<=")
 	if !ok {
@@ -45,27 +44,26 @@ func ParseGate(text string) (Gate, error) {
 	return Gate{Metric: m, Limit: x / 100, text: text}, nil
 }
 
-// GateResult is what a gate made of one comparison.
+// GateResult is the result of a gate for one comparison.
 type GateResult struct {
 	Gate       Gate
 	Comparison *Comparison
 	Row        *Row
-	// Worse is by how much B is worse, as Limit counts it; below 0 it is better.
-	// Certain is the end of the interval that is on A's side: B is worse by that at
-	// least.
+	// Worse is by how much B is worse, in the unit of Limit; negative if better. Certain
+	// is the end of the interval on A's side: B is worse by at least that.
 	Worse, Certain float64
 	Failed         bool
-	// Refused says why the figure must not decide.
+	// Refused is why the figure must not decide.
 	Refused string
 }
 
-// Check holds the comparisons against the gate. No result means that there was
-// nothing to measure, which is no pass.
+// Check applies the gate to the comparisons. No result means that nothing was measured,
+// which is not a pass.
 //
-// In virtual time, and for metrics that do not vary, figures repeat: B fails when
-// it is worse by more than the limit. In wall time it fails only when the end of
-// the interval on A's side is, which takes as many blocks as an interval does.
-// The time of an emulated machine does not decide unless wall says so.
+// In virtual time, and for metrics that do not vary, figures repeat: B fails when it is
+// worse by more than the limit. In wall time it fails only when the end of the interval
+// on A's side is, which takes as many blocks as an interval does. The time of an emulated
+// machine does not decide unless wall is set.
 func (g Gate) Check(comparisons []Comparison, wall bool) []GateResult {
 	var all []GateResult
 	for i := range comparisons {
@@ -92,7 +90,7 @@ func (g Gate) Check(comparisons []Comparison, wall bool) []GateResult {
 
 func (g Gate) check(c *Comparison, row *Row, wall bool) GateResult {
 	r := GateResult{Gate: g, Comparison: c, Row: row}
-	// Worse is higher, unless higher is better; then the ratio is turned round.
+	// Worse is higher, unless higher is better; then the ratio is inverted.
 	worse := func(ratio float64) float64 {
 		if g.Metric.Absolute {
 			return ratio
@@ -127,7 +125,7 @@ func (g Gate) check(c *Comparison, row *Row, wall bool) GateResult {
 	case !row.Interval:
 		r.Refused = fmt.Sprintf("%d blocks have no interval, it takes about %d", row.Blocks, row.More)
 		if g.Metric.Slug == "loss" || row.Low == row.High && r.Worse <= 0 {
-			// Counts are what they are: a loss that was seen has been.
+			// Counts are exact: an observed loss is certain.
 			r.Refused = ""
 			r.Failed = exceeds(r.Worse, g.Limit)
 		}
@@ -137,11 +135,11 @@ func (g Gate) check(c *Comparison, row *Row, wall bool) GateResult {
 	return r
 }
 
-// beyondRatio reports whether no finite ratio has this as one side: then no more
-// blocks are needed to see it.
+// beyondRatio reports whether no finite ratio is possible with this figure: then no more
+// blocks are needed.
 func beyondRatio(x float64) bool { return x == 0 || math.IsInf(x, 0) }
 
-// exceeds is above, but for what floating point rounds.
+// exceeds is greater-than, with a tolerance for rounding.
 func exceeds(x, limit float64) bool { return x > limit+1e-12 }
 
 // Where names the cell of a result.

@@ -148,7 +148,8 @@ func inputs(file string, trials []record.Trial) []Input {
 	return all
 }
 
-// TestCompareSets: pairs on all that is equal but what the filters differ in.
+// TestCompareSets: trials are paired when all parameters match except those of the
+// filters.
 func TestCompareSets(t *testing.T) {
 	var all []record.Trial
 	for _, kernel := range []string{"6.1", "6.12"} {

@@ -11,16 +11,16 @@ import (
 
 // Knee is the highest rate without loss that a sweep found for one side.
 type Knee struct {
-	// KeptHz is the highest rate that lost nothing, below all that did, and
-	// LostHz the lowest that lost something: the knee lies between them. Both are
-	// medians over blocks. KeptHz is 0 where the lowest rate lost already, and
-	// LostHz infinite where the highest did not.
+	// KeptHz is the highest rate without loss, below all rates with loss, and LostHz the
+	// lowest rate with loss: the knee lies between them. Both are medians over blocks.
+	// KeptHz is 0 if even the lowest rate lost events, and LostHz infinite if the highest
+	// lost none.
 	KeptHz, LostHz float64
 	Blocks         int
 	Rates          []Rate // rising
 }
 
-// Rate is what a side did at one rate of a sweep, over all blocks.
+// Rate is the results of a side at one rate of a sweep, over all blocks.
 type Rate struct {
 	OfferedHz  float64
 	AchievedHz float64 // median over trials: the workload may not keep up

@@ -9,7 +9,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Direction says which way a metric is better.
+// Direction is the direction in which a metric is better.
 type Direction string
 
 // The directions.
@@ -24,57 +24,55 @@ type Metric struct {
 	Slug   string // names it on the command line and in JSON
 	Unit   string // ns, bytes, Hz, share (of all events), 1 (a plain number)
 	Better Direction
-	// Short is the name of one that decides in the head of a table.
+	// Short is the name of a deciding metric in the header of a table.
 	Short string
-	// Less is what the better side has less of, or more: "fewer instructions for the
-	// program". PerEvent says that the figure is of one event.
+	// Less describes the advantage of the better side: "fewer instructions for the
+	// program". PerEvent means that the figure is of one event.
 	Less     string
 	PerEvent bool
-	// Of is NaN where the trial does not have the figure.
+	// Of returns NaN if the trial lacks the figure.
 	Of func(*record.Trial) float64
-	// Clock metrics are times: on an emulated machine's wall clock they compare
-	// within one run and mean nothing outside of it.
+	// Clock metrics are times: by the wall clock of an emulated machine they are
+	// comparable only within one run.
 	Clock bool
 	// Exact metrics do not vary: one block decides.
 	Exact bool
-	// Absolute metrics are compared by their difference, since 0 is a good value
-	// of them and has no ratio; Margin is then one of their unit.
+	// Absolute metrics are compared by their difference, since 0 is a good value and has
+	// no ratio; Margin is then in their unit.
 	Absolute bool
 	// Only is the clock on which the metric is compared; empty: on both.
 	Only string
-	// Weight is what a factor of two in the metric counts for in a recommendation,
-	// beside one in the others; 0: the metric explains, and nothing rests on it. An
-	// infinite weight decides alone.
+	// Weight is the relative weight of a factor of two in a recommendation. A metric of
+	// weight 0 only explains; one of infinite weight decides alone.
 	Weight float64
 	// Margin is the relative difference that does not matter to a user.
 	Margin float64
 	// Counts says that the metric is of what was delivered.
 	Counts bool
-	// AnyMatters says that a difference matters as soon as it is real; the margin is
-	// then what it has to be known to, where none is seen.
+	// AnyMatters means that every significant difference matters; the margin is then only
+	// the required precision of equivalence.
 	AnyMatters bool
-	// ExactOf says of which cells the metric does not vary.
+	// ExactOf selects the cells in which the metric does not vary.
 	ExactOf func(*record.Cell) bool
-	// DecidesOf says of which cells it has its weight; nil: of all.
+	// DecidesOf selects the cells in which it has its weight; nil: all.
 	DecidesOf func(*record.Cell) bool
 	// Events is how many a trial needs for the figure; 0: any number.
 	Events int64
 }
 
-// Primary metrics are those that a recommendation rests on. They are a family of
-// their own: a false alarm among them is as rare as stated, however many others are
-// shown.
+// Primary metrics are those on which a recommendation depends. They are a separate
+// family: their false alarm rate does not depend on the number of other metrics.
 func (m *Metric) Primary() bool { return m.Weight > 0 }
 
 // lossSlug names the metric that decides before all others.
 const lossSlug = "loss"
 
-// skippedSlug names the metric that is there only where it is not 0.
+// skippedSlug names the metric that is shown only if it is not 0.
 const skippedSlug = "skipped"
 
-// beyond is how many events a percentile needs above it. The rank of a percentile
-// has a standard deviation of about the square root of that number, so with ten
-// its place is known to a third; p99 takes 1000 events, p99.9 10,000.
+// beyond is how many events a percentile needs above it. The rank of a percentile has a
+// standard deviation of about the square root of that number, so ten events determine it
+// to within a third; p99 takes 1000 events, p99.9 10,000.
 const beyond = 10
 
 // supported reports whether n events have a percentile q, from 0 to 1.
@@ -83,10 +81,10 @@ func supported(n int64, q float64) bool { return n >= needed(q) }
 // needed is how many events a percentile takes.
 func needed(q float64) int64 { return int64(math.Round(beyond / (1 - q))) }
 
-// Metrics are all that are compared, in the order in which they matter.
+// Metrics are all compared metrics, in order of importance.
 //
-// The largest latency of a trial is not among them: one event is no evidence. Nor do
-// wake-ups decide: what they cost is in what both sides take.
+// They exclude the largest latency of a trial, as one event is no evidence. Wake-ups do
+// not decide, as the costs of producer and reader include them.
 func Metrics() []Metric {
 	producer, consumer := 3.0, 2.0
 	return []Metric{
@@ -116,18 +114,17 @@ func Metrics() []Metric {
 	}
 }
 
-// capacityDecides reports whether what is lost is a function of sizes alone.
+// capacityDecides reports whether losses depend only on sizes.
 func capacityDecides(c *record.Cell) bool { return c.ReaderStallMS == record.UntilOver }
 
-// saturated reports whether it is the transport that decides how many events there are
-// in a second: a storm as fast as it can be.
+// saturated reports whether the transport limits the event rate: a storm without a rate.
 func saturated(c *record.Cell) bool { return c.Workload == storm && c.RateHz == 0 }
 
 // storm is the workload of events alone.
 const storm = "storm"
 
-// knee is the only metric of a sweep: at each step the sides have rates of their
-// own, so nothing else of them can be compared.
+// knee is the only metric of a sweep: at each step the sides have different rates, so
+// nothing else is comparable.
 func knee() Metric {
 	return Metric{Name: "highest rate without loss", Slug: "knee", Short: "knee", Less: "as many events without loss", Unit: "Hz", Better: Higher, Clock: true, Counts: true, Weight: math.Inf(1), Margin: 0.10}
 }
@@ -154,8 +151,8 @@ func Slugs() []string {
 	return all
 }
 
-// actual is nil where a reader had to wait for the producer's turn to end: on one
-// CPU that is kept busy, its latency is that of the scheduler.
+// actual is nil if the reader had to wait for the producer's time slice to end: on one
+// busy CPU, its latency is that of the scheduler.
 func actual(t *record.Trial) *record.Latency {
 	if t.Machine.Clock == record.Virtual && t.Cell.RateHz == 0 {
 		return nil
@@ -188,7 +185,7 @@ func withLostP99(t *record.Trial) float64 {
 	return float64(t.Latency.WithLost.P99)
 }
 
-// cost is NaN where there is none: the record leaves out what was not measured.
+// cost is NaN if there is none: the record omits what was not measured.
 func cost(of func(*record.Cost) float64) func(*record.Trial) float64 {
 	return func(t *record.Trial) float64 {
 		if t.Cost == nil || of(t.Cost) == 0 {
@@ -210,16 +207,16 @@ func perDelivered(of func(*record.Cost) int64) func(*record.Trial) float64 {
 // emitted is how many events the workload caused.
 func emitted(t *record.Trial) uint64 { return t.Counts.Started * uint64(max(t.Cell.Batch, 1)) }
 
-// skipped are the events of triggers whose run of the program the kernel left out: no
-// transport has had a part in that.
+// skipped are the events of triggers whose program run the kernel skipped, whatever the
+// transport.
 func skipped(t *record.Trial) uint64 { return t.Counts.Misses * uint64(max(t.Cell.Batch, 1)) }
 
-// sent is how many events the program had for the transport.
+// sent is how many events the program tried to output.
 func sent(t *record.Trial) uint64 { return emitted(t) - min(skipped(t), emitted(t)) }
 
-// loss is the share that the transport refused of what it was given. Where sizes alone
-// decide, what a skipped run of the program would have sent, others did in its place:
-// then it is the share of all events that found no room.
+// loss is the share of sent events that the transport refused. If only sizes decide,
+// other events take the place of those of skipped runs: then it is the share of all
+// events that found no room.
 func loss(t *record.Trial) float64 {
 	switch {
 	case t.Counts == nil || sent(t) == 0:

@@ -10,33 +10,33 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// SetComparison are the comparisons of two sets, and what could not be compared.
+// SetComparison is the comparisons of two sets, and the trials that could not be
+// compared.
 type SetComparison struct {
 	A, B string // labels of the sets
-	// Differ are the keys in which the sides differ, with both values where all
-	// trials of a side have the same.
+	// Differ are the keys in which the sides differ, with both values if each side has a
+	// single one.
 	Differ      []string
 	Comparisons []Comparison
-	// Refused says, a line each, which trials have an opposite on a machine that
-	// must not be compared with theirs.
+	// Refused lists, one per line, the trials whose counterpart is on a machine that is
+	// not comparable with theirs.
 	Refused []string
 	// Alone are configurations that only one side has.
 	Alone []string
-	// Unmeasured counts the trials of A and of B that are not ok: they enter no
-	// comparison.
+	// Unmeasured counts the trials of A and of B that are not ok: they are not compared.
 	Unmeasured [2]int
-	// Marked are warnings about what was compared all the same.
+	// Marked are warnings about trials that were compared.
 	Marked []string
 }
 
-// Contrast compares the trials of one set with those of another. Two trials are
-// compared when all is equal but what the filters differ in. Blocks are paired by
-// boot where both sides were measured in the same, and else by their number.
+// CompareSets compares the trials of one set with those of another. Trials are paired
+// when every parameter matches except those in which the filters differ. Blocks are
+// paired by boot if both sides were measured in the same boots, and else by their number.
 //
-// Machines are refused that differ in what decides about figures: accelerator,
-// clock, backend, CPU model; in virtual time the backend's version too, since
-// another QEMU executes another number of instructions. Twins of other BPF objects
-// are refused in virtual time unless otherTwins, since they execute other instructions.
+// Machines must match in the properties that affect figures: accelerator, clock, backend,
+// CPU model; in virtual time the backend's version too, since another QEMU executes
+// another number of instructions. In virtual time twins of other BPF objects are refused
+// unless otherTwins, since they execute other instructions.
 func CompareSets(a, b Filter, as, bs []Input, otherTwins bool) SetComparison {
 	c := SetComparison{A: a.Text, B: b.Text}
 	as, c.Unmeasured[0] = measured(as)
@@ -44,7 +44,7 @@ func CompareSets(a, b Filter, as, bs []Input, otherTwins bool) SetComparison {
 	free := differing(a, b, as, bs)
 	for _, d := range free {
 		if slices.Contains([]string{"run", "file", "side"}, d.name) {
-			continue // that goes without saying
+			continue // implied by other keys
 		}
 		va, oka := onlyValue(d, as)
 		vb, okb := onlyValue(d, bs)
@@ -67,7 +67,7 @@ func CompareSets(a, b Filter, as, bs []Input, otherTwins bool) SetComparison {
 			others := sameTwins(one, groups[1].by[key])
 			together := slices.DeleteFunc(slices.Clone(others), func(other *group) bool { return !sameConfiguration(one, other) })
 			if len(together) == 0 {
-				together = others // what they differ in makes them configurations of their own
+				together = others // their differences make them separate configurations
 			}
 			for _, other := range together {
 				matches = append(matches, [2]*group{one, other})
@@ -84,7 +84,7 @@ func CompareSets(a, b Filter, as, bs []Input, otherTwins bool) SetComparison {
 	return c
 }
 
-// measured leaves out trials that are not ok, and counts them.
+// measured removes trials that are not ok, and counts them.
 func measured(all []Input) (ok []Input, others int) {
 	ok = make([]Input, 0, len(all))
 	for _, in := range all {
@@ -95,7 +95,7 @@ func measured(all []Input) (ok []Input, others int) {
 	return ok, len(all) - len(ok)
 }
 
-// group is the trials of one side that have all in common.
+// group is the trials of one side with equal values.
 type group struct {
 	variant variant
 	objects string // of the twins, where they must be the same
@@ -103,7 +103,7 @@ type group struct {
 	runs    map[string]map[int]bool // configurations by run
 }
 
-// variants are groups by what they have in common with those of the other side.
+// variants are groups by the values that they share with those of the other side.
 type variants struct {
 	order []variant
 	by    map[variant][]*group
@@ -142,8 +142,8 @@ func groupVariants(in []Input, free []dimension, objects func(*record.Trial) str
 	return all
 }
 
-// objectsOf are those that decide how many instructions a twin executes; empty: not known,
-// or in wall time.
+// objectsOf returns the objects that determine a twin's instruction count; empty:
+// unknown, or in wall time.
 func objectsOf(t *record.Trial) string {
 	if t.Machine.Clock != record.Virtual {
 		return ""
@@ -151,14 +151,14 @@ func objectsOf(t *record.Trial) string {
 	return t.Objects()
 }
 
-// sameTwins are the groups whose twins may be those of the group.
+// sameTwins returns the groups whose twins may equal those of the group.
 func sameTwins(one *group, others []*group) []*group {
 	return slices.DeleteFunc(slices.Clone(others), func(other *group) bool {
 		return one.objects != "" && other.objects != "" && one.objects != other.objects
 	})
 }
 
-// refuseTwins adds a line for each pair of objects that keeps groups from being compared.
+// refuseTwins adds a line for each pair of objects that prevents a comparison of groups.
 func (c *SetComparison) refuseTwins(as, bs []*group) {
 	refuse := func(a, b *group) {
 		line := fmt.Sprintf("twins that must not be compared: the BPF objects are %s in A and %s in B (--other-twins compares them)", a.objects, b.objects)
@@ -178,7 +178,7 @@ func (c *SetComparison) refuseTwins(as, bs []*group) {
 	}
 }
 
-// sameConfiguration: within a run, the plan says what belongs together.
+// sameConfiguration: within a run, the plan pairs configurations.
 func sameConfiguration(a, b *group) bool {
 	shared := false
 	for run, configs := range a.runs {
@@ -220,7 +220,7 @@ func contrastGroups(a, b *group, names [2]string) Comparison {
 	return c
 }
 
-// names are what the sides are called: by what they differ in.
+// names are the names of the sides, by their differences.
 func (c *SetComparison) names(free []dimension, match [2]*group) [2]string {
 	var names [2]string
 	for i, g := range match {
@@ -241,8 +241,8 @@ func (c *SetComparison) names(free []dimension, match [2]*group) [2]string {
 	return names
 }
 
-// refuse tells apart what has no opposite at all, and what has one on a machine
-// of another kind.
+// refuse distinguishes trials without any counterpart from those with one on a machine of
+// another kind.
 func (c *SetComparison) refuse(groups [2]*variants, used map[variant]bool) {
 	bare := func(v variant) variant {
 		v.machine = record.Machine{}
@@ -290,7 +290,7 @@ func (v *variant) String() string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
 }
 
-// machineDifferences says in what machines differ.
+// machineDifferences lists the differences of machines.
 func machineDifferences(a, b *record.Machine) []string {
 	var all []string
 	differ := func(what string, a, b any) {
@@ -302,7 +302,7 @@ func machineDifferences(a, b *record.Machine) []string {
 	differ("clock", a.Clock, b.Clock)
 	differ("backend", a.Backend, b.Backend)
 	differ("CPU model", a.CPUModel, b.CPUModel)
-	if a.Clock == b.Clock { // it decides in virtual time
+	if a.Clock == b.Clock { // it affects virtual time
 		differ("version", a.Version, b.Version)
 	}
 	differ("number of CPUs", a.CPUs, b.CPUs)
@@ -310,7 +310,7 @@ func machineDifferences(a, b *record.Machine) []string {
 	return all
 }
 
-// mark warns of figures that mean little: emulated times of different runs.
+// mark warns of unreliable figures: emulated times of different runs.
 func (c *SetComparison) mark(matches [][2]*group) {
 	emulated, unpaired := 0, 0
 	for _, m := range matches {

@@ -11,8 +11,7 @@ import (
 // confidence of all intervals.
 const confidence = 0.95
 
-// pair is one block: what one side and the other have of a metric, in the order
-// of execution.
+// pair is one block: the values of both sides for a metric, in the order of execution.
 type pair struct{ a, b []float64 }
 
 // effect is how far b is from a: 0 where they do not differ.
@@ -27,23 +26,23 @@ func difference(a, b float64) float64 { return b - a }
 // of is the effect between the medians of a block.
 func (f effect) of(p pair) float64 { return f(median(p.a), median(p.b)) }
 
-// estimate is an effect, paired by block, with its interval. Interval and p hold
-// however often one has looked before, and whenever one stopped: that is what lets
-// a run go on until it can say.
+// estimate is an effect, paired by block, with its interval. Interval and p are valid
+// after any number of looks and at any stopping time, so a run may continue until it can
+// decide.
 type estimate struct {
-	// mid is the median effect; low and high bound it. Where they are no interval they
-	// are the extremes.
+	// mid is the median effect; low and high bound it. Without an interval they are the
+	// extremes.
 	mid, low, high float64
 	interval       bool
-	// p bounds the probability of so much evidence, now or at any look before, if
-	// the sides were the same: NaN where there is no interval.
+	// p bounds the probability of so much evidence, at this or any earlier look, if the
+	// sides were the same: NaN without an interval.
 	p       float64
 	effects int
 }
 
-// effectsOf are those of the blocks; none where there is no estimate. A block that
-// has nothing of a side has no effect, nor has one with a figure of 0 a ratio: with
-// one of those there is no estimate.
+// effectsOf returns the effects of the blocks; none if there is no estimate. A block
+// without values of a side has no effect. A block with a figure of 0 has no ratio, and
+// then there is no estimate.
 func effectsOf(pairs []pair, f effect) []float64 {
 	effects := make([]float64, 0, len(pairs))
 	for _, p := range pairs {
@@ -60,14 +59,14 @@ func extremes(effects []float64) estimate {
 	return estimate{mid: median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), effects: len(effects)}
 }
 
-// compareByChance estimates an effect that chance has a part in. Nothing is assumed
-// of the blocks but that without a difference either side could have been the other,
-// so that an effect and its reverse are as likely.
+// compareByChance estimates a random effect. It assumes only that the sides of a block
+// are exchangeable without a difference, so that an effect and its reverse are equally
+// likely.
 //
 // The order statistics of a sample, as in golang.org/x/perf/benchmath, bound its median
-// with intervals 0.5 to 0.75 times as wide, but for one number of effects that is fixed
-// before. Who looks after each of 7 to 80 effects sees such an interval leave out the
-// truth in 24 to 26 of 100 runs, one of these in at most 6: see TestFixedInterval.
+// with intervals 0.5 to 0.75 times as wide, but only for a number of effects fixed in
+// advance. With a look after each of 7 to 80 effects, such an interval misses the truth
+// in 24 to 26 of 100 runs, and this one in at most 6: see TestFixedInterval.
 func compareByChance(effects []float64) estimate {
 	e := extremes(effects)
 	if len(effects) < minEffects {
@@ -79,24 +78,24 @@ func compareByChance(effects []float64) estimate {
 	return e
 }
 
-// minEffects is the fewest that have an interval: with fewer, no effect however
-// large has the evidence against it that leaves it out.
+// minEffects is the minimum number for an interval: with fewer, the evidence cannot
+// exclude any effect, however large.
 const minEffects = 7
 
-// stakes are those who bet on the sign of an effect: on one of median size the
-// hyperbolic tangent of scale, and never more than most, as shares of what each has, from his money on.
-// They win most where noise cannot turn the difference round; where it hides in noise;
-// and where outliers do, that tell no more than others.
+// stakes are the bettors on the sign of an effect, each with an initial capital (money).
+// On an effect of median size each bets the share most * tanh(scale) of its capital. They
+// win most where noise cannot reverse the difference, where the difference is below the
+// noise, and where outliers are no more informative than other effects.
 var stakes = [...]struct{ scale, most, money float64 }{
 	{16, 1, 4}, {1, 1, 1}, {0.5, 1, 1}, {0.25, 1, 1}, {2, 0.4, 1}, {2, 0.2, 1},
 }
 
 // evidence is the logarithm of a test martingale against the effects being symmetric
-// around a centre. If they are, the sign of each is a fair coin whatever its size, so
-// who bets on the signs, one after the other, multiplies what he has by 1 on average,
-// and has 1/α or more at any time with probability α at most (Ville's inequality).
-// The bets are on either side, with stakes that depend on how large an effect is
-// beside the median of those until then; what all of them win is added up.
+// around a centre. If they are, the sign of each is a fair coin whatever its size. So
+// sequential bets on the signs multiply the capital by 1 on average, and it reaches 1/α
+// at any time with probability α at most (Ville's inequality). The bets are on both
+// sides, with stakes that depend on the ratio of an effect to the median so far; the
+// capitals of all are summed.
 //
 // Ramdas, Ruf, Larsson and Koolen, Admissible anytime-valid sequential inference must
 // rely on nonnegative martingales, 2020, section 6 on symmetry;
@@ -133,10 +132,11 @@ func evidence(effects []float64, centre float64) float64 {
 	return highest + math.Log(have/had)
 }
 
-// allBut is the largest bet: who stakes all is out of the game after one loss.
+// allBut is the largest bet: a stake of 1 would end a bettor's game after one loss.
 const allBut = 1 - 1e-9
 
-// consistent are the ends of the centres that there is no evidence against.
+// consistent returns the ends of the interval of centres that the evidence does not
+// exclude.
 func consistent(effects []float64) (low, high float64) {
 	limit := -math.Log(1 - confidence)
 	middle := median(effects)
@@ -161,12 +161,11 @@ func consistent(effects []float64) (low, high float64) {
 	return end(-1), end(1)
 }
 
-// compareByPhase estimates an effect in virtual time, which repeats exactly: what two
-// trials of a side differ by is their phase against the kernel's timers, and nothing
-// else. That is nearly nothing, and measured in every block: Student's t, with the
-// variance within blocks or that between them, whichever is larger. The k-th look
-// may spend 6/(π²k²) of all that false alarms are allowed, which is all of it over
-// any number of looks.
+// compareByPhase estimates an effect in virtual time, which repeats exactly: trials of a
+// side differ only by their phase against the kernel's timers. This variance is small,
+// and measured in every block. The estimate uses Student's t, with the variance within
+// blocks or between them, whichever is larger. The k-th look may spend 6/(π²k²) of the
+// false alarm probability, which sums to all of it.
 func compareByPhase(pairs []pair, effects []float64, f effect) estimate {
 	e := extremes(effects)
 	within, degrees := 0.0, 0
@@ -189,14 +188,14 @@ func compareByPhase(pairs []pair, effects []float64, f effect) estimate {
 	}
 	n := len(effects)
 	if degrees > 0 {
-		within /= float64(degrees) // of a block with two trials a side, which a mean halves twice
+		within /= float64(degrees) // of a block with two trials per side, whose mean halves it twice
 	}
 	if n > 1 {
 		between /= float64(n - 1)
 	}
 	e.interval = true
 	scatter := math.Sqrt(max(within, between) / float64(n))
-	if scatter == 0 { // or there are no two of a side, as in virtual time there need not be
+	if scatter == 0 { // or no side has two trials, which virtual time does not require
 		e.p = 1
 		if e.mid != 0 {
 			e.p = 0
@@ -243,8 +242,8 @@ func studentQuantile(tail float64, degrees int) float64 {
 	return high
 }
 
-// holm adjusts p for how many were tested: the smallest times n, the next times
-// n-1, and never below one before it. NaN stays, and counts for nothing.
+// holm adjusts p for multiple tests: the smallest times n, the next times n-1, and never
+// below the one before. NaN is kept, and not counted.
 //
 // Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
 func holm(p []float64) []float64 {
@@ -264,10 +263,9 @@ func holm(p []float64) []float64 {
 	return adjusted
 }
 
-// median of an even number of values is the mean of the two in the middle, and
-// of none NaN.
+// median returns the median; NaN if there are no values.
 func median(v []float64) float64 {
-	switch len(v) { // the sizes of a block, without a copy
+	switch len(v) { // the sizes of a block: no copy
 	case 0:
 		return math.NaN()
 	case 1:
@@ -281,10 +279,9 @@ func median(v []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// moreEffects estimates how many effects in all decide, from those at hand: as many as
-// narrow the interval to margin on either side, for half its width shrinks with the
-// square root of their number, or as have the evidence, which grows by as much with
-// each. 0: it cannot be said.
+// moreEffects estimates the total number of effects for a decision: enough to narrow the
+// interval to margin on either side, as its half-width shrinks with the square root of
+// their number, or enough for the evidence, which grows linearly. 0: unknown.
 func moreEffects(e estimate, margin float64) int {
 	half := (e.high - e.low) / 2
 	if e.effects > 0 && e.effects < minEffects && (half <= 0 || !e.interval) {
@@ -296,7 +293,7 @@ func moreEffects(e estimate, margin float64) int {
 	n := float64(e.effects)
 	need := n * (half / margin) * (half / margin)
 	if e.p < 1 {
-		// A fifth of the family's share is what the first of five has to pass.
+		// The first of five must pass a fifth of the family's share.
 		need = min(need, n*math.Log(alpha/5)/math.Log(e.p))
 	}
 	if need > 1<<20 || math.IsNaN(need) {

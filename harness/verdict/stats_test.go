@@ -29,9 +29,8 @@ func blocksOf(random *rand.Rand, n int, noise, ratio float64) []pair {
 	return pairs
 }
 
-// scatters are ways in which two trials that do not differ may differ, from what is
-// usual to what machines do that are shared: all that the method asks of them is that
-// either could have been the other.
+// scatters are noise distributions of trials without a difference, from usual machines to
+// shared ones. The method only requires that trials are exchangeable.
 func scatters() map[string]func(*rand.Rand) float64 {
 	return map[string]func(*rand.Rand) float64{
 		"normal":       func(r *rand.Rand) float64 { return 0.05 * r.NormFloat64() },
@@ -44,9 +43,9 @@ func scatters() map[string]func(*rand.Rand) float64 {
 	}
 }
 
-// simulated is how many of the runs without a difference, of five metrics each, say
-// that there is one: with looks after every block of two pairs, or with only the last.
-// The machine drifts, and which side a pair begins with is drawn.
+// simulated is how many runs without a difference, of five metrics each, report one: with
+// looks after every block of two pairs, or only after the last. The machine drifts, and
+// the first side of a pair is random.
 func simulated(scatter func(*rand.Rand) float64, runs, blocks int, looks bool) (alarms int) {
 	for run := range runs {
 		random := rand.New(rand.NewPCG(uint64(run), 3))
@@ -89,8 +88,8 @@ func minimum(ps []float64) float64 {
 
 var flagRuns = flag.Int("runs", 300, "runs of TestFalseAlarms, of each kind of scatter; 2000 make the table of docs/statistics.md")
 
-// TestFalseAlarms: among five metrics that do not differ, hardly ever does any seem to,
-// however often one has looked.
+// TestFalseAlarms: false alarms among five equal metrics are rare, after any number of
+// looks.
 func TestFalseAlarms(t *testing.T) {
 	runs := *flagRuns
 	for name, scatter := range scatters() {
@@ -106,7 +105,8 @@ func TestFalseAlarms(t *testing.T) {
 	}
 }
 
-// TestIntervalCovers at every look at once: that is what one may stop by.
+// TestIntervalCovers: the interval covers the truth at all looks simultaneously, so that
+// any may be the last.
 func TestIntervalCovers(t *testing.T) {
 	const runs, blocks = 200, 40
 	limit := -math.Log(1 - confidence)
@@ -130,9 +130,9 @@ func TestIntervalCovers(t *testing.T) {
 	}
 }
 
-// TestFixedInterval: the interval of the median by order statistics covers the truth as
-// often as it says where one looks once, and not nearly where one looks after each effect.
-// That is why it is not used here.
+// TestFixedInterval: the interval of the median by order statistics has its nominal
+// coverage for a single look, and far less for a look after each effect. So it is not
+// used here.
 func TestFixedInterval(t *testing.T) {
 	const runs, effects = 400, 80
 	ever, end := 0, 0
@@ -163,8 +163,8 @@ func TestFixedInterval(t *testing.T) {
 	}
 }
 
-// TestFindsTheRatio in noise that is larger than it from block to block, and the
-// sooner the larger it is.
+// TestFindsTheRatio: a ratio is found although noise between blocks is larger, and larger
+// ratios are found sooner.
 func TestFindsTheRatio(t *testing.T) {
 	for _, c := range []struct {
 		ratio, noise float64
@@ -193,8 +193,8 @@ func TestFewBlocks(t *testing.T) {
 	}
 }
 
-// TestFewestBlocks: with as many as have an interval there is evidence against what is
-// far away, and with one fewer not enough.
+// TestFewestBlocks: minEffects effects give enough evidence against a distant centre, and
+// one fewer does not.
 func TestFewestBlocks(t *testing.T) {
 	same := func(n int) []float64 {
 		effects := make([]float64, n)
@@ -218,8 +218,8 @@ func TestFewestBlocks(t *testing.T) {
 	}
 }
 
-// TestPhases: what differs from trial to trial in virtual time is hardly anything, so
-// one block decides, unless it is much.
+// TestPhases: the variance between trials in virtual time is small, so one block decides,
+// unless the variance is large.
 func TestPhases(t *testing.T) {
 	block := func(a1, a2, b1, b2 float64) pair { return pair{[]float64{a1, a2}, []float64{b1, b2}} }
 	estimate := func(pairs ...pair) estimate { return compareByPhase(pairs, effectsOf(pairs, logRatio), logRatio) }
@@ -244,7 +244,7 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// TestStudent against the tables of every book.
+// TestStudent compares with the usual tables.
 func TestStudent(t *testing.T) {
 	for _, c := range []struct {
 		degrees int

@@ -12,9 +12,9 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Step is where a figure changes from one kernel to the next.
+// Step is a change of a figure from one kernel to the next.
 type Step struct {
-	Series       int // whose figure it is
+	Series       int // the series of the figure
 	At           int // the first kernel with the new one
 	Before, Here float64
 }
@@ -22,12 +22,12 @@ type Step struct {
 // Change is the relative change, 0.01 for one per cent more.
 func (s *Step) Change() float64 { return s.Here/s.Before - 1 }
 
-// Steps finds the kernels, of n in order, at which a figure is another than on the one
-// before by more than the tolerance, which is relative. look returns the figures of a
-// kernel, of several series at once; each kernel is looked at once at most. It looks
-// at both ends and in the middle, and goes on between neighbours that differ, so that
-// a step takes log2(n) looks. Between two that do not differ it looks no further: what
-// goes up and down again there is not found.
+// Steps finds the kernels, of n in order, whose figure differs from that of the kernel
+// before by more than the relative tolerance. look returns the figures of a kernel for
+// several series; it is called at most once per kernel. Steps tests both ends and the
+// middle, and bisects between neighbours that differ, so a step takes log2(n) calls. It
+// does not search between equal ends: a change that is reverted between them is not
+// found.
 func Steps(n int, tolerance float64, look func(int) ([]float64, error)) ([]Step, error) {
 	if n < 2 {
 		return nil, errors.New("want two kernels at least")
@@ -71,7 +71,8 @@ func Steps(n int, tolerance float64, look func(int) ([]float64, error)) ([]Step,
 	return steps, between(0, n-1)
 }
 
-// VirtualMetric is the metric of that name, which tells kernels in different machines apart.
+// VirtualMetric returns the metric of that name, which must be comparable across
+// machines.
 func VirtualMetric(name string) (Metric, error) {
 	m, ok := MetricNamed(name)
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestSteps: every step is found, of either series, and few kernels are looked at.
+// TestSteps: every step of either series is found, and few kernels are tested.
 func TestSteps(t *testing.T) {
 	flat := func(n int, at map[int]float64) []float64 {
 		v, x := make([]float64, n), 100.0

@@ -3,8 +3,8 @@
 // Package verdict compares the trials of two sides, such as the two transports:
 // for each metric the median of either, and their ratio paired by block.
 //
-// It measures and shows nothing. Only trials whose ledger balances enter a
-// figure; the others are counted by status.
+// It does not measure or format. Figures use only trials whose ledger balances; the
+// others are counted by status.
 package verdict
 
 import (
@@ -18,13 +18,12 @@ import (
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
-// Total is what became of the events of one side, over all trials.
+// Total counts the events of one side by outcome, over all trials.
 type Total struct {
 	Trials                                 int
 	Emitted, Delivered, Residual, LostTail uint64
 	Failed                                 map[string]uint64 // by errno
-	// Misses are events that the kernel never asked for: it skipped the run of
-	// the twin.
+	// Misses are the events of runs of the twin that the kernel skipped.
 	Misses uint64
 }
 
@@ -37,10 +36,10 @@ func (t Total) Lost() uint64 {
 	return n
 }
 
-// Side is one of the two that a comparison is of.
+// Side is one of the two sides of a comparison.
 type Side struct {
-	// Label tells it from the other: the transport, or with the same transport on
-	// both sides the policy too.
+	// Label distinguishes it from the other: the transport, or with the same transport on
+	// both sides also the policy.
 	Label  string
 	Cell   record.Cell
 	Kernel record.Kernel // of B, where kernels are compared
@@ -53,7 +52,7 @@ type Side struct {
 // Configuration is the transport with its policy.
 func (s *Side) Configuration() string { return s.Cell.Configuration() }
 
-// Comparison is what is known of one configuration on one kernel.
+// Comparison is the results of one configuration on one kernel.
 type Comparison struct {
 	Plan          string
 	Configuration int    // its number in the plan
@@ -63,13 +62,13 @@ type Comparison struct {
 	Objects       string // of the twins; empty: not known
 	A, B          Side
 
-	Planned  int // trials, those that left no record included
+	Planned  int // trials, including those without a record
 	Statuses map[record.Status]int
 	// Reasons are those of the trials that are not ok, without repetition.
 	Reasons []Reason
 
-	// Invariants is how many lines the ledger of a trial has, at least. In a
-	// trial that is ok they all hold.
+	// Invariants is the minimum number of ledger lines of a trial. In a trial that is ok
+	// all hold.
 	Invariants int
 
 	Rows []Row // empty unless both sides have trials
@@ -101,16 +100,16 @@ type Reason struct {
 // Measured is the number of trials that are ok.
 func (c *Comparison) Measured() int { return c.Statuses[record.OK] }
 
-// half is what the sides of a configuration may differ in.
+// half is the parameters in which the sides of a configuration may differ.
 type half struct {
 	transport       vocab.Transport
 	policy          vocab.Policy
 	ring, ringTotal int
-	axes            record.Cell // with nothing but the axes of a side
+	axes            record.Cell // only the axes of a side
 }
 
-// configuration is what must be equal for trials to be compared: all but what belongs to
-// a side, and which trial it is.
+// configuration is the parameters that must be equal for trials to be compared: all
+// except those of a side, and the place of the trial.
 type config struct {
 	want, sha256, plan, scenario string
 	backend, accel               string
@@ -142,16 +141,16 @@ func configOf(t *record.Trial) config {
 	freeSide(&v)
 	s.cell = v.cell
 	if t.Trial.Step > 0 {
-		s.cell.RateHz = 0 // which each side chooses
+		s.cell.RateHz = 0 // each side chooses it
 	}
 	if t.Status != record.OK {
-		s.cell.Attach = "" // which is not known before a kernel was probed
+		s.cell.Attach = "" // unknown before a kernel was probed
 	}
 	return s
 }
 
-// isB tells the side of a trial. Records that do not say so have the perf buffer
-// as A.
+// isB reports whether a trial is of side B. In records without a side, A is the perf
+// buffer.
 func isB(t *record.Trial) bool {
 	if t.Trial.Side == "" {
 		return t.Cell.Transport != vocab.Perf
@@ -205,8 +204,8 @@ func newGrouper(trials []record.Trial) *grouper {
 	return g
 }
 
-// onlyObjects are the BPF objects of each configuration without them, where all trials that
-// state any state the same.
+// onlyObjects returns the BPF objects of each configuration, if all trials that record
+// them agree.
 func onlyObjects(trials []record.Trial) map[config]string {
 	all := map[config]string{}
 	for i := range trials {
@@ -216,14 +215,14 @@ func onlyObjects(trials []record.Trial) map[config]string {
 			continue
 		}
 		if known, ok := all[s]; ok && known != objects {
-			objects = "" // several: which of them is not known
+			objects = "" // several: unknown which
 		}
 		all[s] = objects
 	}
 	return all
 }
 
-// configOf gives a trial that does not state its objects those of all others.
+// configOf gives a trial without recorded objects those of all others.
 func (g *grouper) configOf(t *record.Trial) config {
 	s := configOf(t)
 	if s.objects == "" {
@@ -235,7 +234,7 @@ func (g *grouper) configOf(t *record.Trial) config {
 func (g *grouper) key(t *record.Trial) config {
 	s := g.configOf(t)
 	h := g.halves[runConfiguration{t.Trial.Run, bare(s)}]
-	for _, other := range g.whole[bare(s)] { // a run that has one side only
+	for _, other := range g.whole[bare(s)] { // a run with only one side
 		if h.a == (half{}) && h.b == other.b || h.b == (half{}) && h.a == other.a {
 			h = other
 			break
@@ -248,9 +247,9 @@ func (g *grouper) key(t *record.Trial) config {
 	return s
 }
 
-// Compare groups trials by kernel, machine, plan and configuration, and compares side A of
-// each with side B. Kernels and plans are in the order in which they come, and the
-// configurations of either in that of the plan.
+// Compare groups trials by kernel, machine, plan and configuration, and compares side A
+// of each with side B. Kernels and plans are in order of appearance, and configurations
+// in that of the plan.
 func Compare(trials []record.Trial) []Comparison {
 	var order []config
 	groups := map[config][]*record.Trial{}
@@ -296,8 +295,8 @@ func compareConfiguration(trials []*record.Trial) Comparison {
 	return contrast(a, b, sameBlocks, [2]string{})
 }
 
-// contrast compares trials of two sides. Without names, their cells say how they
-// are called.
+// contrast compares trials of two sides. Without names, the sides are named after their
+// cells.
 func contrast(a, b []*record.Trial, blocks func(a, b []*record.Trial) []blockPair, names [2]string) Comparison {
 	c := Comparison{Planned: len(a) + len(b), Statuses: map[record.Status]int{}}
 	var ok [2][]*record.Trial
@@ -360,7 +359,7 @@ func (c *Comparison) add(t *record.Trial) {
 	}
 }
 
-// labels tell the sides apart in a word.
+// labels are the names of the sides, in a word.
 func labels(a, b *record.Cell) (string, string) {
 	switch {
 	case a.Transport != b.Transport:
@@ -375,7 +374,7 @@ func labels(a, b *record.Cell) (string, string) {
 	return "A", "B"
 }
 
-// sideText says what a side has of the axes that are a side's.
+// sideText lists a side's values of the axes that belong to a side.
 func sideText(c *record.Cell) string {
 	text := ""
 	for _, x := range axis.All() {
@@ -386,9 +385,9 @@ func sideText(c *record.Cell) string {
 	return text
 }
 
-// addMissing counts the trials that a plan wanted and that left no record: a run
-// that was killed has fewer. They are counted with the last configuration of the kernel
-// that has any, since the records do not tell which they were of.
+// addMissing counts the planned trials without a record, as of a killed run. They are
+// added to the kernel's last configuration with any, since records do not show their
+// configuration.
 func addMissing(comparisons []Comparison, order []config, groups map[config][]*record.Trial) {
 	type job struct{ run, kernel, plan, clock string }
 	type count struct{ wanted, have, last int }

@@ -89,8 +89,8 @@ func TestRatioOfNothing(t *testing.T) {
 	}
 }
 
-// TestMachinesApart: what ran on another machine, or in another way, is not
-// mixed in; two runs of the same are, and their blocks stay apart.
+// TestMachinesApart: trials of other machines or configurations are not mixed; two runs
+// of the same are, with separate blocks.
 func TestMachinesApart(t *testing.T) {
 	kvm := trialOf("ringbuf", 0, 1)
 	kvm.Machine.Accel = "kvm"
@@ -119,7 +119,7 @@ func TestMachinesApart(t *testing.T) {
 	}
 }
 
-// TestPlannedCountsWhatLeftNoRecord: a run that was killed is not complete.
+// TestPlannedCountsWhatLeftNoRecord: a killed run is incomplete.
 func TestPlannedCountsWhatLeftNoRecord(t *testing.T) {
 	cut := trialOf("perf", 0, 1)
 	cut.Trial.Trials = 12

@@ -16,7 +16,7 @@ import (
 // Trend is one configuration over several kernels, by version.
 type Trend struct{ Comparisons []*Comparison }
 
-// view is a configuration on a machine, whatever the kernel.
+// view is a configuration on a machine, on any kernel.
 type view struct {
 	plan, scenario, a, b string
 	number               int
@@ -38,7 +38,7 @@ func viewOf(c *Comparison) view {
 	return view{c.Plan, c.Scenario, c.A.Configuration(), c.B.Configuration(), c.Configuration, m.Backend, m.Accel, m.Clock, m.Version, cell}
 }
 
-// Trends are the configurations that two kernels or more have figures of.
+// Trends returns the configurations with figures on at least two kernels.
 func Trends(comparisons []Comparison) []Trend {
 	var order []view
 	groups := map[view][]*Comparison{}
@@ -81,7 +81,7 @@ func byVersion(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// Policies are several ways to be woken under the same load on one kernel.
+// Policies are several policies under the same load on one kernel.
 type Policies struct {
 	Kernel  record.Kernel
 	Machine record.Machine
@@ -91,8 +91,8 @@ type Policies struct {
 	Points  []Policy
 }
 
-// Policy is what one transport with its policy takes: medians over its
-// comparisons, NaN where there is no figure.
+// Policy is the figures of one transport with its policy: medians over its comparisons,
+// NaN without a figure.
 type Policy struct {
 	Configuration             string
 	Transport                 vocab.Transport
@@ -100,8 +100,8 @@ type Policy struct {
 	WakeupsPerEvent, Loss     float64
 }
 
-// PoliciesOf groups the sides of all comparisons by load; groups of fewer than
-// three are left out.
+// PoliciesOf groups the sides of all comparisons by load; groups of fewer than three are
+// omitted.
 func PoliciesOf(comparisons []Comparison) []Policies {
 	type load struct {
 		want, sha256 string

@@ -19,19 +19,19 @@ const (
 	AttachKprobe Attach = "kprobe"
 	// AttachFentry is a trampoline on the same function; it needs kernel BTF.
 	AttachFentry Attach = "fentry"
-	// AttachTracepointIoctl and AttachKprobeIoctl are without a BPF link, as all
-	// were before 5.15: the program belongs to the perf event.
+	// AttachTracepointIoctl and AttachKprobeIoctl use no BPF link, like all before 5.15:
+	// the program belongs to the perf event.
 	AttachTracepointIoctl Attach = "tracepoint-ioctl"
 	AttachKprobeIoctl     Attach = "kprobe-ioctl"
 )
 
-// Attaches lists all but [AttachAuto]: the same hooks follow each other.
+// Attaches lists all but [AttachAuto], grouped by hook.
 func Attaches() []Attach {
 	return []Attach{AttachTracepoint, AttachTracepointIoctl, AttachKprobe, AttachKprobeIoctl, AttachFentry, AttachRawTracepoint}
 }
 
-// AttachOrder is the order in which [AttachAuto] tries: first what is stable
-// and costs nobody else anything, last what needs most of the kernel.
+// AttachOrder is the order in which [AttachAuto] tries: first stable points without cost
+// for other programs, last those with most kernel requirements.
 func AttachOrder() []Attach {
 	return []Attach{AttachTracepoint, AttachKprobe, AttachFentry, AttachRawTracepoint}
 }

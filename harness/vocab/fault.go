@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// Fault is what selftest injects into a trial, as one writes it: drop=64. Empty: none.
+// Fault is a fault that selftest injects into a trial, as text: drop=64. Empty: none.
 type Fault string
 
 // FaultKind is a fault without its number.
 type FaultKind string
 
-// The kinds of faults. The number counts events, but for Delay and Work.
+// The kinds of faults. The number counts events, except for Delay and Work.
 const (
 	Drop      FaultKind = "drop"      // every Nth event never reaches the consumer
 	Duplicate FaultKind = "duplicate" // every Nth arrives twice
 	Reorder   FaultKind = "reorder"   // every Nth arrives after its successor
-	Tear      FaultKind = "tear"      // a bit of every Nth is another
+	Tear      FaultKind = "tear"      // a bit of every Nth is flipped
 	Delay     FaultKind = "delay"     // each arrives N microseconds later
-	Work      FaultKind = "work"      // the program turns N times around a loop for each
+	Work      FaultKind = "work"      // the program runs N loop turns for each
 )
 
 // Faults lists the kinds.

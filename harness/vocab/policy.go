@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Policy is who wakes the reader and when, as one writes it: every, batch=64. Of a ring
-// buffer the program says so, with each record; of a perf buffer the reader does, when it
-// opens the rings.
+// Policy is who wakes the reader and when, as text: every, batch=64. For a ring buffer
+// the program sets it with each record; for a perf buffer the reader does when it opens
+// the rings.
 type Policy string
 
 // PolicyKind is a policy without its number.
@@ -28,7 +28,7 @@ const (
 	Timer        PolicyKind = "timer"
 )
 
-// PolicySpec is what is known of a kind.
+// PolicySpec describes a kind of policy.
 type PolicySpec struct {
 	Kind PolicyKind
 	Unit string // what its number counts; empty: it has none
@@ -47,7 +47,7 @@ var policies = []PolicySpec{
 // Policies lists all kinds.
 func Policies() []PolicySpec { return slices.Clone(policies) }
 
-// Spec returns what is known of the kind.
+// Spec returns the description of the kind.
 func (k PolicyKind) Spec() PolicySpec {
 	for _, s := range policies {
 		if s.Kind == k {
@@ -57,7 +57,7 @@ func (k PolicyKind) Spec() PolicySpec {
 	return PolicySpec{Kind: k}
 }
 
-// Usage is the kind as one writes it: batch=N.
+// Usage is the syntax of the kind: batch=N.
 func (k PolicyKind) Usage() string {
 	if unit := k.Spec().Unit; unit != "" {
 		return string(k) + "=" + unit
@@ -78,7 +78,7 @@ func (p Policy) N() int {
 	return n
 }
 
-// DefaultPolicy is who wakes the reader and when, if nobody asks for another.
+// DefaultPolicy is the transport's policy unless another is requested.
 func (t Transport) DefaultPolicy() Policy {
 	if all := t.Spec().Family.Policies; len(all) > 0 {
 		return Policy(all[0])
@@ -86,7 +86,7 @@ func (t Transport) DefaultPolicy() Policy {
 	return ""
 }
 
-// Policies lists what the transport can have, as one writes it.
+// Policies lists the policies of the transport, as text.
 func (t Transport) Policies() []string { return names(t.Spec().Family.Policies, PolicyKind.Usage) }
 
 // ParsePolicy reads a policy of the transport: "every", "batch=64".
@@ -107,7 +107,7 @@ func (t Transport) ParsePolicy(text string) (Policy, error) {
 	return Policy(fmt.Sprintf("%s=%d", spec.Kind, n)), nil
 }
 
-// CheckPolicy refuses a policy that would never wake anybody before the ring is full.
+// CheckPolicy rejects a policy that would not wake the reader before the ring is full.
 func (t Transport) CheckPolicy(p Policy, ringBytes, eventBytes int) error {
 	capacity := t.Capacity(ringBytes, eventBytes)
 	switch kind, n := p.Kind(), p.N(); {

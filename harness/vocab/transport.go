@@ -4,10 +4,9 @@
 // points, workloads, placements and faults, each a typed string that is listed in one
 // table, with the formulas of capacity and footprint beside them.
 //
-// It makes no system call and depends on no other package of this module, so that
-// whatever reads plans or results builds on every system. What a word does is the
-// business of others: package bpf loads and attaches, harness/transport reads,
-// harness/workload places producers.
+// It makes no system call and depends on no other package of this module, so that readers
+// of plans or results build on every system. Other packages implement the words: package
+// bpf loads and attaches, harness/transport reads, harness/workload places producers.
 package vocab
 
 import (
@@ -26,7 +25,7 @@ const (
 	RingbufOutput Transport = "ringbuf-output"
 )
 
-// TransportSpec is all that is known of a transport without asking a kernel. A new
+// TransportSpec is the properties of a transport that do not depend on the kernel. A new
 // transport is one more value in [transports], its send() in bpf/twin.bpf.c, and its
 // object in bpf/gen.go and bpf/objects.go.
 type TransportSpec struct {
@@ -35,28 +34,28 @@ type TransportSpec struct {
 	Short  string // in the name of a ratio
 	Text   string // what it is, in a line
 	Family *Family
-	// Since is the first kernel that has it.
+	// Since is the first kernel with the transport.
 	Since string
 }
 
-// Family is what transports have in common that use the same kind of ring.
+// Family is the common properties of transports that use the same kind of ring.
 type Family struct {
 	Name string
-	// PerCPU says that each possible CPU has a ring of its own; otherwise all share one.
+	// PerCPU says that each possible CPU has a ring of its own; else all share one.
 	PerCPU bool
 	// FullErrno is what the output call returns when the ring is full.
 	FullErrno string
-	// ReportsLoss says that the kernel puts records of its losses into the ring.
+	// ReportsLoss means that the kernel puts records of its losses into the ring.
 	ReportsLoss bool
 	// HasPositions says that the positions of producer and consumer can be read: the
 	// ledger then accounts for every byte.
 	HasPositions bool
 	// Policies are who can wake the reader; the first is the default.
 	Policies []PolicyKind
-	// FootprintBytes is what an event of n bytes takes in a ring, and SampleBytes the
-	// length in which it reaches the reader.
+	// FootprintBytes is the size of an event of n bytes in a ring, and SampleBytes its
+	// size when it reaches the reader.
 	FootprintBytes, SampleBytes func(n int) int
-	// LossBytes is the room that the record of a loss takes in front of the next event.
+	// LossBytes is the size of the record of a loss, before the next event.
 	LossBytes int
 }
 
@@ -107,8 +106,8 @@ var transports = []TransportSpec{
 	},
 }
 
-// unknown is the spec of a transport that a newer version may have written into a file:
-// its name is its title, and it has no ring that a formula holds for.
+// unknown is the spec of a transport that a newer version wrote into a file: its title is
+// its name, and its formulas are unknown.
 var unknown = Family{
 	Name: "unknown", FootprintBytes: func(n int) int { return n }, SampleBytes: func(n int) int { return n },
 }
@@ -129,10 +128,10 @@ func Families() []*Family {
 	return all
 }
 
-// TransportSpecs lists what is known of all of them.
+// TransportSpecs lists the specs of all transports.
 func TransportSpecs() []TransportSpec { return slices.Clone(transports) }
 
-// Spec returns what is known of the transport.
+// Spec returns the spec of the transport.
 func (t Transport) Spec() TransportSpec {
 	for _, s := range transports {
 		if s.Name == t {
@@ -148,7 +147,7 @@ func (t Transport) Known() bool { return t.Spec().Family != &unknown }
 // Is reports whether the transport belongs to a family.
 func (t Transport) Is(f *Family) bool { return t.Spec().Family == f }
 
-// ParseTransport refuses a word that is no transport.
+// ParseTransport returns an error for a word that is not a transport.
 func ParseTransport(text string) (Transport, error) {
 	if t := Transport(text); t.Known() {
 		return t, nil
@@ -167,7 +166,7 @@ func (t Transport) Rings(cpus int) int {
 // SampleBytes is the length in which an event of n bytes reaches the reader.
 func (t Transport) SampleBytes(n int) int { return t.Spec().Family.SampleBytes(n) }
 
-// FootprintBytes is what an event of n bytes takes in a ring.
+// FootprintBytes is the size of an event of n bytes in a ring.
 func (t Transport) FootprintBytes(n int) int { return t.Spec().Family.FootprintBytes(n) }
 
 // Capacity is the number of events of n bytes that an unread ring of ringBytes
@@ -180,7 +179,7 @@ func (t Transport) Capacity(ringBytes, n int) int { return (ringBytes - 1) / t.F
 // PageBytes is the size of a page of the kernels that are compared.
 const PageBytes = 4096
 
-// CheckRingBytes refuses sizes that no ring of pages of so many bytes could have.
+// CheckRingBytes rejects sizes that are invalid for a ring with this page size.
 func CheckRingBytes(ringBytes, pageBytes int) error {
 	if ringBytes < pageBytes || ringBytes&(ringBytes-1) != 0 {
 		return fmt.Errorf("ring of %d bytes: want a power of two of at least %d", ringBytes, pageBytes)

@@ -39,7 +39,7 @@ func TestFormulas(t *testing.T) {
 	}
 }
 
-// TestTable: what each transport must state, and what a word of a newer version is.
+// TestTable: the required fields of each transport, and the spec of an unknown one.
 func TestTable(t *testing.T) {
 	for _, s := range TransportSpecs() {
 		if s.Title == "" || s.Text == "" || s.Since == "" || s.Family.FullErrno == "" || len(s.Family.Policies) == 0 {

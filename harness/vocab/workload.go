@@ -55,10 +55,10 @@ const (
 // Placements lists all of them.
 func Placements() []Placement { return []Placement{Apart, Hot, Same, BackToBack} }
 
-// Equal is what both transports of a pair have the same of.
+// Equal is the size that both transports of a pair have in common.
 type Equal string
 
-// What can be equal.
+// The sizes that can be equal.
 const (
 	EqualTotal Equal = "total" // bytes of all rings together
 	EqualEach  Equal = "each"  // bytes of each ring

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// Package workload causes the events that a trial counts, and keeps the list of
-// what it really did: the ground truth.
+// Package workload causes the events that a trial counts, and records what it did: the
+// ground truth.
 //
-// Both workloads run a static 2 KiB program that the package carries within
-// itself: execve starts real processes of it, storm has it call getpgid(2). It
-// does not know who listens to them. A Workload is for one goroutine.
+// Both workloads run an embedded static 2 KiB program: execve starts real processes of
+// it, storm makes it call getpgid(2). The package is independent of the tracer. A
+// Workload is for one goroutine.
 package workload
 
 // make generate installs the pinned compiler and linker first.

@@ -9,10 +9,9 @@ import (
 	"syscall"
 )
 
-// Mark is what argv[1] of every program begins with that a workload of this
-// process starts, as the word that eight characters are in memory. Workloads
-// that run at the same time on one kernel have different marks; init of a
-// virtual machine always has the same.
+// Mark is the first eight characters of argv[1], as a word in memory, of every program
+// that a workload of this process starts. Workloads that run at the same time on one
+// kernel have different marks; init of a virtual machine always has the same.
 var Mark = sync.OnceValue(func() uint64 {
 	namespace := uint64(0)
 	if info, err := os.Stat("/proc/self/ns/pid"); err == nil {

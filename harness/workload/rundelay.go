@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RunDelay reads how long a thread was ready to run and did not, in ns, from the
-// path of its schedstat. A kernel that does not keep it has no such file.
+// RunDelay reads how long a thread was ready to run and did not, in ns, from the path of
+// its schedstat. A kernel that does not record it has no such file.
 //
 // https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
 func RunDelay(path string) (int64, error) {
@@ -27,14 +27,14 @@ func RunDelay(path string) (int64, error) {
 	return waiting, nil
 }
 
-// wait returns when the producer has ended. What the kernel keeps of it is read
-// before it is reaped, and gone after that.
+// wait returns when the producer has ended. It reads the kernel's statistics before it
+// reaps the producer, which removes them.
 func (p *producer) wait() error {
 	pid := p.cmd.Process.Pid
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
-			break // with any other error there is nothing to read either
+			break // after any other error there is nothing to read either
 		}
 	}
 	var err error

@@ -65,7 +65,7 @@ func newShared(count int) (*shared, error) {
 	if err := file.Truncate(int64(size)); err != nil {
 		return nil, errors.Join(fmt.Errorf("size table: %w", err), file.Close())
 	}
-	// Populated: a page fault of the producer would count as its own.
+	// Populated: page faults would add to the producer's CPU time.
 	mem, err := unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map table: %w", err), file.Close())
@@ -127,7 +127,7 @@ const (
 	futexWake = 1
 )
 
-// futex ignores errors: its callers look at the word again.
+// futex ignores errors: its callers check the word again.
 func futex(word *uint32, op, val uintptr, timeout *unix.Timespec) {
 	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), op, val, uintptr(unsafe.Pointer(timeout)), 0, 0)
 }

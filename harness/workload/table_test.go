@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// TestTableLayout holds the Go structs against the fields of load.h, which have
-// no implicit padding: their sizes add up.
+// TestTableLayout compares the Go structs with the fields of load.h, which have no
+// implicit padding: their sizes add up.
 func TestTableLayout(t *testing.T) {
 	for name, size := range map[string]uintptr{"table": unsafe.Sizeof(table{}), "start": unsafe.Sizeof(start{})} {
 		if got := headerSize(t, name); got != size {

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loadELF is the program, for the one architecture that there is one for.
+// loadELF is the program, for the only supported architecture.
 //
 //go:embed load_amd64.elf
 var loadELF []byte
@@ -53,10 +53,10 @@ type Options struct {
 	UIDs []uint32
 	// CPUs pins producer i to CPUs[i % len(CPUs)]; nil leaves them free.
 	CPUs []int
-	// GiveWay lets whoever else is ready run before the producers (SCHED_IDLE).
+	// GiveWay lets other ready threads run before the producers (SCHED_IDLE).
 	GiveWay bool
-	// Lead is how long the producers sleep first, once they are let go: time for who
-	// let them go to fall asleep.
+	// Lead is how long the producers sleep after their release, so that the releasing
+	// process can go to sleep.
 	Lead time.Duration
 	// FirstToken is the number that the first token encodes, below 2^48.
 	// Tokens of one boot should not repeat, so give each trial its own range. Of
@@ -74,7 +74,7 @@ type Start struct {
 	UID        uint32
 }
 
-// Truth is what a workload did.
+// Truth is the record of what a workload did.
 type Truth struct {
 	Starts  []Start // programs; of a storm none
 	Calls   int     // of a storm
@@ -85,20 +85,20 @@ type Truth struct {
 	// CallNS is the CPU time of a call of a storm, in ns: the mean of each of the
 	// stretches of each producer. None where there are fewer calls than stretches.
 	CallNS []float64
-	// RunDelayNS is how long the producers together were ready to run and did not,
-	// and ForcedSwitches how often another took their CPU away, since they were made.
+	// RunDelayNS is how long the producers together were ready to run and did not, and
+	// ForcedSwitches how often they were preempted, since they were started.
 	RunDelayNS, ForcedSwitches int64
-	// Paces are those of the producers, in the order of their tokens.
+	// Paces are the schedules of the producers, in the order of their tokens.
 	Paces []Pace
 }
 
-// Pace is when one producer intended to do what.
+// Pace is the schedule of one producer.
 type Pace struct {
 	BeginNS, PeriodNS uint64
 }
 
-// Due is when the i-th is intended, in ns of CLOCK_MONOTONIC: once in each period, at
-// another point of it each time. See due in load.c.
+// Due is when the i-th is intended, in ns of CLOCK_MONOTONIC: once in each period, each
+// time at a different point of it. See due in load.c.
 func (p Pace) Due(i int) uint64 {
 	const goldenRatio = 2654435769 // 2^32 by it
 	high, low := bits.Mul64(uint64(uint32(i*goldenRatio)), p.PeriodNS)
@@ -124,7 +124,7 @@ func Call(o Options, call int) {
 	_, _, _ = unix.RawSyscall(unix.SYS_GETPGID, argument, 0, 0)
 }
 
-// Workload is one whose producers are ready to start.
+// Workload is a workload whose producers are ready to start.
 type Workload struct {
 	producers []*producer
 }
@@ -135,7 +135,7 @@ type producer struct {
 	runDelayNS int64 // valid when it has ended
 }
 
-// Tokens returns how many tokens, from FirstToken on, the options use up.
+// Tokens returns the number of tokens, from FirstToken on, that the options use.
 func (o Options) Tokens() int { return o.Count * max(o.Producers, 1) }
 
 // New starts the producers, which then wait for [Workload.Run]. Close it
@@ -255,8 +255,8 @@ func newProducer(ctx context.Context, opts Options, index int, image *os.File) (
 // Run lets all producers start at once, waits until they are done and returns
 // what they did. It is called once.
 //
-// A program that could not be started, or did not exit with 0, is an error: the
-// trial would not be the load that was asked for. The truth is returned too.
+// A program that could not be started, or did not exit with 0, is an error, because the
+// load would not be the requested one. The truth is returned too.
 func (w *Workload) Run() (Truth, error) {
 	for _, p := range w.producers {
 		p.table.release()
@@ -287,7 +287,7 @@ func (w *Workload) Done() int {
 	return n
 }
 
-// collect appends what the producer did.
+// collect appends the results of the producer.
 func (p *producer) collect(truth *Truth) error {
 	truth.Paces = append(truth.Paces, Pace{p.table.BeginNS, p.table.PeriodNS})
 	truth.CPUNS += p.table.CPUNS
@@ -308,7 +308,7 @@ func (p *producer) collect(truth *Truth) error {
 			if first == nil {
 				first = startError(s.Status)
 			}
-			// Without an execve call there is nothing that a twin could see.
+			// Without an execve call a twin sees nothing.
 			if s.Status < 0 || status.Exited() && status.ExitStatus() == 126 {
 				continue
 			}
