@@ -56,7 +56,7 @@ func TestHost(t *testing.T) {
 			for i := range r.Checks {
 				turned := slices.Clone(r.Checks)
 				turned[i].Want = "not " + turned[i].Seen
-				if got := judge(s, on, turned, nil); got.Verdict != Fails {
+				if got := conclude(s, on, turned, nil); got.Verdict != Fails {
 					t.Errorf("%s with %q turned round: %s", s.ID, turned[i].What, got.Verdict)
 				}
 			}
@@ -133,7 +133,7 @@ func decide(t *testing.T, s Statement) Result {
 	}
 	experiment := &T{ctx: t.Context(), kernel: on, cpus: cpus}
 	experiment.do(s.run)
-	return judge(s, on, experiment.checks, experiment.err)
+	return conclude(s, on, experiment.checks, experiment.err)
 }
 
 // heldElsewhere reports whether another process has a descriptor of the object: then it is

@@ -14,7 +14,7 @@ import (
 )
 
 // kernelFeatures are statements about features newer than the ring buffer. For a feature
-// that a kernel refuses, judge decides whether that kernel should have it.
+// that a kernel refuses, conclude decides whether that kernel should have it.
 func kernelFeatures() []Statement { return slices.Concat(ringFeatures(), programFeatures()) }
 
 func programFeatures() []Statement {

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestJudge: results of an experiment, and their verdicts.
-func TestJudge(t *testing.T) {
+// TestConclude: results of an experiment, and their verdicts.
+func TestConclude(t *testing.T) {
 	good, bad := Check{"a", "1", "1"}, Check{"b", "1", "2"}
 	since := Statement{ID: "s", Since: kernel(6, 0, 0)}
 	for name, test := range map[string]struct {
@@ -42,7 +42,7 @@ func TestJudge(t *testing.T) {
 			if a := (absentError{}); errors.As(test.err, &a) {
 				test.err = absentError{errors.New(errnoOf(a.error))}
 			}
-			r := judge(test.s, test.on, test.checks, test.err)
+			r := conclude(test.s, test.on, test.checks, test.err)
 			if r.Verdict != test.verdict || r.Seen != test.seen {
 				t.Errorf("%s: %q", r.Verdict, r.Seen)
 			}

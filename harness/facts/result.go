@@ -45,10 +45,10 @@ type cannotError string
 
 func (e cannotError) Error() string { return string(e) }
 
-// judge decides on a statement: it holds if there were checks and all passed. If the
+// conclude decides on a statement: it holds if there were checks and all passed. If the
 // kernel lacks the feature, the statement is not supported on kernels older than the
 // feature, and does not hold on others.
-func judge(s Statement, on Version, checks []Check, err error) Result {
+func conclude(s Statement, on Version, checks []Check, err error) Result {
 	r := Result{ID: s.ID, Checks: checks}
 	var absent absentError
 	var cannot cannotError

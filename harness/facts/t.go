@@ -64,7 +64,7 @@ func Run(ctx context.Context, ids []string, boot Boot, take func(Result) error) 
 		t := &T{ctx: ctx, kernel: on, cpus: cpus}
 		begun := time.Now()
 		t.do(run)
-		result := judge(s, on, t.checks, t.err)
+		result := conclude(s, on, t.checks, t.err)
 		result.DurationNS = time.Since(begun).Nanoseconds()
 		if err := take(result); err != nil {
 			return err

@@ -99,8 +99,8 @@ func SetsMarkdown(w io.Writer, c *verdict.SetComparison, gates []verdict.GateRes
 	return err
 }
 
-// jsonContrast is the format of [SetsJSON].
-type jsonContrast struct {
+// jsonSets is the format of [SetsJSON].
+type jsonSets struct {
 	A           string           `json:"a"`
 	B           string           `json:"b"`
 	Differ      []string         `json:"differ"`
@@ -175,7 +175,7 @@ func finite(x float64) *float64 {
 
 // SetsJSON is [SetsTerminal] for programs.
 func SetsJSON(w io.Writer, c *verdict.SetComparison, gates []verdict.GateResult) error {
-	all := jsonContrast{
+	all := jsonSets{
 		A: c.A, B: c.B, Differ: list(c.Differ), Refused: list(c.Refused), Alone: list(c.Alone), Marked: list(c.Marked), Unmeasured: c.Unmeasured,
 		Comparisons: []jsonComparison{}, Gates: []jsonGate{},
 	}

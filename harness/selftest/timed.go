@@ -209,7 +209,7 @@ const leastTurn = 0.05
 // cost as much as the first. No reader is woken, which would cost more than either.
 func (o *Options) work(cell record.Cell) experiment {
 	cell.Policy, cell.FlushMS = vocab.Policy(vocab.Timer), 10
-	return experiment{vocab.Work, o.repeated(cell, vocab.Work, 0, o.turns(), 2*o.turns()), o.judgeWork}
+	return experiment{vocab.Work, o.repeated(cell, vocab.Work, 0, o.turns(), 2*o.turns()), o.verifyWork}
 }
 
 // cost is the producer's cost of an event: the program's run time by the kernel, or in
@@ -222,7 +222,7 @@ func (o *Options) cost(t *record.Trial) float64 {
 	return t.Cost.ProducerNSPerEvent
 }
 
-func (o *Options) judgeWork(trials []*record.Trial) Result {
+func (o *Options) verifyWork(trials []*record.Trial) Result {
 	t, turns := &timing{}, float64(o.turns())
 	all := t.figures(trials, 3, o.cost)
 	share := func(ns []float64) float64 {

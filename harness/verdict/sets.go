@@ -77,7 +77,7 @@ func CompareSets(a, b Filter, as, bs []Input, otherTwins bool) SetComparison {
 	}
 	c.Comparisons = make([]Comparison, len(matches))
 	each(len(matches), func(i int) {
-		c.Comparisons[i] = contrastGroups(matches[i][0], matches[i][1], c.names(free, matches[i]))
+		c.Comparisons[i] = compareGroups(matches[i][0], matches[i][1], c.names(free, matches[i]))
 	})
 	c.refuse(groups, used)
 	c.mark(matches)
@@ -209,12 +209,12 @@ func sameRun(a, b *group) bool {
 	return len(a.runs) == len(b.runs)
 }
 
-func contrastGroups(a, b *group, names [2]string) Comparison {
+func compareGroups(a, b *group, names [2]string) Comparison {
 	blocks := numberedBlocks
 	if sameRun(a, b) {
 		blocks = sameBlocks
 	}
-	c := contrast(a.trials, b.trials, blocks, names)
+	c := compareSides(a.trials, b.trials, blocks, names)
 	c.Kernel, c.Machine = a.trials[0].Kernel, a.trials[0].Machine
 	c.B.Kernel = b.trials[0].Kernel
 	return c

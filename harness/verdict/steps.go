@@ -79,7 +79,7 @@ func VirtualMetric(name string) (Metric, error) {
 	case !ok:
 		return m, fmt.Errorf("want one of %s", strings.Join(Slugs(), ", "))
 	case m.Only == record.Wall:
-		return m, errors.New("a time of the host's, which tells kernels in different machines not apart; in virtual time there are instructions_per_event and consumer_instructions_per_event")
+		return m, errors.New("a time of the host's, which does not tell kernels in different machines apart; in virtual time there are instructions_per_event and consumer_instructions_per_event")
 	}
 	return m, nil
 }

@@ -292,12 +292,12 @@ func compareConfiguration(trials []*record.Trial) Comparison {
 			a = append(a, t)
 		}
 	}
-	return contrast(a, b, sameBlocks, [2]string{})
+	return compareSides(a, b, sameBlocks, [2]string{})
 }
 
-// contrast compares trials of two sides. Without names, the sides are named after their
+// compareSides compares trials of two sides. Without names, the sides are named after their
 // cells.
-func contrast(a, b []*record.Trial, blocks func(a, b []*record.Trial) []blockPair, names [2]string) Comparison {
+func compareSides(a, b []*record.Trial, blocks func(a, b []*record.Trial) []blockPair, names [2]string) Comparison {
 	c := Comparison{Planned: len(a) + len(b), Statuses: map[record.Status]int{}}
 	var ok [2][]*record.Trial
 	for i, trials := range [][]*record.Trial{a, b} {
