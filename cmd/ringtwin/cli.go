@@ -30,8 +30,8 @@ const (
 	exitFailed = 1 // the twins differ, a ledger does not balance, or a statement does not hold
 	exitUsage  = 2
 	exitInfra  = 3 // infrastructure, or a planned trial was not measured
-	// exitExec is for whatever keeps exec from running a program to its end, a
-	// mistake on the command line too: any lower code may be the program's.
+	// exitExec is for errors that keep exec from running a program to its end, usage
+	// errors too: any lower code may be the program's.
 	exitExec = 125
 )
 
@@ -55,7 +55,7 @@ type cli struct {
 	Guest      guestCmd      `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
 }
 
-// env is what every command gets.
+// env is passed to every command.
 type env struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
@@ -71,7 +71,7 @@ type execError struct{ error }
 
 func (e execError) Unwrap() error { return e.error }
 
-// exitError ends the program with a code after everything has been said.
+// exitError ends the program with a code and without a message.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
@@ -156,7 +156,7 @@ func exitCode(err error, stderr io.Writer) int {
 	return exitInfra
 }
 
-// explain says what went wrong, of one of several by its name, with the state of a machine
+// explain prints an error, with its name if there are several, and the state of a machine
 // that failed.
 func (e *env) explain(name string, err error) {
 	if name != "" {
@@ -170,7 +170,7 @@ func (e *env) explain(name string, err error) {
 	fmt.Fprintf(e.stderr, "ringtwin: %s%v\n", name, err)
 }
 
-// mistake makes a kernel that does not exist a mistake of the user's.
+// mistake makes a kernel that does not exist a usage error.
 func mistake(err error) error {
 	if vmtest.IsMistake(err) {
 		return usageError{err}

@@ -6,7 +6,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/results"
 )
 
-// compareCmd compares what was measured before.
+// compareCmd compares stored results.
 type compareCmd struct {
 	Files []string `arg:"" name:"results" help:"Two results.jsonl files, A and B; or with --a and --b any number, from which the filters select." type:"existingfile"`
 	A     string   `name:"a" help:"What A is: KEY=VALUE, several with commas, as transport=perf,kernel=6.1. Keys: ${filters}." placeholder:"FILTER"`
@@ -19,7 +19,7 @@ type compareCmd struct {
 	Markdown   bool     `help:"Write Markdown, as for the summary of a CI job." xor:"format"`
 }
 
-// Run reads the files, compares what the filters select, and lets the gates decide.
+// Run reads the files, compares what the filters select, and applies the gates.
 func (c *compareCmd) Run(e *env) error {
 	query := &results.Query{Files: c.Files, A: c.A, B: c.B, Gates: c.Gate, GateWall: c.GateWall, OtherTwins: c.OtherTwins}
 	if err := query.Check(); err != nil {

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/term"
 )
 
-// execCmd runs somebody's own program on a kernel.
+// execCmd runs a user's program on a kernel.
 type execCmd struct {
 	Kernel string `required:"" help:"Kernels, as for vmtest, with commas or spaces between. The program runs on one after the other." placeholder:"KERNEL"`
 	kernelFlags
@@ -37,8 +37,8 @@ type execCmd struct {
 	qemuFlag
 }
 
-// Run runs the program on every kernel, one after the other, and passes on its
-// output and the first exit code that is not 0. An error has a code of its own.
+// Run runs the program on every kernel, one after the other. It forwards the output, and
+// returns the first exit code that is not 0. An error has its own code.
 func (x *execCmd) Run(e *env) error {
 	code, err := x.run(e)
 	switch {

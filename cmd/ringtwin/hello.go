@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helloCmd is the live tracer of the book, and what talks to one that runs.
+// helloCmd is the book's live tracer, and the commands to control a running one.
 type helloCmd struct {
 	Trace traceCmd `cmd:"" default:"withargs" help:"Trace every execve on this kernel, over either transport, until Ctrl-C. This is what hello alone does."`
 	Set   setCmd   `cmd:"" help:"Change the messages of a tracer that runs."`
@@ -39,8 +39,8 @@ func (h *traceCmd) Run(e *env) (err error) {
 	return explainPermission(tracer.Run(e.ctx, e.stdout, e.stderr))
 }
 
-// explainPermission says what is needed, and offers what needs less, to a user who
-// is not root. What root may not do has another reason.
+// explainPermission reports the required permission, and an alternative, to a user who is
+// not root. For root the error has another reason.
 func explainPermission(err error) error {
 	if os.Geteuid() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)) {
 		return errors.New("tracing on this kernel needs root, or CAP_BPF and CAP_PERFMON: try sudo; in a throwaway machine it needs neither, as in: ringtwin syscalls 6.1")

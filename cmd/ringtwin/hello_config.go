@@ -16,7 +16,7 @@ type setCmd struct {
 	Pin     string   `default:"${pin}" help:"Where the tracer has pinned its messages. Default: ${default}." placeholder:"PATH"`
 }
 
-// Run changes them one by one. The next program of the user has the new one.
+// Run changes them one by one. The user's next program gets the new message.
 func (s *setCmd) Run() error {
 	messages, err := hello.ParseMessages(s.Message)
 	if err != nil {
@@ -37,7 +37,7 @@ func (d *dumpCmd) Run(e *env) error {
 	return explainPin(hello.Dump(e.stdout, d.Pin, d.JSON, d.Pretty))
 }
 
-// explainPin says what to do where there is no pinned map.
+// explainPin reports what to do if there is no pinned map.
 func explainPin(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: no tracer has its messages there; start one with: ringtwin hello", err)

@@ -12,7 +12,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
-// kernelsCmd is about kernels without booting any.
+// kernelsCmd manages kernels without booting any.
 type kernelsCmd struct {
 	List  kernelsListCmd  `cmd:"" default:"withargs" help:"List what the sources have now, or what some names mean."`
 	Fetch kernelsFetchCmd `cmd:"" help:"Fetch kernels into the cache."`
@@ -57,7 +57,7 @@ type kernelsFetchCmd struct {
 	kernelFlags
 }
 
-// Run fetches, and prints where each image lies.
+// Run fetches kernels, and prints the path of each image.
 func (f *kernelsFetchCmd) Run(e *env) error {
 	return f.fetch(e, f.Kernels, f.Modules, func(_ kernel.Ref, b *kernel.Bundle) error {
 		_, err := fmt.Fprintf(e.stdout, "%s  %s  %s\n", b.Want, cmp.Or(b.Release, "-"), b.Image)
@@ -65,7 +65,7 @@ func (f *kernelsFetchCmd) Run(e *env) error {
 	})
 }
 
-// fetch fetches kernels one after the other and hands each to take.
+// fetch fetches kernels one after the other and passes each to take.
 func (f *kernelFlags) fetch(e *env, wants []string, modules bool, take func(kernel.Ref, *kernel.Bundle) error) error {
 	cache, err := vmtest.CacheDir()
 	if err != nil {
@@ -113,7 +113,7 @@ type kernelsPruneCmd struct {
 	All  bool   `xor:"what" help:"Nothing may stay."`
 }
 
-// Run removes what is over the size.
+// Run removes what exceeds the size.
 func (p *kernelsPruneCmd) Run(e *env) error {
 	cache, err := vmtest.CacheDir()
 	if err != nil {

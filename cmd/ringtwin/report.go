@@ -13,7 +13,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// reportCmd shows what was measured before.
+// reportCmd shows stored results.
 type reportCmd struct {
 	Files    []string `arg:"" name:"results" help:"results.jsonl files, of one run or of several." type:"existingfile"`
 	Format   string   `default:"text" enum:"${formats}" help:"How to show them: ${enum}. Default: ${default}."`
@@ -24,8 +24,8 @@ type reportCmd struct {
 	Expect   string   `help:"Kernels that must be there, as they were asked for: \"5.10 6.1\"." placeholder:"KERNELS"`
 }
 
-// Run reads all files and shows them as one report. A line that is no record
-// is told and left out.
+// Run reads all files and shows them as one report. It reports an invalid line and skips
+// it.
 func (r *reportCmd) Run(e *env) error {
 	trials, err := results.Read(r.Files)
 	errs := []error{err}
@@ -33,7 +33,7 @@ func (r *reportCmd) Run(e *env) error {
 	if r.Markdown {
 		r.Format = "markdown"
 	}
-	format, _ := report.FormatNamed(r.Format) // kong knows no other
+	format, _ := report.FormatNamed(r.Format) // kong accepts no other
 	if r.Details {
 		err = report.Terminal(e.stdout, comparisons, true)
 	} else {

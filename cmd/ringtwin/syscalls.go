@@ -19,7 +19,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// syscallsCmd shows what hello asks of the kernel.
+// syscallsCmd shows the system calls of hello.
 type syscallsCmd struct {
 	hereOrKernels
 	kernelFlags
@@ -74,7 +74,7 @@ func (s *syscallsCmd) Run(e *env) error {
 // timeout is the flag's, or the default.
 func (s *syscallsCmd) timeout() time.Duration { return cmp.Or(s.Timeout, patience.Of(time.Minute)) }
 
-// check refuses flags that do not go together, or with so many kernels.
+// check rejects flags that do not go together, or not with this many kernels.
 func (s *syscallsCmd) check(kernels int) error {
 	if kernels == 0 && len(s.CPUs) > 0 {
 		return errors.New("--cpus is for machines: name a kernel, as in: ringtwin syscalls 6.1")
@@ -117,8 +117,8 @@ func (s *syscallsCmd) hello() *trace.Hello {
 	}
 }
 
-// inMachines takes the traces of all kernels that can be had. What went wrong
-// with the others is explained, and returned too.
+// inMachines takes the traces of all available kernels. The errors of the others are
+// explained, and returned too.
 func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel, errs []error, err error) {
 	if err := s.fits(); err != nil {
 		return nil, nil, err

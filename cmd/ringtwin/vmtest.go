@@ -79,7 +79,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	return e.conclude(out, kernel.Names(refs), errs, v.Details)
 }
 
-// checkClock refuses what cannot be, and fills in what depends on the clock.
+// checkClock rejects unsupported combinations, and sets what depends on the clock.
 func (v *vmtestCmd) checkClock() error {
 	spec := v.spec()
 	if !spec.Virtual && v.Seeds > 1 {
@@ -94,7 +94,7 @@ func (v *vmtestCmd) checkClock() error {
 	return nil
 }
 
-// spec is what the flags say of machines.
+// spec configures machines from the flags.
 func (v *vmtestCmd) spec() vmtest.Spec {
 	return vmtest.Spec{
 		Backend: vmtest.Backend(v.VM), Virtual: v.Clock == record.Virtual, CPUs: v.CPUs, MemoryMiB: v.Memory, Append: v.Append, Cold: v.Cold,
