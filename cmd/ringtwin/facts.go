@@ -17,18 +17,18 @@ type factsCmd struct {
 	hereOrKernels
 	kernelFlags
 
-	List   bool     `help:"List the statements, and decide none."`
-	Only   []string `help:"Only these statements, and those of these groups." placeholder:"ID"`
-	Bisect string   `help:"Find the first kernel between --from and --to on which this statement's experiment sees something else." placeholder:"ID"`
-	From   string   `help:"The older end, as 5.10." placeholder:"VERSION"`
-	To     string   `help:"The newer end, as 7.3." placeholder:"VERSION"`
+	List   bool     `help:"List the statements without deciding them."`
+	Only   []string `help:"Decide only these statements, or the statements of these groups." placeholder:"ID"`
+	Bisect string   `help:"Find the first kernel between --from and --to on which this statement's experiment has a different result." placeholder:"ID"`
+	From   string   `help:"Oldest kernel for --bisect, such as 5.10." placeholder:"VERSION"`
+	To     string   `help:"Newest kernel for --bisect, such as 7.3." placeholder:"VERSION"`
 
 	Markdown bool `help:"Write Markdown."`
 	JSON     bool `name:"json" help:"Write one JSON object."`
 
 	jobsFlag
 	accelFlag
-	CPUs int `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a machine. Some experiments take two. Default: ${default}." placeholder:"N"`
+	CPUs int `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a VM. Some experiments need two. Default: ${default}." placeholder:"N"`
 	memoryFlag
 	qemuFlag
 }

@@ -15,7 +15,7 @@ import (
 
 // helpCmd prints documentation.
 type helpCmd struct {
-	Topic []string `arg:"" optional:"" help:"A topic, or a command that is none. Default: list the topics."`
+	Topic []string `arg:"" optional:"" help:"Topic, or command without a topic. Default: list the topics."`
 }
 
 // Run prints the page of a topic, or the --help output of a command.
