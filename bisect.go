@@ -64,7 +64,7 @@ func (c *Campaign) Figures(ctx context.Context, ref kernel.Ref, metric verdict.M
 	return kernelRelease, figures, nil
 }
 
-// FigureError is a kernel whose figures could not be had.
+// FigureError is a kernel whose figures could not be measured.
 type FigureError struct{ Err error }
 
 func (e *FigureError) Error() string { return e.Err.Error() }
@@ -72,7 +72,7 @@ func (e *FigureError) Unwrap() error { return e.Err }
 
 // Bisect prints the kernels at which the metric of a side changed by more than the
 // tolerance, a ratio, and every kernel that was measured to find them. The error is a
-// [*FigureError] where one could not be.
+// [*FigureError] if one could not be measured.
 func (c *Campaign) Bisect(ctx context.Context, w io.Writer, refs []kernel.Ref, metric verdict.Metric, tolerance float64) error {
 	first, last := refs[0].Name, refs[len(refs)-1].Name
 	fmt.Fprintf(w, "%s, plan %s in virtual time: %d kernels from %s to %s\n\n", metric.Name, c.Plan.Name, len(refs), first, last)

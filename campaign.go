@@ -17,20 +17,20 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// ClockAuto is the clock that a machine has a use of: the host's under KVM; where machines
-// are emulated virtual time for what an event costs, and counts for what is delivered, in
-// machines of several CPUs.
+// ClockAuto chooses the clock: the host's under KVM; for emulated machines virtual time
+// for the cost of an event, and counts for what is delivered, in machines of several
+// CPUs.
 const ClockAuto = "auto"
 
-// Campaign measures a plan on kernels, as many at once as the host can bear.
+// Campaign measures a plan on kernels, as many at once as the host can handle.
 type Campaign struct {
 	Host *vmtest.Host
 	Plan *plan.Plan
 	// Clock is [ClockAuto], [record.Wall] or [record.Virtual].
 	Clock string
-	// Seeds is how many seeds in a row share the plan's blocks in virtual time.
+	// Seeds is the number of consecutive seeds for the plan's blocks in virtual time.
 	Seeds int
-	// Spec is what the machines have. The clock decides whether time is virtual.
+	// Spec configures the machines. The clock decides whether time is virtual.
 	Spec vmtest.Spec
 	// Results is where every trial is stored, as soon as it is known.
 	Results *results.Dir
@@ -39,7 +39,7 @@ type Campaign struct {
 }
 
 // Run measures the plan on all kernels and returns the error of each piece of work. Every
-// planned trial is stored, with the reason where it was not measured.
+// planned trial is stored, with a reason if it was not measured.
 func (c *Campaign) Run(ctx context.Context, refs []kernel.Ref) ([]error, error) {
 	var err error
 	if c.version, err = c.Host.Version(ctx, c.Spec.Backend); err != nil {
@@ -63,8 +63,8 @@ func (c *Campaign) Run(ctx context.Context, refs []kernel.Ref) ([]error, error) 
 	return c.Host.Run(ctx, tasks)
 }
 
-// specOf is what the machines of a kernel have. In virtual time they have one CPU, and
-// virtme-ng makes none of them.
+// specOf configures the machines of a kernel. In virtual time they have one CPU, and
+// virtme-ng is not used.
 func (c *Campaign) specOf(ref kernel.Ref, virtual bool) vmtest.Spec {
 	spec := c.Spec
 	spec.Name = ref.Name
@@ -78,7 +78,7 @@ func (c *Campaign) specOf(ref kernel.Ref, virtual bool) vmtest.Spec {
 	return spec
 }
 
-// machines prepares those of a kernel, whose console is logged beside the results.
+// machines prepares the machines of a kernel. Their console log is beside the results.
 func (c *Campaign) machines(ctx context.Context, ref kernel.Ref, bundle *kernel.Bundle, virtual bool) (*vmtest.Machines, error) {
 	spec := c.specOf(ref, virtual)
 	if err := spec.Backend.Boots(bundle); err != nil {
@@ -95,8 +95,8 @@ func (c *Campaign) machines(ctx context.Context, ref kernel.Ref, bundle *kernel.
 	return c.Host.Machines(ctx, bundle, spec)
 }
 
-// command is what repeats a machine, with names in place of directories: those differ
-// from run to run and from host to host.
+// command is the command that repeats a machine, with names in place of directories,
+// which differ between runs and hosts.
 func (c *Campaign) command(cfg machine.Config) string {
 	out, err := filepath.Abs(c.Results.Path)
 	if err != nil {
@@ -105,14 +105,14 @@ func (c *Campaign) command(cfg machine.Config) string {
 	return strings.NewReplacer(out, "$OUT", c.Host.Cache, "$RINGTWIN_CACHE").Replace(cfg.Command())
 }
 
-// why is the status of trials that an error kept from being measured.
+// why is the status of trials that were not measured because of an error.
 func why(ctx context.Context, err error) (record.Status, string) {
 	line := firstLine(err)
 	var failure *machine.Failure
 	switch {
 	case ctx.Err() != nil:
 		return record.Cancelled, line
-	// First: a kernel that panicked has complained as well.
+	// First: a kernel that panicked has printed splats as well.
 	case errors.As(err, &failure):
 		return record.Status(failure.Outcome), line
 	case errors.As(err, new(*session.ComplaintError)):

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// Package ringtwin measures and decides on many kernels: what package harness does on one,
-// in the virtual machines of package vmtest.
+// Package ringtwin measures and decides on many kernels, in the virtual machines of
+// package vmtest. Package harness does so on one kernel.
 //
-// A [Campaign] measures a plan on kernels, and [Native] on the running one. [Decide] makes
-// the experiments behind statements, [Selftest] proves the measurer, and [Trace] shows
-// what a tracer asks of kernels. The command ringtwin is flags around these.
+// A [Campaign] measures a plan on kernels, and [Native] on the running one. A [Decider]
+// runs the experiments behind statements, [SelftestIn] verifies the measurements, and
+// [Trace] records a tracer's system calls. The command ringtwin is flags around these.
 //
 // A program that uses the package is its own guest: it calls [Init] first in main.
 package ringtwin
@@ -18,8 +18,8 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 )
 
-// Init must be called first in main. Where the process is PID 1 of a virtual machine it
-// serves the host's requests and does not return; nor does it in a child of an experiment.
+// Init must be called first in main. It does not return if the process is PID 1 of a
+// virtual machine, where it serves the host's requests, or a child of an experiment.
 func Init() {
 	if guest.IsInit() {
 		guest.Main(session.Handle)

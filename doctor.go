@@ -37,7 +37,7 @@ type doctor struct {
 	host *vmtest.Host // nil: there is no QEMU
 }
 
-// Doctor says what this machine can do, part by part.
+// Doctor checks what this machine can do, part by part.
 func Doctor(ctx context.Context, cfg vmtest.Config) ([]Finding, error) {
 	if cfg.Cache == "" {
 		dir, err := vmtest.CacheDir()
@@ -67,7 +67,7 @@ func (d *doctor) qemu(ctx context.Context) Finding {
 	return f
 }
 
-// program looks at this very program, and the libraries that it takes to boot.
+// program checks this program, and the libraries that it needs to boot.
 func (d *doctor) program() Finding {
 	f := Finding{Part: "init", Needed: true}
 	files, err := initramfs.Base()
@@ -114,7 +114,7 @@ func (d *doctor) kernels(ctx context.Context) Finding {
 	return f
 }
 
-// source asks whether a source on the Internet answers.
+// source checks whether a source on the Internet answers.
 func (d *doctor) source(ctx context.Context, name string) Finding {
 	f := Finding{Part: name}
 	resolver := kernel.Resolver{Cache: kernel.Cache{Dir: d.cfg.Cache}, Places: kernel.PlacesFromEnvironment()}
@@ -127,7 +127,7 @@ func (d *doctor) source(ctx context.Context, name string) Finding {
 	return f
 }
 
-// kvm proves it with a kernel, as the main job does.
+// kvm tests KVM with a kernel, as the main job does.
 func (d *doctor) kvm(ctx context.Context) Finding {
 	f := Finding{Part: "KVM"}
 	if d.host == nil {
@@ -157,7 +157,7 @@ func accessKVM() error {
 	return file.Close()
 }
 
-// size says how many machines fit.
+// size reports how many machines fit.
 func (d *doctor) size() Finding {
 	f := Finding{Part: "size", Needed: true}
 	fit, availableMiB, err := vmtest.Room(512)
@@ -173,7 +173,7 @@ func (d *doctor) size() Finding {
 	return f
 }
 
-// native says whether this very kernel can be traced.
+// native reports whether the running kernel can be traced.
 func (d *doctor) native() Finding {
 	f := Finding{Part: "native BPF"}
 	attach, err := bpf.ResolveAttach(vocab.AttachAuto)
@@ -208,7 +208,7 @@ func (d *doctor) tool(part, program, advice string) Finding {
 	return Finding{Part: part, OK: true, Found: path}
 }
 
-// WriteFindings prints them, as a table or as JSON.
+// WriteFindings writes them as a table or as JSON.
 func WriteFindings(w io.Writer, findings []Finding, asJSON bool) error {
 	if asJSON {
 		encoder := json.NewEncoder(w)

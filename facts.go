@@ -18,16 +18,16 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// Decider makes the experiments behind statements in machines.
+// Decider runs the experiments behind statements in machines.
 type Decider struct {
 	Host *vmtest.Host
 	Spec vmtest.Spec
-	// Explain is told what went wrong with a kernel. It may be nil.
+	// Explain receives the errors of a kernel. It may be nil.
 	Explain func(error)
 }
 
-// Decide makes the experiments on kernels, as many at once as the host can bear. What went
-// wrong with a kernel is in its column.
+// Decide runs the experiments on kernels, as many at once as the host can handle. The
+// errors of a kernel are in its column.
 func (d *Decider) Decide(ctx context.Context, refs []kernel.Ref, statements []facts.Statement) (*facts.Grid, error) {
 	host, spec := d.Host, d.Spec
 	if _, err := host.Initramfs(); err != nil {
@@ -58,8 +58,8 @@ func (d *Decider) Decide(ctx context.Context, refs []kernel.Ref, statements []fa
 	return grid, err
 }
 
-// Bisect prints how the first kernel is found on which the statement's experiment sees
-// something else: see [facts.BisectTo].
+// Bisect prints the search for the first kernel on which the statement's experiment has
+// another result: see [facts.BisectTo].
 func (d *Decider) Bisect(ctx context.Context, w io.Writer, refs []kernel.Ref, s facts.Statement) error {
 	name := func(i int) string { return refs[i].Name }
 	return facts.BisectTo(w, s, len(refs), name, func(i int) (facts.Column, error) {
@@ -71,7 +71,7 @@ func (d *Decider) Bisect(ctx context.Context, w io.Writer, refs []kernel.Ref, s 
 	})
 }
 
-// DecideHere makes the experiments on the running kernel. It needs root.
+// DecideHere runs the experiments on the running kernel. It needs root.
 func DecideHere(ctx context.Context, statements []facts.Statement) (*facts.Grid, error) {
 	if os.Geteuid() != 0 {
 		return nil, ErrRoot
@@ -93,7 +93,7 @@ func DecideHere(ctx context.Context, statements []facts.Statement) (*facts.Grid,
 	return &facts.Grid{Statements: statements, Columns: []facts.Column{column}}, err
 }
 
-// perStatement is what an experiment may take in a machine on a busy host, beside
+// perStatement is the limit of an experiment in a machine on a busy host, in addition to
 // the limit of a request.
 const perStatement = 2 * time.Second
 
@@ -109,8 +109,8 @@ type deciding struct {
 
 func (d *deciding) phase(text string) { d.host.Progress.Phase(d.ref.Name, text) }
 
-// run makes the experiments. Those of which one ended its machine go on in
-// another: it costs no other's result.
+// run runs the experiments. If one ends its machine, the others continue in another:
+// their results are not affected.
 func (d *deciding) run(ctx context.Context, fetched error, statements []facts.Statement) (err error) {
 	if fetched != nil {
 		return fmt.Errorf("%s: %w", d.ref.Name, fetched)
@@ -148,10 +148,9 @@ func (d *deciding) run(ctx context.Context, fetched error, statements []facts.St
 	return nil
 }
 
-// decideInOne makes experiments in one fresh machine, and returns those that are
-// left if one of them broke it. That one does not hold. Each is asked for by itself, once
-// the console of the one before has been read: a guest that went ahead would have the
-// wrong one blamed.
+// decideInOne runs experiments in one fresh machine. If one of them breaks it, that one
+// does not hold, and the remaining ones are returned. Each is requested separately, after
+// the console of the previous one was read: otherwise the wrong one could be blamed.
 func (d *deciding) decideInOne(ctx context.Context, ids []string) (rest []string, err error) {
 	guest, err := d.machines.Fresh(ctx)
 	if err != nil {
@@ -174,8 +173,8 @@ func (d *deciding) decideInOne(ctx context.Context, ids []string) (rest []string
 	return nil, guest.Close()
 }
 
-// decideTwice makes an experiment that goes on after its machine has been rebooted.
-// There is no result of half of it, unless that decides.
+// decideTwice runs an experiment that continues after a reboot of its machine. One half
+// has no result, unless it decides.
 func (d *deciding) decideTwice(ctx context.Context, id string) error {
 	guest, err := d.machines.Fresh(ctx)
 	if err != nil {
@@ -200,8 +199,8 @@ func (d *deciding) decideTwice(ctx context.Context, id string) error {
 	return nil
 }
 
-// half makes an experiment, or one half of one that takes two boots. A complaint of the
-// kernel is a [*session.ComplaintError].
+// half runs an experiment, or one half of one that takes two boots. A splat is a
+// [*session.ComplaintError].
 func (d *deciding) half(ctx context.Context, guest *vmtest.Guest, id string, boot facts.Boot) (r facts.Result, err error) {
 	request := session.Request{Decide: &session.Decide{IDs: []string{id}, Boot: boot}}
 	err = guest.Do(ctx, request, d.machines.Config().Limits.Request+perStatement, func(body json.RawMessage) error {
@@ -220,8 +219,7 @@ func (d *deciding) half(ctx context.Context, guest *vmtest.Guest, id string, boo
 	return r, err
 }
 
-// blame makes an experiment fail for what it did to its machine. Another error is
-// returned.
+// blame makes an experiment fail for what it did to its machine. It returns other errors.
 func (d *deciding) blame(ctx context.Context, id string, r facts.Result, err error) error {
 	var failure *machine.Failure
 	switch {

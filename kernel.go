@@ -15,7 +15,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// kernelRun is the work of a campaign on one kernel, in one part or in two: machines by
+// kernelRun is the work of a campaign on one kernel, in one or two parts: machines with
 // the host's clock, and beside them machines in virtual time.
 type kernelRun struct {
 	*Campaign
@@ -54,8 +54,8 @@ func (k *kernelRun) run(ctx context.Context, _ error) error {
 	return part.measure(ctx, run)
 }
 
-// runVirtual measures in virtual time what the plan wants of costs, where the machines of
-// run are emulated.
+// runVirtual measures the plan's costs in virtual time, if the machines of run are
+// emulated.
 func (k *kernelRun) runVirtual(ctx context.Context) error {
 	if k.failed != nil {
 		return nil // run tells why
@@ -87,9 +87,9 @@ func (k *kernelRun) runVirtual(ctx context.Context) error {
 	return err
 }
 
-// nothing is a trial that tells why run has measured none, once it has returned; nil
-// if it has measured one, or has none to measure. What nothing can be measured of is so
-// for one reason, which other machines may meet in another way.
+// nothing waits until run has returned, and returns a trial with the reason why it
+// measured none; nil if it measured one, or has none to measure. There is one reason,
+// which other machines may meet in another way.
 func (k *kernelRun) nothing() *record.Trial {
 	<-k.over
 	if k.ok > 0 || k.first.ID == "" {
@@ -98,7 +98,7 @@ func (k *kernelRun) nothing() *record.Trial {
 	return &k.first
 }
 
-// showsTimes: a knee is a rate, and so a time.
+// showsTimes: a knee is a rate, and so depends on time.
 func showsTimes(c *plan.Configuration) bool { return c.Sweep != nil }
 
 // part is the work on one kernel in machines of one kind.
@@ -113,7 +113,7 @@ type part struct {
 
 func (p *part) name() string { return p.specOf(p.ref, p.virtual).Name }
 
-// none stores every planned trial with the reason why none is measured.
+// none stores every planned trial with the reason why it was not measured.
 func (p *part) none(ctx context.Context, err error) error {
 	run := p.session(ctx)
 	run.Fresh = func(context.Context) (session.Conn, error) { return nil, err }
@@ -153,7 +153,7 @@ func (p *part) session(ctx context.Context) *session.Run {
 	return run
 }
 
-// fresh keeps a guest that is not there from becoming a connection that is not nil.
+// fresh keeps a nil guest from becoming a non-nil connection.
 func fresh(g *vmtest.Guest, err error) (session.Conn, error) {
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func fresh(g *vmtest.Guest, err error) (session.Conn, error) {
 	return g, nil
 }
 
-// measure does the run, and stores its trials.
+// measure runs it, and stores its trials.
 func (p *part) measure(ctx context.Context, run *session.Run) error {
 	run.Record = func(t *record.Trial) error {
 		if t.Status == record.OK {

@@ -19,18 +19,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HostKernel is what the running kernel is called in records.
+// HostKernel is the name of the running kernel in records.
 const HostKernel = "host"
 
-// RequestTimeout is what a trial on the running kernel may take beyond what its plan asks
-// for.
+// RequestTimeout is the limit of a trial on the running kernel, in addition to the time
+// that its plan requests.
 func RequestTimeout() time.Duration { return patience.Of(time.Minute) }
 
-// ErrRoot is returned for what needs root on the running kernel.
+// ErrRoot is returned if root is required on the running kernel.
 var ErrRoot = errors.New("this needs root on the running kernel")
 
-// Native is a run on the running kernel, in one boot: it wants a plan, and what to do with
-// each trial. It needs root.
+// Native returns a run on the running kernel, in one boot. The caller sets its plan, and
+// a function for each trial. It needs root.
 func Native(ctx context.Context) (*session.Run, error) {
 	if os.Geteuid() != 0 {
 		return nil, ErrRoot
@@ -78,7 +78,7 @@ func Release() (string, error) {
 	return unix.ByteSliceToString(uts.Release[:]), nil
 }
 
-// cpuModel is empty where the kernel does not say it.
+// cpuModel is empty if the kernel does not report it.
 func cpuModel() string {
 	file, err := os.Open("/proc/cpuinfo")
 	if err != nil {

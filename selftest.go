@@ -21,9 +21,9 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
-// SelftestIn injects faults into measurements in virtual time on a kernel: each in a fresh
-// machine, and the transports side by side. It returns the kernel's release with the
-// results.
+// SelftestIn injects faults into measurements in virtual time on a kernel, each in a
+// fresh machine, and the transports side by side. It returns the kernel's release with
+// the results.
 func SelftestIn(ctx context.Context, host *vmtest.Host, ref kernel.Ref) (release string, found []selftest.Result, err error) {
 	bundle, err := host.Fetch(ctx, ref, false)
 	if err != nil {
@@ -111,8 +111,8 @@ func SelftestHere(ctx context.Context, progress vmtest.Progress, report func(sel
 	return selftest.Run(ctx, selftest.Options{Measure: measure, Attach: attach}, report)
 }
 
-// CountAlarms measures a transport n times against itself on the running kernel, of which
-// none should find a difference. It needs root.
+// CountAlarms compares a transport n times with itself on the running kernel. None of the
+// comparisons should find a difference. It needs root.
 func CountAlarms(ctx context.Context, n int, progress vmtest.Progress) (selftest.Alarms, error) {
 	return selftest.CountAlarms(n, func(i int, p *plan.Plan) (trials []record.Trial, err error) {
 		progress.Phase(HostKernel, fmt.Sprintf("%d of %d comparisons of a transport with itself", i+1, n))
@@ -126,8 +126,8 @@ func CountAlarms(ctx context.Context, n int, progress vmtest.Progress) (selftest
 	})
 }
 
-// measureCells measures a trial of each cell. The first is measured as many times more
-// before, which is forgotten. The time-out is that of each.
+// measureCells measures a trial of each cell, after warmUps trials of the first that are
+// discarded. The time-out applies to each trial.
 func measureCells(
 	ctx context.Context, conn session.Conn, cells []record.Cell, warmUps int, timeout time.Duration, phase func(string),
 ) (trials []*record.Trial, err error) {

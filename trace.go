@@ -19,20 +19,20 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
-// Trace says how what a tracer asks of kernels is traced.
+// Trace traces the system calls of a tracer on kernels.
 type Trace struct {
 	Host *vmtest.Host
 	Spec vmtest.Spec
-	// CPUs are the numbers of CPUs, each of a machine.
+	// CPUs are the numbers of CPUs, with one machine each.
 	CPUs []int
-	// Args are those of this program, as /init, that print one trace as JSON. noCost says
-	// that times would mean nothing.
+	// Args are the arguments of this program, as /init, that print one trace as JSON.
+	// noCost means that times would be meaningless.
 	Args    func(noCost bool) []string
 	Timeout time.Duration
 }
 
-// Kernels returns the traces of all kernels that could be had, and the error of each, index
-// by kernel.
+// Kernels returns the traces of all available kernels, and the error of each, indexed by
+// kernel.
 func (t *Trace) Kernels(ctx context.Context, refs []kernel.Ref) (found []trace.Kernel, errs []error, err error) {
 	if _, err := t.Host.Initramfs(); err != nil {
 		return nil, nil, err
@@ -92,7 +92,7 @@ func (k *traced) run(ctx context.Context, fetched error) error {
 	return nil
 }
 
-// take has this program do in a machine what it does here without a kernel.
+// take runs this program in a machine as it runs here without a kernel.
 func (k *traced) take(ctx context.Context) (err error) {
 	machines, err := k.Host.Machines(ctx, k.bundle, k.spec)
 	if err != nil {

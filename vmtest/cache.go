@@ -14,9 +14,8 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
-// Prune removes snapshots first, which are made again in seconds, and
-// then kernels, until no more than keep bytes of both are left. It returns how
-// many bytes it removed.
+// Prune removes snapshots first, which are recreated in seconds, and then kernels, until
+// both take at most keep bytes. It returns the number of bytes removed.
 func Prune(cache string, keep int64) (freed int64, err error) {
 	before, err := dirBytes(cache)
 	if err != nil {
@@ -54,7 +53,7 @@ func dirBytes(dir string) (int64, error) {
 	return total, err
 }
 
-// usage is what the cache holds, in a line: how many kernels, snapshots and archives.
+// usage reports in one line how many kernels, snapshots and archives are cached.
 func usage(cache string) (string, int64, error) {
 	total := int64(0)
 	var parts []string
@@ -79,8 +78,8 @@ func usage(cache string) (string, int64, error) {
 	return strings.Join(parts, ", "), total, nil
 }
 
-// Keep is how many bytes may stay in the cache: so many as the text says, or none if all of
-// it may go. Without either it is an error, which says what would be removed.
+// Keep returns how many bytes may stay in the cache: the size in the text, or 0 if all
+// may be removed. With neither, the error reports what would be removed.
 func Keep(cache, size string, none bool) (int64, error) {
 	switch {
 	case size != "":
@@ -95,7 +94,7 @@ func Keep(cache, size string, none bool) (int64, error) {
 	return 0, fmt.Errorf("this would remove %s, %d MiB, from %s: want --keep SIZE or --all", holds, bytes>>20, cache)
 }
 
-// parseSize reads a number of bytes with K, M or G, of 1024, behind it.
+// parseSize parses a number of bytes, with an optional suffix K, M or G of 1024.
 func parseSize(text string) (int64, error) {
 	shift := map[string]uint{"K": 10, "M": 20, "G": 30}
 	digits := strings.TrimRight(text, "KMG")

@@ -15,14 +15,14 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
-// Packed is a program with all that goes with it, in an archive. Close it after use.
+// Packed is an archive of a program and its files. Close it after use.
 type Packed struct {
 	program *Program
 	command wire.Command
 	dir     string
 }
 
-// Pack collects what goes into a machine. An error is about what the user gave, unless the
+// Pack collects the files for a machine. An error is a mistake of the user, unless the
 // context has ended.
 func (p *Program) Pack(ctx context.Context) (*Packed, error) {
 	files, command, err := p.pack(ctx)
@@ -45,9 +45,9 @@ func (p *Packed) archive() string { return filepath.Join(p.dir, "initramfs.cpio.
 // Close removes the archive.
 func (p *Packed) Close() error { return os.RemoveAll(p.dir) }
 
-// Exec runs the program as root in a fresh machine of the kernel, passes on its output, and
-// returns its exit code. Files that are brought back go to named of where they are wanted.
-// The error is a [*machine.Failure] where the machine broke.
+// Exec runs the program as root in a fresh machine of the kernel, forwards its output,
+// and returns its exit code. named maps the path where a fetched file is wanted to the
+// path where it is written. The error is a [*machine.Failure] if the machine failed.
 func (h *Host) Exec(
 	ctx context.Context, bundle *kernel.Bundle, spec Spec, p *Packed, stdout, stderr io.Writer, named func(string) string,
 ) (code int, err error) {
@@ -92,7 +92,7 @@ func (h *Host) Exec(
 	return code, guest.Close()
 }
 
-// receive writes a piece of a fetched file to where it is wanted.
+// receive writes a piece of a fetched file to its destination.
 func (p *Packed) receive(piece *wire.File, open map[string]*os.File, named func(string) string) error {
 	file := open[piece.Path]
 	if file == nil {

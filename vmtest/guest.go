@@ -14,9 +14,9 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
-// Guest is a fresh machine that serves requests. In virtual time each request has a
-// machine of its own, restored from the same snapshot: the answer is the same whenever
-// it is asked for. It is for one goroutine.
+// Guest is a fresh machine that serves requests. In virtual time each request has its own
+// machine, restored from the same snapshot, so its answer does not depend on when it is
+// sent. A Guest is for one goroutine.
 type Guest struct {
 	// Machine is what serves; nil between the requests of virtual time.
 	Machine  *machine.Machine
@@ -24,8 +24,8 @@ type Guest struct {
 	worst    *console.Event // of this boot, until now
 }
 
-// Do sends a request and hands every answer to take, until it is done. The error is a
-// [*machine.Failure] where the machine broke.
+// Do sends a request and passes every answer to take, until it is done. The error is a
+// [*machine.Failure] if the machine failed.
 func (g *Guest) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
 	if !g.machines.cfg.Virtual {
 		return g.Machine.Do(ctx, request, timeout, take)
@@ -35,8 +35,8 @@ func (g *Guest) Do(ctx context.Context, request any, timeout time.Duration, take
 	}, func() error { return g.Machine.Answers(ctx, g.machines.cfg.Limits.Restore+timeout, take) })
 }
 
-// Exec runs a program that the initramfs holds, as the command says, and hands each piece
-// of what it does to take; the last has its exit code.
+// Exec runs a program of the initramfs, as the command specifies, and passes each piece
+// of its output to take; the last piece has the exit code.
 func (g *Guest) Exec(ctx context.Context, c wire.Command, timeout time.Duration, take func(wire.Output) error) error {
 	if !g.machines.cfg.Virtual {
 		return g.Machine.Exec(ctx, c, timeout, take)
@@ -46,7 +46,7 @@ func (g *Guest) Exec(ctx context.Context, c wire.Command, timeout time.Duration,
 	}, func() error { return g.Machine.Output(ctx, g.machines.cfg.Limits.Restore+timeout, take) })
 }
 
-// inVirtualTime has a machine of its own serve what it is started with.
+// inVirtualTime starts a machine for one request, and has it serve that.
 func (g *Guest) inVirtualTime(ctx context.Context, start func(*machine.Snapshot) (*machine.Machine, error), serve func() error) (err error) {
 	if g.Machine, err = start(g.machines.snapshot); err != nil {
 		return err
@@ -64,8 +64,8 @@ func (g *Guest) inVirtualTime(ctx context.Context, start func(*machine.Snapshot)
 	return serve()
 }
 
-// Complaint is what the kernel has complained of on its console since it was booted: the
-// first that was seen, with its kind and line, or nothing. What is allowed is none.
+// Complaint returns the first splat found on the console since boot, with its kind and
+// line, or "". Allowed splats are ignored.
 func (g *Guest) Complaint() (string, error) {
 	if g.Machine != nil {
 		events, err := g.Machine.Complaints()
@@ -83,7 +83,7 @@ func (g *Guest) Complaint() (string, error) {
 }
 
 // Reboot resets the machine and waits until the kernel has booted again. In virtual time
-// there is nothing to reset.
+// it is an error.
 func (g *Guest) Reboot(ctx context.Context) error {
 	if g.Machine == nil {
 		return errors.New("reboot in virtual time: each request has a machine of its own")

@@ -18,37 +18,36 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// Config says what a [Host] uses. The zero value is what this machine has.
+// Config configures a [Host]. The zero value uses what this machine has.
 type Config struct {
 	// Cache is the directory of kernels, snapshots and archives. Default: [CacheDir].
 	Cache string
 	// QEMU is the program. Default: that of this machine's architecture, from PATH.
 	QEMU string
-	// Accel is how instructions are executed. Default: [machine.Auto], which proves KVM
-	// by booting, and emulates where that fails.
+	// Accel is how instructions are executed. Default: [machine.Auto], which tests KVM by
+	// booting, and emulates if that fails.
 	Accel machine.Accel
-	// Offline takes kernels from the cache alone.
+	// Offline uses only kernels in the cache.
 	Offline bool
-	// Lock, if not nil, refuses every kernel that is not in it.
+	// Lock, if not nil, rejects every kernel that is not in it.
 	Lock *kernel.Lock
-	// Places are where the sources of kernels are. The zero value: on the Internet.
+	// Places are the locations of the kernel sources. The zero value: the Internet.
 	Places kernel.Places
-	// Jobs is how many machines run at once at most. Default: as many as memory and
-	// cores allow.
+	// Jobs is the maximum number of machines that run at once. Default: as many as memory
+	// and cores allow.
 	Jobs int
-	// Progress is told what is being done. Default: nobody is.
+	// Progress receives progress events. Default: none.
 	Progress Progress
 }
 
-// Progress is told what is being done for each of several things, such as kernels. It
-// must be safe for concurrent use.
+// Progress receives the progress of several things, such as kernels. It must be safe for
+// concurrent use.
 type Progress interface {
-	// Phase says what is being done for name from now on.
+	// Phase reports the current phase of name.
 	Phase(name, phase string)
-	// Done says that nothing more is being done for name. Without a result there is
-	// nothing to show for it.
+	// Done reports that name is finished. Without a result, nothing is shown for it.
 	Done(name, result string)
-	// Note is a line that is not about one thing.
+	// Note reports a line that is not about one thing.
 	Note(text string)
 }
 
@@ -109,11 +108,11 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "ringtwin"), nil
 }
 
-// Initramfs is the path of the archive that has this program as /init, with the libraries
-// that it is linked with.
+// Initramfs is the path of the archive that has this program as /init, with its shared
+// libraries.
 func (h *Host) Initramfs() (string, error) { return h.self() }
 
-// QEMUVersion is what QEMU says of itself.
+// QEMUVersion is the version that QEMU reports.
 func (h *Host) QEMUVersion() string { return h.version }
 
 func (h *Host) resolver(name string) kernel.Resolver {
@@ -123,10 +122,9 @@ func (h *Host) resolver(name string) kernel.Resolver {
 	}
 }
 
-// Resolve finds out what all words mean, before anything is fetched or booted: a kernel
-// that does not exist is a mistake of the user's, who should not wait for it. Where a
-// source cannot be asked, the kernel is one that fails to be fetched. Each kernel is
-// there once, and has a name of its own.
+// Resolve resolves all words before anything is fetched or booted: a kernel that does not
+// exist is a mistake of the user, and reported at once. If a source cannot be queried,
+// fetching the kernel fails. Each kernel is returned once, with a unique name.
 func (h *Host) Resolve(ctx context.Context, words ...string) ([]kernel.Ref, error) {
 	var all []kernel.Ref
 	seen, names := map[kernel.Ref]bool{}, map[string]int{}
@@ -156,16 +154,16 @@ func (h *Host) Resolve(ctx context.Context, words ...string) ([]kernel.Ref, erro
 	return all, nil
 }
 
-// errArch is a kernel of an architecture that no machine has here.
+// errArch is a kernel of an architecture that machines here do not have.
 var errArch = errors.New("cannot be booted")
 
-// IsMistake reports whether an error says that there is no such kernel, and not that a
-// source could not be asked.
+// IsMistake reports whether an error means that there is no such kernel, and not that a
+// source could not be queried.
 func IsMistake(err error) bool {
 	return errors.Is(err, errArch) || errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError))
 }
 
-// FetchError is a kernel that could not be had.
+// FetchError is a kernel that could not be fetched.
 type FetchError struct{ Err error }
 
 func (e *FetchError) Error() string { return e.Err.Error() }
@@ -183,7 +181,7 @@ func (h *Host) Fetch(ctx context.Context, ref kernel.Ref, modules bool) (*kernel
 	return bundle, nil
 }
 
-// FetchAll fetches what the words mean, one kernel after the other, and hands each to take.
+// FetchAll fetches the kernels that the words mean, in order, and passes each to take.
 func FetchAll(ctx context.Context, r kernel.Resolver, progress Progress, words []string, take func(kernel.Ref, *kernel.Bundle) error) error {
 	name := ""
 	r.Phase = func(phase string) { progress.Phase(name, phase) }
@@ -214,16 +212,16 @@ const overheadBytes = 150 << 20
 
 // Task is work that keeps a machine busy.
 type Task struct {
-	// Fetch gets what the work needs from outside. If it fails, Run is called all the
-	// same, with its error: only Run knows what to record. May be nil.
+	// Fetch downloads what the work needs. If it fails, Run is still called, with its
+	// error: only Run knows what to record. May be nil.
 	Fetch func(context.Context) error
 	Run   func(ctx context.Context, fetched error) error
 	// Spec is the machine's, of which CPUs, memory and clock count.
 	Spec Spec
 }
 
-// Run does all tasks, as many at once as this machine can bear, and returns the error of
-// each, index by task. See [fleet.Run].
+// Run runs all tasks, as many at once as this machine can handle, and returns the error
+// of each, indexed by task. See [fleet.Run].
 func (h *Host) Run(ctx context.Context, tasks []Task) ([]error, error) {
 	memory, err := fleet.AvailableMemory()
 	if err != nil {
@@ -237,7 +235,7 @@ func (h *Host) Run(ctx context.Context, tasks []Task) ([]error, error) {
 	return fleet.Run(ctx, fleet.Limits{Jobs: h.Jobs, MemoryBytes: usable(memory)}, all), nil
 }
 
-// usable leaves a reserve for the host and for this program.
+// usable keeps a reserve for the host and for this program.
 func usable(availableBytes int64) int64 { return availableBytes / 10 * 8 }
 
 // threads is how many cores a machine keeps busy: one where its CPUs take turns.
@@ -248,13 +246,13 @@ func (h *Host) threads(spec Spec) int {
 	return 1
 }
 
-// Room is how many machines of so much memory fit beside each other now.
+// Room is how many more machines with this much memory fit now.
 func Room(memoryMiB int) (machines, availableMiB int64, err error) {
 	available, err := fleet.AvailableMemory()
 	return usable(available) / (int64(memoryMiB)<<20 + overheadBytes), available >> 20, err
 }
 
-// accelerate says on which accelerator a machine runs. The first proves KVM.
+// accelerate chooses the accelerator of a machine. The first call tests KVM.
 func (h *Host) accelerate(ctx context.Context, cfg machine.Config, name string) machine.Accel {
 	if h.Accel != machine.Auto {
 		return h.Accel
@@ -285,8 +283,8 @@ func (h *Host) keepChoice() {
 	}
 }
 
-// ProveKVM says whether a kernel runs under KVM here, and why not. It boots the newest
-// kernel unless that is known.
+// ProveKVM reports whether a kernel runs under KVM here, and why not. It boots the newest
+// kernel unless the result is known.
 func (h *Host) ProveKVM(ctx context.Context) (machine.Choice, error) {
 	if !machine.MayUseKVM(h.version, h.Cache) {
 		return machine.ChooseAccel(ctx, machine.Config{}, h.version, h.Cache), nil // it is known

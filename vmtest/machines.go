@@ -18,7 +18,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// Backend is what makes machines.
+// Backend is the program that starts machines.
 type Backend string
 
 // The backends.
@@ -30,11 +30,11 @@ const (
 	VNG Backend = "vng"
 )
 
-// Spec says what machines have. The zero value of a field is its default.
+// Spec configures machines. The zero value of a field is its default.
 type Spec struct {
 	Backend Backend // default: [QEMU]
-	// Virtual makes an instruction take one nanosecond, whatever the host does: the same
-	// requests get the same answers. It takes one CPU and emulation.
+	// Virtual makes an instruction take one nanosecond on any host: the same requests get
+	// the same answers. It requires one CPU and emulation.
 	Virtual bool
 	// Seed is that of the guest's entropy in virtual time.
 	Seed uint64
@@ -49,12 +49,12 @@ type Spec struct {
 	Cold bool
 	// Initramfs is the path of an archive. Default: this program as /init.
 	Initramfs string
-	// Allowed are complaints of the kernel that are let pass.
+	// Allowed are splats that are ignored.
 	Allowed console.Allowed
 	// BootTimeout and RequestTimeout replace the limits of the accelerator.
 	BootTimeout, RequestTimeout time.Duration
 
-	// Name is who looks on knows the machines by. Default: the kernel's.
+	// Name identifies the machines in progress reports. Default: the kernel's.
 	Name string
 	// Console is the path of the kernel's log. Default: a temporary file.
 	Console string
@@ -81,7 +81,7 @@ func (s Spec) Defaults() Spec {
 	return s
 }
 
-// Check refuses what cannot be, under an accelerator.
+// Check rejects combinations that an accelerator does not support.
 func (s Spec) Check(accel machine.Accel) error {
 	switch {
 	case s.Backend != QEMU && s.Backend != VNG:
@@ -100,8 +100,8 @@ func (s Spec) Check(accel machine.Accel) error {
 	return nil
 }
 
-// WantsModules says whether a kernel's modules are worth fetching for the backend.
-// Debian's cloud flavour has no 9p among them.
+// WantsModules reports whether the backend can use a kernel's modules. Debian's cloud
+// flavour has no 9p among them.
 func (b Backend) WantsModules(ref kernel.Ref) bool { return b == VNG && ref.Flavour != "cloud" }
 
 // Boots returns an [*machine.UnsupportedError] for a kernel that the backend cannot boot, as
@@ -113,7 +113,7 @@ func (b Backend) Boots(bundle *kernel.Bundle) error {
 	return machine.VNGBoots(bundle.ConfigPath, bundle.Image, bundle.Release)
 }
 
-// Version says what makes machines: the backend's, and QEMU's.
+// Version returns the versions of the backend and of QEMU.
 func (h *Host) Version(ctx context.Context, b Backend) (string, error) {
 	if b != VNG {
 		return h.version, nil
@@ -125,8 +125,8 @@ func (h *Host) Version(ctx context.Context, b Backend) (string, error) {
 	return fmt.Sprintf("%s, QEMU %s", version, h.version), nil
 }
 
-// Machines are those of one kernel, all alike. Close them after use. Machines of virtual
-// time may be started from several goroutines.
+// Machines are identical machines of one kernel. Close them after use. In virtual time
+// several goroutines may start machines.
 type Machines struct {
 	host *Host
 	spec Spec
@@ -137,8 +137,8 @@ type Machines struct {
 	snapshot *machine.Snapshot
 }
 
-// Machines prepares those of a kernel. The error is an [*machine.UnsupportedError] where
-// the backend cannot boot it.
+// Machines prepares the machines of a kernel. The error is an [*machine.UnsupportedError]
+// if the backend cannot boot it.
 func (h *Host) Machines(ctx context.Context, bundle *kernel.Bundle, spec Spec) (_ *Machines, err error) {
 	spec = spec.Defaults()
 	if err := spec.Check(h.Accel); err != nil {
@@ -183,7 +183,8 @@ func (h *Host) Machines(ctx context.Context, bundle *kernel.Bundle, spec Spec) (
 	return m, nil
 }
 
-// byVNG has virtme-ng make the machines. It wants the path of QEMU, and runs elsewhere.
+// byVNG makes virtme-ng start the machines. It needs the path of QEMU, because it runs
+// elsewhere.
 func (m *Machines) byVNG() error {
 	self, err := os.Executable()
 	if err != nil {
@@ -205,7 +206,7 @@ func (m *Machines) Spec() Spec { return m.spec }
 // Config is how QEMU is started.
 func (m *Machines) Config() machine.Config { return m.cfg }
 
-// WithConsole are the same machines with a log of their own, from the same snapshot.
+// WithConsole returns the same machines with their own log, from the same snapshot.
 func (m *Machines) WithConsole(ctx context.Context, path string) (*Machines, error) {
 	if err := m.Prepare(ctx); err != nil {
 		return nil, err
@@ -217,8 +218,8 @@ func (m *Machines) WithConsole(ctx context.Context, path string) (*Machines, err
 	return other, err
 }
 
-// Prepare loads the snapshot, or boots a machine and saves it. [Machines.Fresh] does so
-// where it is needed.
+// Prepare loads the snapshot, or boots a machine and saves it. [Machines.Fresh] calls it
+// if needed.
 func (m *Machines) Prepare(ctx context.Context) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -236,8 +237,8 @@ func (m *Machines) Prepare(ctx context.Context) (err error) {
 
 func (m *Machines) phase(text string) { m.host.Progress.Phase(m.spec.Name, text) }
 
-// Fresh starts a machine that nothing was done on. In virtual time each request is served
-// by one of its own.
+// Fresh starts a machine that has run nothing yet. In virtual time each request is served
+// by its own machine.
 func (m *Machines) Fresh(ctx context.Context) (*Guest, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -270,7 +271,7 @@ func (m *Machines) start(ctx context.Context, g *Guest) (err error) {
 	return err
 }
 
-// Close frees the snapshot. What was started goes on.
+// Close frees the snapshot. Started machines keep running.
 func (m *Machines) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -19,22 +19,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Program is a program of the user's, and what goes with it into a machine.
+// Program is a user's program, and its files in a machine.
 type Program struct {
 	// Path is that of a static program, and Args are its arguments.
 	Path string
 	Args []string
-	// Env are variables, with a value or as they are here. Default: none but PATH, HOME
+	// Env are variables, with a value or with their value here. Default: only PATH, HOME
 	// and TMPDIR.
 	Env []string
-	// Dir is a directory to take along; the program starts in it. Default, for a test
-	// binary of Go: the current one.
+	// Dir is a directory to copy into the machine; the program starts in it. Default, for
+	// a test binary of Go: the current one.
 	Dir string
-	// In are files to take along: FILE, to the same path, or FILE=PATH.
+	// In are files to copy into the machine: FILE, to the same path, or FILE=PATH.
 	In []string
-	// Fetch are files to bring back when the program has ended: PATH, or PATH=FILE.
+	// Fetch are files to copy back when the program has ended: PATH, or PATH=FILE.
 	Fetch []string
-	// Core is where to bring the core dump, if a signal ends the program and leaves one.
+	// Core is the destination of the core dump, if a signal ends the program and leaves
+	// one.
 	Core string
 	// Stdin is what the program reads, until its end. nil: nothing.
 	Stdin io.Reader
@@ -106,8 +107,8 @@ func (p *Program) pack(ctx context.Context) ([]initramfs.File, wire.Command, err
 	return all.files, command, nil
 }
 
-// wanted is where the files of a guest whose program runs in a directory go, by their
-// paths there. Two at one place, here or there, are an error.
+// wanted returns the destinations of a guest's files by their paths there, for a program
+// that runs in a directory. Two files at one path, here or there, are an error.
 func (p *Program) wanted(dir string) (map[string]string, error) {
 	wanted, taken := map[string]string{}, map[string]bool{}
 	if p.Core != "" {
@@ -133,8 +134,8 @@ func (p *Program) wanted(dir string) (map[string]string, error) {
 	return wanted, nil
 }
 
-// readAll reads what will be taken along, until the context ends: of a pipe that
-// nobody closes there is no end.
+// readAll reads a file to copy, until the context ends: a pipe that nobody closes has no
+// end.
 func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 	type input struct {
 		text []byte
@@ -217,8 +218,8 @@ func (p *packer) addFile(from, to string) error {
 	return nil
 }
 
-// addTree adds all regular files below a directory, to where it lies here, and
-// returns that. Names that begin with a dot are left out.
+// addTree adds all regular files below a directory, at the same path, and returns that
+// path. Names that begin with a dot are skipped.
 func (p *packer) addTree(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -16,15 +16,15 @@ import (
 
 // bisectCmd finds the kernels at which a figure changed.
 type bisectCmd struct {
-	Metric string `required:"" help:"The figure: ${metrics}." placeholder:"NAME"`
+	Metric string `required:"" help:"Metric: ${metrics}." placeholder:"NAME"`
 	From   string `required:"" help:"The first kernel." placeholder:"VERSION"`
 	To     string `required:"" help:"The last kernel." placeholder:"VERSION"`
-	Step   string `default:"1%" help:"The least change that is a step. Default: ${default}." placeholder:"PERCENT"`
+	Step   string `default:"1%" help:"Smallest change that counts as a step. Default: ${default}." placeholder:"PERCENT"`
 	kernelFlags
 
-	Plan string   `default:"gate" help:"A plan by name (${plans}) or the path of one. Default: ${default}." placeholder:"PLAN"`
+	Plan string   `default:"gate" help:"Plan: a name (${plans}) or a path. Default: ${default}." placeholder:"PLAN"`
 	Set  []string `sep:"none" help:"Change an axis of the plan, as for vmtest. Repeatable." placeholder:"KEY=VALUE"`
-	Out  string   `default:"out" help:"Directory of the runs. Default: ${default}." placeholder:"DIR"`
+	Out  string   `default:"out" help:"Directory for the results of runs. Default: ${default}." placeholder:"DIR"`
 	qemuFlag
 }
 

@@ -16,14 +16,14 @@ import (
 	"github.com/ringtwin/ringtwin/internal/bounds"
 )
 
-// wanted are the arguments without which a command is refused for another reason.
+// wanted are required arguments: without them a command fails for another reason.
 var wanted = map[string][]string{
 	"vmtest": {"6.1"},
 	"exec":   {"--kernel", "6.1", "./program"},
 }
 
-// TestBounds: each flag of each command that takes a number has bounds, and refuses
-// what is beyond them in a line that names the flag, the number and what is wanted.
+// TestBounds: each numeric flag of each command has bounds, and rejects numbers beyond
+// them in a line with the flag, the number and what is wanted.
 func TestBounds(t *testing.T) {
 	numeric := 0
 	for _, command := range newParser(nil, nil, nil).Model.Leaves(false) {
@@ -55,7 +55,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// usageCode is the exit code of a mistake on a command's command line.
+// usageCode is the exit code of a usage error of a command.
 func usageCode(command string) int {
 	if command == "exec" {
 		return exitExec
@@ -89,7 +89,7 @@ func beyondBounds(t *testing.T, flag *kong.Flag) []string {
 	return []string{"-1", strconv.Itoa(least - 1), strconv.Itoa(most + 1)}
 }
 
-// TestMemory: a machine with more memory than the host has left is refused before
+// TestMemory: a machine with more memory than the host has available is rejected before
 // anything is fetched or booted.
 func TestMemory(t *testing.T) {
 	t.Setenv("RINGTWIN_CACHE", t.TempDir())

@@ -15,9 +15,9 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 )
 
-// TestDynamic: what go build makes by default, where there is a C compiler, needs
-// libraries. It measures in a machine as the static program does, and asks the
-// kernel for the same there: what its loader asks is no part of that.
+// TestDynamic: with a C compiler, go build makes a program that needs libraries by
+// default. It measures in a machine like the static program, and makes the same calls
+// there; its loader's calls are not included.
 func TestDynamic(t *testing.T) {
 	t.Parallel()
 	testutils.Compiler(t)

@@ -30,8 +30,8 @@ const (
 	exitFailed = 1 // the twins differ, a ledger does not balance, or a statement does not hold
 	exitUsage  = 2
 	exitInfra  = 3 // infrastructure, or a planned trial was not measured
-	// exitExec is for whatever keeps exec from running a program to its end, a
-	// mistake on the command line too: any lower code may be the program's.
+	// exitExec is for errors that keep exec from running a program to its end, usage
+	// errors too: any lower code may be the program's.
 	exitExec = 125
 )
 
@@ -39,23 +39,23 @@ const (
 type cli struct {
 	Vmtest     vmtestCmd     `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
 	Run        runCmd        `cmd:"" help:"Measure a plan on this kernel, without a VM."`
-	Exec       execCmd       `cmd:"" help:"Run a static program, or as go test -exec a test binary, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it could not be run to its end."`
+	Exec       execCmd       `cmd:"" help:"Run a static program, or a test binary for go test -exec, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it did not run to its end."`
 	Facts      factsCmd      `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
-	Bisect     bisectCmd     `cmd:"" help:"Find the kernels at which a figure changed, between two."`
+	Bisect     bisectCmd     `cmd:"" help:"Find the kernels between two versions at which a figure changed."`
 	Kernels    kernelsCmd    `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello      helloCmd      `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
-	Syscalls   syscallsCmd   `cmd:"" help:"Show what the tracer asks of the kernel over either transport, call by call, and how that grows with the CPUs."`
-	Selftest   selftestCmd   `cmd:"" help:"Inject known faults into measurements, in a VM and on this kernel, and see each of them reported."`
-	Doctor     doctorCmd     `cmd:"" help:"Say what this machine can do, and what to do about the rest."`
-	Report     reportCmd     `cmd:"" help:"Show result files again, several as one."`
-	Compare    compareCmd    `cmd:"" help:"Compare two result files, or two subsets, and hold B against gates."`
+	Syscalls   syscallsCmd   `cmd:"" help:"Show the tracer's system calls over either transport, and how they grow with the CPUs."`
+	Selftest   selftestCmd   `cmd:"" help:"Inject known faults into measurements, in a VM and on this kernel, and check that each is reported."`
+	Doctor     doctorCmd     `cmd:"" help:"Check what this machine can do, and print advice on what is missing."`
+	Report     reportCmd     `cmd:"" help:"Show result files, several as one report."`
+	Compare    compareCmd    `cmd:"" help:"Compare two result files, or two subsets, and apply gates to B."`
 	Help       helpCmd       `cmd:"" help:"Print a page of the documentation, or list the pages."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes command lines in bash, zsh or fish."`
 	Version    versionCmd    `cmd:"" help:"Show the version, the commit and the BPF objects of this program, as --version does, and QEMU's version."`
-	Guest      guestCmd      `cmd:"" hidden:"" help:"Answer requests in a machine that virtme-ng made."`
+	Guest      guestCmd      `cmd:"" hidden:"" help:"Answer requests in a VM that virtme-ng started."`
 }
 
-// env is what every command gets.
+// env is passed to every command.
 type env struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
@@ -71,13 +71,12 @@ type execError struct{ error }
 
 func (e execError) Unwrap() error { return e.error }
 
-// exitError ends the program with a code after everything has been said.
+// exitError ends the program with a code and without a message.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// Run runs the command line args, without the program's name, and returns the
-// exit code.
+// Run runs the command line args, without the program's name, and returns the exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := &output.Writer{Writer: stdout}
 	code := runCommand(ctx, args, out, stderr)
@@ -131,6 +130,12 @@ func newParser(stdout, stderr io.Writer, exit func(int)) *kong.Kong {
 		kong.Exit(exit),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Help(func(options kong.HelpOptions, ctx *kong.Context) error {
+			if c := ctx.Selected(); c != nil && c.DefaultCmd != nil { // show its flags too
+				c.Positional, c.Flags = append(c.Positional, c.DefaultCmd.Positional...), append(c.Flags, c.DefaultCmd.Flags...)
+			}
+			return kong.DefaultHelpPrinter(options, ctx)
+		}),
 	)
 	if err != nil {
 		panic(err) // the struct above is wrong
@@ -156,8 +161,7 @@ func exitCode(err error, stderr io.Writer) int {
 	return exitInfra
 }
 
-// explain says what went wrong, of one of several by its name, with the state of a machine
-// that failed.
+// explain prints an error, named if there are several, and the state of a failed machine.
 func (e *env) explain(name string, err error) {
 	if name != "" {
 		name += ": "
@@ -170,7 +174,7 @@ func (e *env) explain(name string, err error) {
 	fmt.Fprintf(e.stderr, "ringtwin: %s%v\n", name, err)
 }
 
-// mistake makes a kernel that does not exist a mistake of the user's.
+// mistake makes a kernel that does not exist a usage error.
 func mistake(err error) error {
 	if vmtest.IsMistake(err) {
 		return usageError{err}

@@ -6,20 +6,20 @@ import (
 	"github.com/ringtwin/ringtwin/harness/results"
 )
 
-// compareCmd compares what was measured before.
+// compareCmd compares stored results.
 type compareCmd struct {
-	Files []string `arg:"" name:"results" help:"Two results.jsonl files, A and B; or with --a and --b any number, from which the filters select." type:"existingfile"`
-	A     string   `name:"a" help:"What A is: KEY=VALUE, several with commas, as transport=perf,kernel=6.1. Keys: ${filters}." placeholder:"FILTER"`
-	B     string   `name:"b" help:"What B is." placeholder:"FILTER"`
+	Files []string `arg:"" name:"results" help:"Two results.jsonl files, A and B; with --a and --b, any number of files to filter." type:"existingfile"`
+	A     string   `name:"a" help:"Filter for A: KEY=VALUE, several separated by commas, such as transport=perf,kernel=6.1. Keys: ${filters}." placeholder:"FILTER"`
+	B     string   `name:"b" help:"Filter for B, in the same format." placeholder:"FILTER"`
 
-	Gate       []string `help:"Fail if B is worse than A by more: 'instructions_per_event<=0.5%', 'loss<=0'. Repeatable. Metrics: ${metrics}." placeholder:"METRIC<=LIMIT%" sep:"none"`
-	GateWall   bool     `help:"Let gates decide on wall-clock times of emulated machines too."`
-	OtherTwins bool     `help:"Compare records of different twins too: in virtual time those of other BPF objects are refused."`
+	Gate       []string `help:"Fail if B is worse than A by more than a limit: 'instructions_per_event<=0.5%', 'loss<=0'. Repeatable. Metrics: ${metrics}." placeholder:"METRIC<=LIMIT%" sep:"none"`
+	GateWall   bool     `help:"Apply gates to wall-clock times of emulated VMs too."`
+	OtherTwins bool     `help:"Compare records of different twins too. Otherwise records of different BPF objects in virtual time are rejected."`
 	JSON       bool     `name:"json" help:"Write JSON." xor:"format"`
-	Markdown   bool     `help:"Write Markdown, as for the summary of a CI job." xor:"format"`
+	Markdown   bool     `help:"Write Markdown, for example for the summary of a CI job." xor:"format"`
 }
 
-// Run reads the files, compares what the filters select, and lets the gates decide.
+// Run reads the files, compares what the filters select, and applies the gates.
 func (c *compareCmd) Run(e *env) error {
 	query := &results.Query{Files: c.Files, A: c.A, B: c.B, Gates: c.Gate, GateWall: c.GateWall, OtherTwins: c.OtherTwins}
 	if err := query.Check(); err != nil {

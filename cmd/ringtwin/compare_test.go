@@ -121,7 +121,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestReport: the page is written too, and what is in two files is used once.
+// TestReport: the page is written too, and a record in two files is used once.
 func TestReport(t *testing.T) {
 	plain := resultsFile(t, 64, "", func(t *record.Trial) { t.Trial.Trials = 64 })
 	page := filepath.Join(t.TempDir(), "report.html")

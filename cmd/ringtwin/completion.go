@@ -6,7 +6,7 @@ import "github.com/ringtwin/ringtwin/internal/completion"
 
 // completionCmd completes command lines in a shell.
 type completionCmd struct {
-	Shell string `arg:"" enum:"${shells}" help:"The shell: ${enum}."`
+	Shell string `arg:"" enum:"${shells}" help:"Shell: ${enum}."`
 }
 
 // Run writes the script.

@@ -8,13 +8,13 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
-// doctorCmd says what this machine can do.
+// doctorCmd checks what this machine can do.
 type doctorCmd struct {
 	JSON bool `name:"json" help:"Write JSON."`
 	qemuFlag
 }
 
-// Run looks at every part. The exit code is 3 if the main job cannot run.
+// Run checks every part. The exit code is 3 if the main job cannot run.
 func (d *doctorCmd) Run(e *env) error {
 	findings, err := ringtwin.Doctor(e.ctx, vmtest.Config{QEMU: d.QEMU, Places: kernel.PlacesFromEnvironment()})
 	if err != nil {

@@ -18,27 +18,27 @@ import (
 	"golang.org/x/term"
 )
 
-// execCmd runs somebody's own program on a kernel.
+// execCmd runs a user's program on a kernel.
 type execCmd struct {
-	Kernel string `required:"" help:"Kernels, as for vmtest, with commas or spaces between. The program runs on one after the other." placeholder:"KERNEL"`
+	Kernel string `required:"" help:"Kernels, as for vmtest, separated by commas or spaces. The program runs on one after the other." placeholder:"KERNEL"`
 	kernelFlags
 	Program string        `arg:"" help:"A static program."`
 	Args    []string      `arg:"" optional:"" passthrough:"" help:"Its arguments."`
-	Dir     string        `help:"A directory to take along; the program starts in it. Default, for a test binary of Go: the current one." placeholder:"DIR"`
-	In      []string      `help:"A file to take along, to the same path or to another." placeholder:"FILE[=PATH]" sep:"none"`
-	Fetch   []string      `help:"A file to bring back when the program has ended; with the name of the kernel behind it, if there are several." placeholder:"PATH[=FILE]" sep:"none"`
-	Core    string        `help:"Where to bring the core dump, if a signal ends the program and leaves one." placeholder:"FILE"`
-	Env     []string      `help:"A variable of the environment, with a value or as it is here. Default: none but PATH, HOME and TMPDIR." placeholder:"NAME[=VALUE]" sep:"none"`
-	Timeout time.Duration `default:"10m" min:"1ms" max:"720h" help:"How long the program may run. Default: ${default}."`
-	CPUs    int           `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a machine. Default: ${default}." placeholder:"N"`
+	Dir     string        `help:"Directory to copy into the VM; the program starts in it. Default for a Go test binary: the current directory." placeholder:"DIR"`
+	In      []string      `help:"File to copy into the VM, to the same path or to PATH. Repeatable." placeholder:"FILE[=PATH]" sep:"none"`
+	Fetch   []string      `help:"File to copy out of the VM when the program has ended; with several kernels, the kernel's name is appended. Repeatable." placeholder:"PATH[=FILE]" sep:"none"`
+	Core    string        `help:"File for the core dump, if a signal ends the program and leaves one." placeholder:"FILE"`
+	Env     []string      `help:"Environment variable, with a value or with its value here. Default: only PATH, HOME and TMPDIR. Repeatable." placeholder:"NAME[=VALUE]" sep:"none"`
+	Timeout time.Duration `default:"10m" min:"1ms" max:"720h" help:"Time limit of the program. Default: ${default}."`
+	CPUs    int           `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a VM. Default: ${default}." placeholder:"N"`
 	memoryFlag
 	appendFlag
 	accelFlag
 	qemuFlag
 }
 
-// Run runs the program on every kernel, one after the other, and passes on its
-// output and the first exit code that is not 0. An error has a code of its own.
+// Run runs the program on every kernel, one after the other. It forwards the output, and
+// returns the first exit code that is not 0. An error has its own code.
 func (x *execCmd) Run(e *env) error {
 	code, err := x.run(e)
 	switch {

@@ -17,18 +17,18 @@ type factsCmd struct {
 	hereOrKernels
 	kernelFlags
 
-	List   bool     `help:"List the statements, and decide none."`
-	Only   []string `help:"Only these statements, and those of these groups." placeholder:"ID"`
-	Bisect string   `help:"Find the first kernel between --from and --to on which this statement's experiment sees something else." placeholder:"ID"`
-	From   string   `help:"The older end, as 5.10." placeholder:"VERSION"`
-	To     string   `help:"The newer end, as 7.3." placeholder:"VERSION"`
+	List   bool     `help:"List the statements without deciding them."`
+	Only   []string `help:"Decide only these statements, or the statements of these groups." placeholder:"ID"`
+	Bisect string   `help:"Find the first kernel between --from and --to on which this statement's experiment has a different result." placeholder:"ID"`
+	From   string   `help:"Oldest kernel for --bisect, such as 5.10." placeholder:"VERSION"`
+	To     string   `help:"Newest kernel for --bisect, such as 7.3." placeholder:"VERSION"`
 
 	Markdown bool `help:"Write Markdown."`
 	JSON     bool `name:"json" help:"Write one JSON object."`
 
 	jobsFlag
 	accelFlag
-	CPUs int `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a machine. Some experiments take two. Default: ${default}." placeholder:"N"`
+	CPUs int `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a VM. Some experiments need two. Default: ${default}." placeholder:"N"`
 	memoryFlag
 	qemuFlag
 }
@@ -66,7 +66,7 @@ func (f *factsCmd) Run(e *env) error {
 	return f.write(e, grid)
 }
 
-// check refuses flags that do not go together, or with so many kernels.
+// check rejects flags that do not go together, or not with this many kernels.
 func (f *factsCmd) check(kernels int) error {
 	bisects := f.Bisect != ""
 	switch {
@@ -80,7 +80,7 @@ func (f *factsCmd) check(kernels int) error {
 	return nil
 }
 
-// here decides the statements on this kernel.
+// here decides the statements on the running kernel.
 func (f *factsCmd) here(e *env, statements []facts.Statement) error {
 	grid, err := ringtwin.DecideHere(e.ctx, statements)
 	if errors.Is(err, ringtwin.ErrRoot) {
@@ -92,7 +92,7 @@ func (f *factsCmd) here(e *env, statements []facts.Statement) error {
 	return f.write(e, grid)
 }
 
-// decider is what makes experiments in machines of these kernels. It is to be ended.
+// decider runs experiments in machines of these kernels. The caller ends it.
 func (f *factsCmd) decider(e *env, kernels ...string) (d *ringtwin.Decider, refs []kernel.Ref, end func(), err error) {
 	if err := f.fits(); err != nil {
 		return nil, nil, nil, err
@@ -105,7 +105,7 @@ func (f *factsCmd) decider(e *env, kernels ...string) (d *ringtwin.Decider, refs
 	return &ringtwin.Decider{Host: host, Spec: vmtest.Spec{CPUs: f.CPUs, MemoryMiB: f.Memory}, Explain: explain}, refs, show.End, nil
 }
 
-// bisect finds the first kernel on which a statement's experiment sees something else.
+// bisect finds the first kernel on which a statement's experiment differs.
 func (f *factsCmd) bisect(e *env) error {
 	statements, err := facts.Select([]string{f.Bisect})
 	if err == nil && len(statements) != 1 {
@@ -126,13 +126,13 @@ func (f *factsCmd) bisect(e *env) error {
 	case errors.Is(err, facts.ErrSame):
 		return exitError(exitFailed)
 	case errors.Is(err, facts.ErrUndecided):
-		return exitError(exitInfra) // and it has been explained
+		return exitError(exitInfra) // it has been explained
 	default:
 		return err
 	}
 }
 
-// write shows the grid, and turns what it says into an exit code.
+// write prints the grid, and returns the exit code that it implies.
 func (f *factsCmd) write(e *env, grid *facts.Grid) error {
 	if err := grid.Write(e.stdout, f.JSON, f.Markdown); err != nil {
 		return err

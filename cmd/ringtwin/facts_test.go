@@ -20,14 +20,14 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// What the guest of TestOneCostsOne does wrong.
+// The faults that the guest of TestOneCostsOne injects.
 const (
 	panics    = "query"
 	complains = "ring-mapped-twice"
 )
 
 // breakOnce answers as a guest does, but one experiment makes its kernel panic, and
-// another makes it complain.
+// another causes a splat.
 func breakOnce(ctx context.Context, request json.RawMessage, send func(any) error) error {
 	return session.Handle(ctx, request, func(answer any) error {
 		switch r, _ := answer.(facts.Result); r.ID {
@@ -44,8 +44,8 @@ func breakOnce(ctx context.Context, request json.RawMessage, send func(any) erro
 	})
 }
 
-// TestOneCostsOne: an experiment that ends its machine, or breaks its kernel, does
-// not hold, and all others are decided in other machines.
+// TestOneCostsOne: an experiment that ends its machine, or breaks its kernel, does not
+// hold, and the others are decided in other machines.
 func TestOneCostsOne(t *testing.T) {
 	t.Parallel()
 	testutils.QEMU(t)
@@ -84,7 +84,7 @@ func TestOneCostsOne(t *testing.T) {
 	}
 }
 
-// TestFactsExitCodes: what does not hold is 1, what was not tried 3.
+// TestFactsExitCodes: a failed statement gives 1, an untried one 3.
 func TestFactsExitCodes(t *testing.T) {
 	one := []facts.Statement{{ID: "one", Group: "g", Text: "One."}}
 	grid := func(v facts.Verdict) *facts.Grid {

@@ -18,23 +18,22 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// planFlags say what is measured.
+// planFlags select what is measured.
 type planFlags struct {
-	Plan   string        `default:"quick" help:"A plan by name (${plans}) or the path of one. Default: ${default}." placeholder:"PLAN"`
+	Plan   string        `default:"quick" help:"Plan: a name (${plans}) or a path. Default: ${default}." placeholder:"PLAN"`
 	Set    []string      `sep:"none" help:"Change an axis of the plan, in all its scenarios: payload_bytes=64,4096 or pairs=[[perf/every,ringbuf/batch=64]]. Repeatable." placeholder:"KEY=VALUE"`
-	Attach string        `help:"Where to hook in: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
-	Blocks int           `min:"1" max:"1000" help:"Blocks of four trials. Default: the plan's, or as many as it takes to decide." placeholder:"N"`
-	Budget time.Duration `min:"1ms" max:"24h" help:"How long blocks are begun on a kernel, to decide what one of each configuration has not. Default: the plan's, or 1m." placeholder:"TIME"`
+	Attach string        `help:"Attach point: auto, tracepoint, kprobe, fentry, raw-tracepoint. Default: the plan's." placeholder:"POINT"`
+	Blocks int           `min:"1" max:"1000" help:"Blocks of four trials. Default: the plan's, or as many as the decision needs." placeholder:"N"`
+	Budget time.Duration `min:"1ms" max:"24h" help:"Time during which new blocks start on a kernel, for configurations that one block leaves undecided. Default: the plan's, or 1m." placeholder:"TIME"`
 }
 
-// outFlags say where results go, and how they are shown.
+// outFlags set where results are stored, and how they are shown.
 type outFlags struct {
-	Out     string `default:"out" help:"Directory of the runs. Default: ${default}." placeholder:"DIR"`
-	Details bool   `help:"Show every comparison with all its figures, not the answer alone."`
+	Out     string `default:"out" help:"Directory for the results of runs. Default: ${default}." placeholder:"DIR"`
+	Details bool   `help:"Show every comparison with all figures, not only the answer."`
 }
 
-// load reads the plan and changes it as the flags say, for a machine of cpus CPUs. Each
-// of the seeds has its blocks.
+// load reads the plan and applies the flags, for cpus CPUs. Each seed has its blocks.
 func (f *planFlags) load(cpus, seeds int) (*plan.Plan, error) {
 	p, err := plan.Load(f.Plan)
 	if err != nil {
@@ -67,11 +66,11 @@ func (f *planFlags) load(cpus, seeds int) (*plan.Plan, error) {
 	return p, nil
 }
 
-// hereOrKernels is where a command works that needs no machine: on the running
-// kernel, or, if any are named in either way, on others.
+// hereOrKernels selects the kernels of a command that needs no machine: the running one
+// or, if any are named in either way, others.
 type hereOrKernels struct {
-	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels, as for vmtest, to do it in throwaway VMs. Default: on this kernel, which needs root."`
-	Kernel  string   `help:"More kernels, with commas or spaces between." placeholder:"KERNEL,..."`
+	Kernels []string `arg:"" optional:"" name:"kernel" help:"Kernels to use in throwaway VMs, as for vmtest. Default: this kernel, which needs root."`
+	Kernel  string   `help:"More kernels, separated by commas or spaces." placeholder:"KERNEL,..."`
 }
 
 // names returns the kernels, none for the running one.
@@ -83,14 +82,14 @@ func (h *hereOrKernels) names() ([]string, error) {
 	return slices.Concat(h.Kernels, more), nil
 }
 
-// kernelFlags are where kernels may come from.
+// kernelFlags select the sources of kernels.
 type kernelFlags struct {
-	Offline  bool   `help:"Take kernels from the cache only."`
+	Offline  bool   `help:"Use only kernels in the cache."`
 	Locked   bool   `help:"Use only kernels pinned in the lock file."`
-	LockFile string `default:"kernels.lock" help:"The lock file. Default: ${default}." placeholder:"FILE"`
+	LockFile string `default:"kernels.lock" help:"Lock file. Default: ${default}." placeholder:"FILE"`
 }
 
-// lock reads the lock file, if it is asked for.
+// lock reads the lock file if requested.
 func (f *kernelFlags) lock() (*kernel.Lock, error) {
 	if !f.Locked {
 		return nil, nil
@@ -105,7 +104,7 @@ func (f *kernelFlags) lock() (*kernel.Lock, error) {
 	return lock, nil
 }
 
-// resolver finds kernels as the flags say.
+// resolver resolves kernels according to the flags.
 func (f *kernelFlags) resolver(cache string, phase func(string)) (kernel.Resolver, error) {
 	lock, err := f.lock()
 	return kernel.Resolver{
@@ -115,25 +114,25 @@ func (f *kernelFlags) resolver(cache string, phase func(string)) (kernel.Resolve
 
 // qemuFlag is what starts machines.
 type qemuFlag struct {
-	QEMU string `name:"qemu" default:"${qemu}" help:"The QEMU program. Default: ${default}." placeholder:"PROGRAM"`
+	QEMU string `name:"qemu" default:"${qemu}" help:"QEMU program. Default: ${default}." placeholder:"PROGRAM"`
 }
 
 // accelFlag is how machines run.
 type accelFlag struct {
-	Accel string `default:"auto" enum:"auto,kvm,tcg" help:"How instructions are executed: auto proves KVM by booting, and emulates (tcg) where that fails. Default: ${default}."`
+	Accel string `default:"auto" enum:"auto,kvm,tcg" help:"Accelerator: auto tests KVM by booting a VM, and uses emulation (tcg) if that fails. Default: ${default}."`
 }
 
 // jobsFlag is how many machines run.
 type jobsFlag struct {
-	Jobs int `min:"1" max:"1000" help:"Machines that run at once. Default: as many as memory and cores allow." placeholder:"N"`
+	Jobs int `min:"1" max:"1000" help:"Maximum number of VMs that run at once. Default: as many as memory and cores allow." placeholder:"N"`
 }
 
 // memoryFlag is what a machine has.
 type memoryFlag struct {
-	Memory int `default:"512" min:"64" max:"16777216" help:"Memory of a machine in MiB. Default: ${default}." placeholder:"MIB"`
+	Memory int `default:"512" min:"64" max:"16777216" help:"Memory of a VM in MiB. Default: ${default}." placeholder:"MIB"`
 }
 
-// fits refuses a machine that has more memory than the host has left.
+// fits rejects a machine that has more memory than the host has available.
 func (f memoryFlag) fits() error {
 	available, err := fleet.AvailableMemory()
 	if err != nil {
@@ -147,11 +146,11 @@ func (f memoryFlag) fits() error {
 
 // appendFlag is for the kernel.
 type appendFlag struct {
-	Append string `help:"More words for the kernel's command line." placeholder:"WORDS"`
+	Append string `help:"Parameters to append to the kernel's command line." placeholder:"WORDS"`
 }
 
-// machines is this machine as the flags say, who looks on, and what the names of kernels
-// mean.
+// machines returns this machine as configured by the flags, its progress, and the kernels
+// that the names mean.
 func (e *env) machines(from kernelFlags, qemu qemuFlag, accel string, jobs int, kernels ...string) (*vmtest.Host, *progress.Table, []kernel.Ref, error) {
 	lock, err := from.lock()
 	if err != nil {

@@ -21,9 +21,9 @@ import (
 // oldest to newest.
 var fleetKernels = []string{"5.10", "6.1", "6.12", "6.16", "6.18", "6.19", "7.0", "7.3"}
 
-// BenchmarkFleet compares the default plan on many kernels in one command with
-// the same kernels one by one, with all caches filled, and says what each more kernel
-// costs.
+// BenchmarkFleet compares the default plan on many kernels in one command with the same
+// kernels one by one, with all caches filled, and reports the cost of each additional
+// kernel.
 func BenchmarkFleet(b *testing.B) {
 	testutils.Root(b)
 	testutils.Program(b, "qemu-system-x86_64")

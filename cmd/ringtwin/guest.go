@@ -7,8 +7,8 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/guest"
 )
 
-// guestCmd is what virtme-ng's init runs: the guest, where it is not PID 1.
+// guestCmd is the guest where it is not PID 1: virtme-ng's init runs it.
 type guestCmd struct{}
 
-// Run returns when the host says exit, or hangs up.
+// Run returns when the host sends exit, or hangs up.
 func (guestCmd) Run() error { return guest.Serve(session.Handle) }

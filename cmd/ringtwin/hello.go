@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helloCmd is the live tracer of the book, and what talks to one that runs.
+// helloCmd is the book's live tracer, and the commands to control a running one.
 type helloCmd struct {
-	Trace traceCmd `cmd:"" default:"withargs" help:"Trace every execve on this kernel, over either transport, until Ctrl-C. This is what hello alone does."`
-	Set   setCmd   `cmd:"" help:"Change the messages of a tracer that runs."`
-	Dump  dumpCmd  `cmd:"" help:"Print the messages of a tracer that runs, as bpftool map dump does."`
+	Trace traceCmd `cmd:"" default:"withargs" help:"Trace every execve on this kernel, over either transport, until Ctrl-C. This is the default command."`
+	Set   setCmd   `cmd:"" help:"Change the messages of a running tracer."`
+	Dump  dumpCmd  `cmd:"" help:"Print the messages of a running tracer in the format of bpftool map dump."`
 }
 
 // traceCmd is the tracer.
 type traceCmd struct {
-	Transport string   `default:"ringbuf" enum:"perf,ringbuf" help:"How events leave the kernel: ${enum}."`
-	Message   []string `help:"The message of a user, in at most 12 bytes. May be repeated. Default: 0=Hey root! and 501=Hi user 501!" placeholder:"UID=TEXT" sep:"none"`
-	Attach    string   `default:"auto" enum:"${attaches}" help:"Where to hook into execve: ${enum}."`
-	Pin       string   `default:"${pin}" help:"Where the map of the messages is pinned while the tracer runs; empty: nowhere. Default: ${default}, if there is a BPF file system." placeholder:"PATH"`
+	Transport string   `default:"ringbuf" enum:"perf,ringbuf" help:"Transport of events: ${enum}. Default: ${default}."`
+	Message   []string `help:"Message for a user, at most 12 bytes. Repeatable. Default: 0=Hey root! and 501=Hi user 501!" placeholder:"UID=TEXT" sep:"none"`
+	Attach    string   `default:"auto" enum:"${attaches}" help:"Attach point for execve: ${enum}. Default: ${default}."`
+	Pin       string   `default:"${pin}" help:"Path at which the map of messages is pinned while the tracer runs; empty: not pinned. Default: ${default}, if there is a BPF file system." placeholder:"PATH"`
 }
 
 // Run prints a line for every execve until the context ends.
@@ -39,8 +39,8 @@ func (h *traceCmd) Run(e *env) (err error) {
 	return explainPermission(tracer.Run(e.ctx, e.stdout, e.stderr))
 }
 
-// explainPermission says what is needed, and offers what needs less, to a user who
-// is not root. What root may not do has another reason.
+// explainPermission reports the required permission, and an alternative, to a user who is
+// not root. For root the error has another reason.
 func explainPermission(err error) error {
 	if os.Geteuid() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)) {
 		return errors.New("tracing on this kernel needs root, or CAP_BPF and CAP_PERFMON: try sudo; in a throwaway machine it needs neither, as in: ringtwin syscalls 6.1")

@@ -57,7 +57,7 @@ func (tr *tracer) stop(t *testing.T) string {
 	return tr.stdout.String()
 }
 
-// runProgram runs a command line and returns what it said, and its exit code.
+// runProgram runs a command line and returns its output and its exit code.
 func runProgram(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	return runs(t, program, args...)
@@ -124,7 +124,7 @@ func TestHelloConfig(t *testing.T) {
 	}
 }
 
-// TestHelloConfigMistakes: each is one line that says what is wrong.
+// TestHelloConfigMistakes: each mistake is reported in one line.
 func TestHelloConfigMistakes(t *testing.T) {
 	testutils.Root(t)
 	dir := bpffs.Mount(t)

@@ -15,10 +15,10 @@ import (
 
 // helpCmd prints documentation.
 type helpCmd struct {
-	Topic []string `arg:"" optional:"" help:"A topic, or a command that is none. Default: list the topics."`
+	Topic []string `arg:"" optional:"" help:"Topic, or command without a topic. Default: list the topics."`
 }
 
-// Run prints the page of a topic, or what --help prints of a command.
+// Run prints the page of a topic, or the --help output of a command.
 func (h *helpCmd) Run(e *env) error {
 	if len(h.Topic) == 0 {
 		t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)

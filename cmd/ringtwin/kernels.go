@@ -12,19 +12,19 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
-// kernelsCmd is about kernels without booting any.
+// kernelsCmd manages kernels without booting any.
 type kernelsCmd struct {
-	List  kernelsListCmd  `cmd:"" default:"withargs" help:"List what the sources have now, or what some names mean."`
+	List  kernelsListCmd  `cmd:"" default:"withargs" help:"List the kernels that a source has now, or that the names match. This is the default command."`
 	Fetch kernelsFetchCmd `cmd:"" help:"Fetch kernels into the cache."`
-	Lock  kernelsLockCmd  `cmd:"" help:"Fetch kernels and write down exactly which they are."`
-	Prune kernelsPruneCmd `cmd:"" help:"Remove from the cache what was not used for longest."`
+	Lock  kernelsLockCmd  `cmd:"" help:"Fetch kernels and pin them in the lock file."`
+	Prune kernelsPruneCmd `cmd:"" help:"Remove the least recently used files from the cache."`
 }
 
 type kernelsListCmd struct {
-	Kernels []string `arg:"" optional:"" name:"kernel" help:"Names, versions or patterns. Default: all that the source has."`
-	Source  string   `default:"apt" enum:"${sources}" help:"The source that is listed: ${enum}. Default: ${default}."`
-	Arch    string   `help:"An architecture, as amd64 or arm64. Default: this machine's." placeholder:"ARCH"`
-	JSON    bool     `name:"json" help:"As JSON, one object a line."`
+	Kernels []string `arg:"" optional:"" name:"kernel" help:"Names, versions or patterns. Default: all kernels of the source."`
+	Source  string   `default:"apt" enum:"${sources}" help:"Source to list: ${enum}. Default: ${default}."`
+	Arch    string   `help:"Architecture, such as amd64 or arm64. Default: this machine's." placeholder:"ARCH"`
+	JSON    bool     `name:"json" help:"Print JSON, one object per line."`
 	kernelFlags
 }
 
@@ -53,11 +53,11 @@ func (l *kernelsListCmd) Run(e *env) error {
 
 type kernelsFetchCmd struct {
 	Kernels []string `arg:"" name:"kernel" help:"Names, versions or patterns, as for vmtest."`
-	Modules bool     `help:"With their modules."`
+	Modules bool     `help:"Fetch their modules too."`
 	kernelFlags
 }
 
-// Run fetches, and prints where each image lies.
+// Run fetches kernels, and prints the path of each image.
 func (f *kernelsFetchCmd) Run(e *env) error {
 	return f.fetch(e, f.Kernels, f.Modules, func(_ kernel.Ref, b *kernel.Bundle) error {
 		_, err := fmt.Fprintf(e.stdout, "%s  %s  %s\n", b.Want, cmp.Or(b.Release, "-"), b.Image)
@@ -65,7 +65,7 @@ func (f *kernelsFetchCmd) Run(e *env) error {
 	})
 }
 
-// fetch fetches kernels one after the other and hands each to take.
+// fetch fetches kernels one after the other and passes each to take.
 func (f *kernelFlags) fetch(e *env, wants []string, modules bool, take func(kernel.Ref, *kernel.Bundle) error) error {
 	cache, err := vmtest.CacheDir()
 	if err != nil {
@@ -86,7 +86,7 @@ func (f *kernelFlags) fetch(e *env, wants []string, modules bool, take func(kern
 
 type kernelsLockCmd struct {
 	Kernels  []string `arg:"" name:"kernel" help:"Names, versions or patterns, as for vmtest."`
-	LockFile string   `default:"kernels.lock" help:"The lock file. What is in it stays, unless it has the same name. Default: ${default}." placeholder:"FILE"`
+	LockFile string   `default:"kernels.lock" help:"Lock file. Its other entries stay, entries with the same name are replaced. Default: ${default}." placeholder:"FILE"`
 }
 
 // Run fetches the kernels, for the SHA-256 of their images, and writes the lock.
@@ -109,11 +109,11 @@ func (l *kernelsLockCmd) Run(e *env) error {
 }
 
 type kernelsPruneCmd struct {
-	Keep string `xor:"what" help:"What may stay, as 500M or 2G." placeholder:"SIZE"`
-	All  bool   `xor:"what" help:"Nothing may stay."`
+	Keep string `xor:"what" help:"Size that may stay, such as 500M or 2G." placeholder:"SIZE"`
+	All  bool   `xor:"what" help:"Remove everything."`
 }
 
-// Run removes what is over the size.
+// Run removes what exceeds the size.
 func (p *kernelsPruneCmd) Run(e *env) error {
 	cache, err := vmtest.CacheDir()
 	if err != nil {

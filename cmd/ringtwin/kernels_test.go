@@ -24,7 +24,7 @@ func TestPrune(t *testing.T) {
 		if err := os.WriteFile(path, make([]byte, 1<<20), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		// What was made just now stays, for another process may be about to use it.
+		// New files stay, because another process may be about to use them.
 		old := time.Now().Add(-time.Hour)
 		for _, entry := range []string{path, filepath.Dir(path)} {
 			if err := os.Chtimes(entry, old, old); err != nil {

@@ -13,8 +13,8 @@ type fullWriter struct{ error }
 
 func (w fullWriter) Write([]byte) (int, error) { return 0, w.error }
 
-// TestOutputFails: a command whose output cannot be written says so, and does not
-// end with exit code 0.
+// TestOutputFails: a command that cannot write its output reports that, and does not end
+// with exit code 0.
 func TestOutputFails(t *testing.T) {
 	full := errors.New("no space left on device")
 	for _, args := range []string{"facts --list", "facts --list --json"} {

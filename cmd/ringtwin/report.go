@@ -13,19 +13,18 @@ import (
 	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
-// reportCmd shows what was measured before.
+// reportCmd shows stored results.
 type reportCmd struct {
 	Files    []string `arg:"" name:"results" help:"results.jsonl files, of one run or of several." type:"existingfile"`
-	Format   string   `default:"text" enum:"${formats}" help:"How to show them: ${enum}. Default: ${default}."`
-	Markdown bool     `help:"The same as --format markdown, for the summary of a CI job."`
-	Details  bool     `help:"Show every comparison with all its figures, not the answer alone."`
+	Format   string   `default:"text" enum:"${formats}" help:"Output format: ${enum}. Default: ${default}."`
+	Markdown bool     `help:"Same as --format markdown, for the summary of a CI job."`
+	Details  bool     `help:"Show every comparison with all figures, not only the answer."`
 	HTML     string   `name:"html" help:"Write a page with charts to this file too." placeholder:"FILE" type:"path"`
-	Publish  string   `help:"Write what an event costs the program on each kernel into this directory: a page, its chart and the figures, of a run of one configuration in virtual time." placeholder:"DIR" type:"path"`
-	Expect   string   `help:"Kernels that must be there, as they were asked for: \"5.10 6.1\"." placeholder:"KERNELS"`
+	Publish  string   `help:"Write the cost of an event for the program on each kernel to this directory: a page, its chart and the figures. The run must have one configuration in virtual time." placeholder:"DIR" type:"path"`
+	Expect   string   `help:"Kernels that must be in the results, by the names requested: \"5.10 6.1\"." placeholder:"KERNELS"`
 }
 
-// Run reads all files and shows them as one report. A line that is no record
-// is told and left out.
+// Run shows all files as one report. It reports an invalid line and skips it.
 func (r *reportCmd) Run(e *env) error {
 	trials, err := results.Read(r.Files)
 	errs := []error{err}
@@ -33,7 +32,7 @@ func (r *reportCmd) Run(e *env) error {
 	if r.Markdown {
 		r.Format = "markdown"
 	}
-	format, _ := report.FormatNamed(r.Format) // kong knows no other
+	format, _ := report.FormatNamed(r.Format) // kong accepts no other
 	if r.Details {
 		err = report.Terminal(e.stdout, comparisons, true)
 	} else {

@@ -88,8 +88,8 @@ func agree(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// same FILE FILE: the first has the records of the second, but for when they were
-// measured, and none else of its kernels.
+// same FILE FILE: the first has the records of the second, except for the times of
+// measurement, and no others of its kernels.
 func same(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: same results.jsonl results.jsonl")

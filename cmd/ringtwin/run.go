@@ -12,7 +12,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// runCmd measures a plan on the kernel that runs.
+// runCmd measures a plan on the running kernel.
 type runCmd struct {
 	planFlags
 	outFlags
@@ -48,8 +48,7 @@ func (r *runCmd) Run(e *env) error {
 	return e.conclude(out, []string{ringtwin.HostKernel}, []error{err}, r.Details)
 }
 
-// conclude shows what came of a run, explains what went wrong, and decides on the exit
-// code.
+// conclude shows the results of a run, explains errors, and returns the exit code.
 func (e *env) conclude(out *results.Dir, order []string, errs []error, details bool) error {
 	outcome, err := out.Conclude(e.stdout, order, errs, details)
 	for _, err := range append(errs, err) {

@@ -15,19 +15,19 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// selftestCmd proves the measurer: exactly, in a machine in virtual time, and on the
-// running kernel, as well as that is possible there.
+// selftestCmd verifies the measurements: exactly in a machine in virtual time, and as far
+// as possible on the running kernel.
 type selftestCmd struct {
-	Where  []string `default:"machine,host" enum:"machine,host" help:"Where to inject faults: in a throwaway VM in virtual time, where all of them are recovered exactly on any host, and on this kernel, which needs root. Default: ${default}." placeholder:"PLACE"`
-	Kernel string   `default:"6.1" help:"The kernel of the VM, as for vmtest. Default: ${default}." placeholder:"KERNEL"`
+	Where  []string `default:"machine,host" enum:"machine,host" help:"Where to inject faults: machine is a throwaway VM in virtual time, which recovers all of them exactly on any host; host is this kernel, which needs root. Default: ${default}." placeholder:"PLACE"`
+	Kernel string   `default:"6.1" help:"Kernel of the VM, as for vmtest. Default: ${default}." placeholder:"KERNEL"`
 	kernelFlags
-	AA   int  `name:"aa" default:"20" min:"0" max:"10000" help:"Comparisons of a transport with itself on this kernel, of which none should find a difference. Default: ${default}." placeholder:"N"`
-	JSON bool `name:"json" help:"Write a line of JSON for each result."`
+	AA   int  `name:"aa" default:"20" min:"0" max:"10000" help:"Number of comparisons of a transport with itself on this kernel. None should find a difference. Default: ${default}." placeholder:"N"`
+	JSON bool `name:"json" help:"Write one line of JSON per result."`
 	qemuFlag
 }
 
-// Run injects faults, and looks for differences where there are none. A place where
-// that cannot be done costs no other's results.
+// Run injects faults, and checks that equal measurements show no difference. A place
+// where that is impossible does not affect the results of others.
 func (s *selftestCmd) Run(e *env) error {
 	show := progress.New(e.stderr)
 	defer show.End()

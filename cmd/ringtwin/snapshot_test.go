@@ -32,7 +32,7 @@ func snapshotConfig(t testing.TB, want string) machine.Config {
 	return machine.Config{Kernel: bundle.Image, Initramfs: archive(t, files), Console: filepath.Join(t.TempDir(), "boot.log")}.Defaults()
 }
 
-// probeOnce asks a machine the simplest question.
+// probeOnce sends a machine the simplest request.
 func probeOnce(ctx context.Context, m *machine.Machine) error {
 	attach := vocab.AttachAuto
 	return m.Do(ctx, session.Request{Probe: &attach}, testutils.Limit, func(json.RawMessage) error { return nil })
@@ -84,8 +84,8 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// damaged changes the save in every way that a disk or a user may: it is refused each
-// time, and saving again mends it.
+// damaged damages the snapshot in every way that a disk or a user may: each time it is
+// rejected, and saving again repairs it.
 func damaged(t *testing.T, dir string, cfg machine.Config) {
 	t.Helper()
 	saved := func() string {

@@ -19,23 +19,23 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
-// syscallsCmd shows what hello asks of the kernel.
+// syscallsCmd shows the system calls of hello.
 type syscallsCmd struct {
 	hereOrKernels
 	kernelFlags
 
-	CPUs        []int  `name:"cpus" min:"1" max:"255" help:"Numbers of virtual CPUs, each of a machine; the calls are shown of the first. Default: 2, and 1 and 4 for how they grow." placeholder:"N,..."`
-	Attach      string `default:"auto" enum:"${attaches}" help:"Where to hook into execve: ${enum}."`
-	Attachments bool   `help:"Show instead each way to attach a program to execve: the calls behind it, and what it costs an execve."`
-	Cost        bool   `default:"true" negatable:"" hidden:"" help:"Measure what each way costs. A host says no where the guest is emulated: in wall time that would mean nothing."`
-	Probes      bool   `help:"Show the calls too by which the library finds out what the kernel can do."`
+	CPUs        []int  `name:"cpus" min:"1" max:"255" help:"Numbers of virtual CPUs, one VM for each; the calls are shown for the first. Default: 2, and 1 and 4 to show the growth." placeholder:"N,..."`
+	Attach      string `default:"auto" enum:"${attaches}" help:"Attach point for execve: ${enum}. Default: ${default}."`
+	Attachments bool   `help:"Show each way to attach a program to execve instead: its system calls, and its cost per execve."`
+	Cost        bool   `default:"true" negatable:"" hidden:"" help:"Measure the cost of each way. The host disables this for an emulated guest in wall time, where it is meaningless."`
+	Probes      bool   `help:"Show also the calls with which the library probes the kernel's features."`
 	Markdown    bool   `xor:"format" help:"Write Markdown."`
-	JSON        bool   `name:"json" xor:"format" help:"Write JSON, with all calls of all numbers of CPUs."`
+	JSON        bool   `name:"json" xor:"format" help:"Write JSON, with all calls for all numbers of CPUs."`
 	jobsFlag
 	memoryFlag
-	Clock string `default:"wall" enum:"wall,virtual" help:"What time is in a machine: the host's, or virtual, one nanosecond an instruction, with one CPU. Default: ${default}."`
+	Clock string `default:"wall" enum:"wall,virtual" help:"Clock of a VM: the host's (wall), or virtual, one nanosecond per instruction, with one CPU. Default: ${default}."`
 	accelFlag
-	Timeout time.Duration `min:"1ms" max:"24h" help:"How long it may take, of one kernel with one number of CPUs. Default: 1m." placeholder:"TIME"`
+	Timeout time.Duration `min:"1ms" max:"24h" help:"Time limit for one kernel with one number of CPUs. Default: 1m." placeholder:"TIME"`
 	qemuFlag
 }
 
@@ -74,7 +74,7 @@ func (s *syscallsCmd) Run(e *env) error {
 // timeout is the flag's, or the default.
 func (s *syscallsCmd) timeout() time.Duration { return cmp.Or(s.Timeout, patience.Of(time.Minute)) }
 
-// check refuses flags that do not go together, or with so many kernels.
+// check rejects flags that do not go together, or not with this many kernels.
 func (s *syscallsCmd) check(kernels int) error {
 	if kernels == 0 && len(s.CPUs) > 0 {
 		return errors.New("--cpus is for machines: name a kernel, as in: ringtwin syscalls 6.1")
@@ -117,8 +117,8 @@ func (s *syscallsCmd) hello() *trace.Hello {
 	}
 }
 
-// inMachines takes the traces of all kernels that can be had. What went wrong
-// with the others is explained, and returned too.
+// inMachines takes the traces of all available kernels. The errors of the others are
+// explained, and returned too.
 func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel, errs []error, err error) {
 	if err := s.fits(); err != nil {
 		return nil, nil, err

@@ -110,8 +110,8 @@ func chapterOf(transport string, cpus int, attach ...string) []string {
 	return append(want, "(epfd=<epoll>, maxevents=")
 }
 
-// TestSyscalls: the book's sequence, with 2 CPUs and with 4; and what it says of
-// the counts for N CPUs, found with these two, is true of 1.
+// TestSyscalls: the book's sequence, with 2 CPUs and with 4; and the counts for N CPUs,
+// found with these two, are true of 1.
 func TestSyscalls(t *testing.T) {
 	t.Parallel()
 	testutils.QEMU(t)
@@ -179,8 +179,8 @@ func TestSyscallsNative(t *testing.T) {
 	}
 }
 
-// TestNotAllowed: who may not load programs is told what that needs, and what needs
-// nothing, in a line.
+// TestNotAllowed: a user who may not load programs gets one line with the required
+// permission, and with what needs none.
 func TestNotAllowed(t *testing.T) {
 	testutils.Root(t)
 	file, err := os.Open(program)
@@ -257,7 +257,7 @@ func TestAttachments(t *testing.T) {
 	}
 }
 
-// TestAttachmentCosts: in virtual time each way costs instructions, by link as many
+// TestAttachmentCosts: in virtual time each way costs instructions, and by link as many
 // as by ioctl.
 func TestAttachmentCosts(t *testing.T) {
 	t.Parallel()

@@ -17,9 +17,8 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// TestTerminal runs the real program on pseudo-terminals: neither the progress nor
-// the help depends on their size being known, and results stand on lines of their
-// own.
+// TestTerminal runs the real program on pseudo-terminals: progress and help work without
+// a known size, and results stand on lines of their own.
 func TestTerminal(t *testing.T) {
 	testutils.Time(t)            // to build the program
 	image := make([]byte, 0x600) // enough of one to know its release

@@ -28,14 +28,14 @@ type vmtestCmd struct {
 	appendFlag
 	qemuFlag
 
-	Cold           bool          `help:"Boot every machine, instead of restoring a snapshot."`
-	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"What makes the machines: qemu, or virtme-ng (vng), which boots them anew for each block, with this system's root; it needs a kernel with 9p. Default: ${default}."`
-	Clock          string        `default:"auto" enum:"auto,wall,virtual" help:"What time is: the host's (wall), or virtual, one nanosecond an instruction, where the same command gives the same results. auto: the host's under KVM; where machines are emulated costs in virtual time, and what is delivered by counts, in machines of several CPUs. Default: ${default}."`
-	Seeds          int           `default:"1" min:"1" max:"1000" help:"In virtual time: measure the plan's blocks again with so many seeds in a row, each another phase of every trial against the kernel's timers. Default: ${default}." placeholder:"N"`
-	CPUs           int           `name:"cpus" min:"1" max:"255" help:"CPUs of a machine. Default: 2, and 1 in virtual time." placeholder:"N"`
-	Allow          string        `help:"File of complaints on the console that are let pass: PATTERN # reason." placeholder:"FILE"`
-	BootTimeout    time.Duration `min:"1ms" max:"24h" help:"How long a machine may take until it is ready. Default: 60s emulated, 20s under KVM, five times that with virtme-ng." placeholder:"TIME"`
-	RequestTimeout time.Duration `min:"1ms" max:"24h" help:"How long a machine may take for a trial, beyond what the trial itself takes. Default: 60s emulated, 20s under KVM." placeholder:"TIME"`
+	Cold           bool          `help:"Boot every VM instead of restoring a snapshot."`
+	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"Program that starts the VMs: qemu, or virtme-ng (vng), which boots a new VM with this system's root for each block and needs a kernel with 9p. Default: ${default}."`
+	Clock          string        `default:"auto" enum:"auto,wall,virtual" help:"Clock: the host's (wall), or virtual, one nanosecond per instruction, where the same command gives the same results. auto: the host's under KVM; for emulated VMs, costs in virtual time, and delivery by counts in VMs with several CPUs. Default: ${default}."`
+	Seeds          int           `default:"1" min:"1" max:"1000" help:"In virtual time: number of consecutive seeds with which to measure the plan's blocks. Each seed shifts the phase of every trial against the kernel's timers. Default: ${default}." placeholder:"N"`
+	CPUs           int           `name:"cpus" min:"1" max:"255" help:"CPUs of a VM. Default: 2, and 1 in virtual time." placeholder:"N"`
+	Allow          string        `help:"File of splats on the console to ignore, one per line: PATTERN # reason." placeholder:"FILE"`
+	BootTimeout    time.Duration `min:"1ms" max:"24h" help:"Time limit until a VM is ready. Default: 60s emulated, 20s under KVM, five times that with virtme-ng." placeholder:"TIME"`
+	RequestTimeout time.Duration `min:"1ms" max:"24h" help:"Time limit of a VM for a trial, in addition to the duration of the trial. Default: 60s emulated, 20s under KVM." placeholder:"TIME"`
 }
 
 // Run boots every kernel and measures the plan on it.
@@ -79,7 +79,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	return e.conclude(out, kernel.Names(refs), errs, v.Details)
 }
 
-// checkClock refuses what cannot be, and fills in what depends on the clock.
+// checkClock rejects unsupported combinations, and sets what depends on the clock.
 func (v *vmtestCmd) checkClock() error {
 	spec := v.spec()
 	if !spec.Virtual && v.Seeds > 1 {
@@ -94,7 +94,7 @@ func (v *vmtestCmd) checkClock() error {
 	return nil
 }
 
-// spec is what the flags say of machines.
+// spec configures machines from the flags.
 func (v *vmtestCmd) spec() vmtest.Spec {
 	return vmtest.Spec{
 		Backend: vmtest.Backend(v.VM), Virtual: v.Clock == record.Virtual, CPUs: v.CPUs, MemoryMiB: v.Memory, Append: v.Append, Cold: v.Cold,

@@ -36,11 +36,11 @@ scenarios:
   - {name: stuck, reader_stall_ms: 600000}
 `
 
-// inStuck is what the main job says when it is there, with the trials of the first
-// scenario measured.
+// inStuck is the main job's output at that point, with the trials of the first scenario
+// measured.
 const inStuck = "stuck, block 1 of 1, trial 1 of 4"
 
-// startStuck starts the main job with that plan, and returns when it has said text.
+// startStuck starts the main job with that plan, and returns when it prints text.
 func startStuck(t *testing.T, out, text string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	plan := filepath.Join(t.TempDir(), "stuck.yaml")
@@ -51,7 +51,7 @@ func startStuck(t *testing.T, out, text string) (*exec.Cmd, *bytes.Buffer) {
 }
 
 // startVMTest starts the main job, with more in its environment, and returns when it
-// has said text.
+// prints text.
 func startVMTest(t *testing.T, env []string, out, text string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	testutils.QEMU(t)
@@ -78,8 +78,8 @@ func startVMTest(t *testing.T, env []string, out, text string, args ...string) (
 	return nil, nil
 }
 
-// TestInterrupt: Ctrl-C ends the machine, keeps what was measured, and says of
-// the rest that it was cancelled. It may come at any time.
+// TestInterrupt: Ctrl-C at any time ends the machine, keeps the measured trials, and
+// records the rest as cancelled.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -118,9 +118,8 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// hangingArchive has this process, and those that it starts, get kernels from an archive
-// that answers nobody, and a cache that is empty. The channel is closed when somebody has
-// asked it.
+// hangingArchive makes this process, and those that it starts, use an archive that never
+// answers, and an empty cache. The channel is closed at the first request.
 func hangingArchive(t *testing.T) (cache string, asked <-chan struct{}) {
 	t.Helper()
 	testutils.Kernels(t)
@@ -138,8 +137,8 @@ func hangingArchive(t *testing.T) (cache string, asked <-chan struct{}) {
 	return cache, first
 }
 
-// TestInterruptFetch: likewise while package lists are fetched, and the cache
-// is left without half a file.
+// TestInterruptFetch: the same while package lists are fetched; the cache has no partial
+// file afterwards.
 func TestInterruptFetch(t *testing.T) {
 	cache, asked := hangingArchive(t)
 	out := t.TempDir()
@@ -164,7 +163,7 @@ func TestInterruptFetch(t *testing.T) {
 	}
 }
 
-// TestKillFetch: not even SIGKILL leaves an apt, or a helper of its.
+// TestKillFetch: even SIGKILL leaves no apt, and no helper of it.
 func TestKillFetch(t *testing.T) {
 	cache, asked := hangingArchive(t)
 	cmd, _ := startVMTest(t, nil, t.TempDir(), "read package lists", "6.1")
@@ -194,7 +193,7 @@ func TestKillFetch(t *testing.T) {
 	testutils.WaitFor(t, "the end of apt and its helpers", func() bool { return len(commands()) == 0 })
 }
 
-// TestKill: not even SIGKILL leaves a machine, or half a result.
+// TestKill: even SIGKILL leaves no machine, and no partial result.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
@@ -218,7 +217,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestQEMUDies: the trials that were not measured say so.
+// TestQEMUDies: the trials that were not measured report that.
 func TestQEMUDies(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
@@ -240,7 +239,7 @@ func TestQEMUDies(t *testing.T) {
 	}
 }
 
-// TestDiskFull: a fetch that fills the disk is said, and the cache stays sound.
+// TestDiskFull: a fetch that fills the disk is reported, and the cache is intact.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	testutils.Root(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// TestKillVNG: SIGKILL of the tool ends virtme-ng, what that started, and QEMU,
-// whenever it comes, and leaves no file behind.
+// TestKillVNG: SIGKILL of the tool at any time ends virtme-ng, its children, and QEMU,
+// and leaves no file.
 func TestKillVNG(t *testing.T) {
 	t.Parallel()
 	testutils.Program(t, "vng")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Package bounds refuses numbers on a command line that are beyond the bounds of their
+// Package bounds rejects numbers on a command line that are outside the bounds of their
 // flags, the tags min and max.
 package bounds
 
@@ -13,9 +13,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Check refuses numbers on the command line that are beyond the bounds of
-// their flags, the tags min and max. Only what was given is looked at. So a field
-// that is 0 was not given, where the least number is above 0.
+// Check rejects numbers on the command line that are outside the bounds of their flags,
+// the tags min and max. It checks given flags only: a field that is 0 was not given if
+// the least number is above 0.
 func Check(parsed *kong.Context) error {
 	for _, flag := range parsed.Flags() {
 		if !flag.Set || !IsNumeric(flag.Target.Type()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Package bpffs mounts a file system for pinned BPF objects that is a test's own.
+// Package bpffs mounts a private file system for pinned BPF objects in a test.
 package bpffs
 
 import (

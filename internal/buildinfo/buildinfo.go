@@ -3,7 +3,7 @@
 // Package buildinfo identifies the program that runs: its version, the commit that it was
 // built from, and its BPF objects.
 //
-// It asks nothing of the host. It is safe for concurrent use.
+// It does not query the host. It is safe for concurrent use.
 package buildinfo
 
 import (
@@ -26,14 +26,14 @@ import (
 // Unknown stands for what a build does not record.
 const Unknown = "unknown"
 
-// Tool is what records state of the program that runs. The result is shared and must
-// not be changed.
+// Tool is what records state about the running program. The result is shared and must not
+// be changed.
 var Tool = sync.OnceValue(func() *record.Tool {
 	info, _ := debug.ReadBuildInfo()
 	return toolOf(info)
 })
 
-// toolOf reads it from what the Go command has put into the program, which may be nil.
+// toolOf reads it from the build information of the Go command, which may be nil.
 func toolOf(info *debug.BuildInfo) *record.Tool {
 	t := &record.Tool{Objects: objects()}
 	if info == nil {

@@ -24,7 +24,7 @@ var text string
 // scripts has a template for each shell.
 var scripts = template.Must(template.New("").Funcs(template.FuncMap{"quote": quote, "join": strings.Join}).Parse(text))
 
-// Shells are those that there are scripts for.
+// Shells are the supported shells.
 func Shells() []string { return []string{"bash", "fish", "zsh"} }
 
 // Write writes the script of a shell.

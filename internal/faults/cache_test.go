@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// newCache makes a cache directory that holds the kernel of another one and what
-// is known of the archive, but neither snapshots nor package lists: a
-// kernel that is not sound cannot be fetched again.
+// newCache makes a cache directory with the kernel of another one and its data about the
+// archive, but without snapshots and package lists: a damaged kernel cannot be fetched
+// again.
 func newCache(to, from string) error {
 	for _, part := range []string{"kernels", "refs", filepath.Join("apt", "index.json")} {
 		if err := copyTree(filepath.Join(to, part), filepath.Join(from, part)); err != nil {
@@ -159,7 +159,7 @@ func oddTimes(r *run) error {
 	})
 }
 
-// clockFile is what libfaketime reads the time from that QEMU is told.
+// clockFile is the file from which libfaketime reads the time that QEMU gets.
 func (r *run) clockFile() string { return filepath.Join(r.control, "clock") }
 
 // jump sets the clock that QEMU sees some years forward or back.

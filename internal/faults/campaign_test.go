@@ -42,8 +42,8 @@ type campaign struct {
 	base     string
 	program  string
 	template string // of the cache
-	// patience multiplies the time limits of the tool: how many times as long as on
-	// an idle host its machine took to boot.
+	// patience multiplies the time limits of the tool: how much slower its machine booted
+	// than on an idle host.
 	patience int
 
 	slots chan struct{} // one for each run at once
@@ -99,8 +99,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// tell says now and then how far the campaign is. It does so on the standard
-// error, which go test passes on at once in the package's own directory only.
+// tell regularly reports the progress of the campaign on standard error, which go test
+// passes on at once only in the package's own directory.
 func (c *campaign) tell(begun time.Time) (stop func()) {
 	tick := time.NewTicker(10 * time.Second)
 	done := make(chan struct{})
@@ -222,11 +222,11 @@ func (c *campaign) all(t *testing.T, shots []*shot) []*finding {
 	return findings
 }
 
-// notHit is what a run is called whose fault came too late each time.
+// notHit is the status of a run whose fault came too late each time.
 const notHit = "not hit"
 
-// again shoots until it hits: a fault may come when all is over, where the tool is fast
-// or this process is not let run. Each time it comes sooner after its moment.
+// again repeats a shot until it hits: a fault may come too late, if the tool is fast or
+// this process is not scheduled. Each attempt comes sooner after its moment.
 func (c *campaign) again(t *testing.T, s *shot) *finding {
 	t.Helper()
 	for range 10 {
@@ -332,7 +332,7 @@ func (r *run) makeDirs() error {
 	return err
 }
 
-// clean takes the run's directories away; of one that went wrong they are kept.
+// clean removes the run's directories; those of a failed run are kept.
 func (c *campaign) clean(r *run, f *finding) {
 	for _, dir := range r.mounts {
 		if f != nil && len(f.wrong) > 0 && dir == r.out {

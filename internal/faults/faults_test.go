@@ -17,29 +17,29 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// fault is one way in which things go wrong, and what has to come of it.
+// fault is one kind of failure, and its required outcome.
 type fault struct {
 	name   string
 	inject func(*run) error
 	stages []weight
-	// called is what the trials are called that it hits in a machine that was
-	// ready, any of these. None: nothing is hit, every trial is ok.
+	// called are the allowed statuses of trials that it hits in a ready machine. None:
+	// nothing is hit, every trial is ok.
 	called []record.Status
-	// early likewise, in a machine that was not ready yet.
+	// early is the same for a machine that was not ready yet.
 	early []record.Status
 	// may: or nothing is hit, as it happens.
 	may bool
 	// exits are the tool's exit codes; -1 is the end by a signal.
 	exits []int
-	// says is part of what the tool must write where it does not end well.
+	// says is part of the tool's output if it does not succeed.
 	says string
-	// limit from the inject until the first record that is not ok, or until the
-	// tool has ended; earlyLimit in a machine that was not ready. They are for a host
-	// that has nothing else to do: see -faults.timed.
+	// limit is the time from injection to the first record that is not ok, or to the end
+	// of the tool; earlyLimit is for a machine that was not ready. They are for an idle
+	// host: see -faults.timed.
 	limit, earlyLimit time.Duration
 	// cutOff: the tool cannot record what it did not measure.
 	cutOff bool
-	// control: it is none, and two runs are enough.
+	// control: there is no fault, and two runs are enough.
 	control bool
 	// private: the run has a copy of the cache, to break.
 	private bool
@@ -72,7 +72,7 @@ var (
 	cancelled  = []record.Status{record.Cancelled}
 )
 
-// faults is all that the campaign does.
+// faults are all faults of the campaign.
 var faults = []*fault{
 	{
 		name: "none", inject: func(*run) error { return nil }, stages: []weight{{start, 1}},
@@ -181,7 +181,7 @@ func smallCache(r *run) error {
 	return newCache(r.cache, r.template)
 }
 
-// notBooted: what is not the kernel that was stored is never booted.
+// notBooted: only the kernel that was stored is booted.
 func notBooted(r *run) error {
 	if r.stage != start {
 		return nil // it was whole when the tool read it
@@ -193,7 +193,7 @@ func notBooted(r *run) error {
 	return err
 }
 
-// savedAgain: a machine that is not the one that was saved is never used.
+// savedAgain: only the machine that was saved is restored.
 func savedAgain(r *run) error {
 	again := slices.ContainsFunc(r.said, func(s said) bool { return strings.Contains(s.text, "boot, and save the machine") })
 	if r.stage == start && !again {

@@ -99,8 +99,8 @@ const (
 	csAt     = eflagsAt + 4
 )
 
-// What a CPU does forever: with interrupts off it does not wake from a halt,
-// which costs the host nothing. A process must not halt, so it runs in a circle.
+// Endless loops of a CPU: with interrupts off it does not wake from a halt, which costs
+// the host nothing. A process must not halt, so it runs in a circle.
 var (
 	haltForEver = []byte{0xf4, 0xeb, 0xfd} // 1: hlt; jmp 1b
 	circle      = []byte{0xeb, 0xfe}       // 1: jmp 1b
@@ -130,7 +130,7 @@ func (d *debugger) write(address uint64, data []byte) error {
 
 const interruptFlag = 1 << 9
 
-// hang has every CPU get nowhere any more, where it is, with interrupts off.
+// hang makes every CPU loop where it is, with interrupts off.
 func (d *debugger) hang() error {
 	cpus, err := d.cpus()
 	if err != nil {
@@ -174,8 +174,8 @@ func (d *debugger) places() (places []uint64, on bool, err error) {
 	return places, on, nil
 }
 
-// hangMachine hangs the machine and makes sure of it: no CPU moves any more,
-// and none takes interrupts.
+// hangMachine hangs the machine and verifies that no CPU moves, and none takes
+// interrupts.
 func hangMachine(path string) error {
 	var before []uint64
 	for range 1000 {

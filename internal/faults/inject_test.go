@@ -71,8 +71,7 @@ func signal(s syscall.Signal) func(*run) error {
 	return func(r *run) error { return r.cmd.Process.Signal(s) }
 }
 
-// tell tells the guest to do something wrong, and returns the address that it
-// answers with.
+// tell sends the guest a fault command, and returns the address in its answer.
 func (r *run) tell(what string) (address uint64, err error) {
 	line := fmt.Sprintf("%s %d", what, r.seed)
 	patience := 400 * time.Millisecond

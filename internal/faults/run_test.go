@@ -22,7 +22,7 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// run is the real tool at work, and a fault that comes to it.
+// run is a run of the real tool with one fault.
 type run struct {
 	*shot
 	dir      string   // of all that is below
@@ -107,7 +107,7 @@ func (r *run) read(stderr io.Reader) {
 	}
 }
 
-// awaitMoment returns when it is time for the fault.
+// awaitMoment returns at the moment of the fault.
 func (r *run) awaitMoment() error {
 	nth := 0
 	for s := range r.lines {
@@ -131,8 +131,8 @@ func begins(phase, says string) bool {
 	return strings.Contains(phase, says)
 }
 
-// watch follows the tool until it ends: its memory, and when it first calls a
-// trial anything but ok.
+// watch follows the tool until it ends: its memory, and its first trial with a status
+// other than ok.
 func (r *run) watch(ctx context.Context) {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -199,7 +199,7 @@ func (r *run) await(ctx context.Context) {
 	r.watch(ctx)
 }
 
-// records are what the tool stored; a line that is none is an error.
+// records are those that the tool stored; an invalid line is an error.
 func (r *run) records() ([]record.Trial, error) {
 	path := r.results()
 	if path == "" {
@@ -213,8 +213,8 @@ func (r *run) records() ([]record.Trial, error) {
 	return record.Read(file)
 }
 
-// completed is how many trials the tool had stored for sure by a time: it names
-// the next one only then.
+// completed is how many trials the tool had certainly stored by a time: it names the next
+// one only then.
 func (r *run) completed(by time.Time) int {
 	n := 0
 	for _, s := range r.said {
@@ -240,8 +240,8 @@ func (r *run) boot() time.Duration {
 	return 0
 }
 
-// states says whether, between two times, there was a machine that was not
-// ready yet, and whether there was one that was.
+// states reports whether, between two times, a machine was not ready yet, and whether one
+// was ready.
 func (r *run) states(from, to time.Time) (early, ready bool) {
 	wasEarly := true
 	for _, s := range r.said {

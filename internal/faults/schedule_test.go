@@ -13,8 +13,8 @@ import (
 // stage is a part of the tool's run in which a fault injects.
 type stage string
 
-// The stages. What a fault is called depends on them: a machine that is not
-// ready yet has failed to boot.
+// The stages. The status of a fault depends on them: a machine that is not ready yet has
+// failed to boot.
 const (
 	start   stage = "start"   // before the tool is started
 	boot    stage = "boot"    // of every machine, with --cold
@@ -25,8 +25,8 @@ const (
 	measure stage = "measure" // trials
 )
 
-// moments are how the tool says that a stage begins, and how long the stage
-// takes at least: a fault injects at a random time in it.
+// moments are the tool's output when a stage begins, and the minimum duration of the
+// stage: a fault is injected at a random time in it.
 var moments = map[stage][]struct {
 	says string
 	nth  int // of the lines that say so
@@ -60,7 +60,7 @@ type shot struct {
 	fault *fault
 	n     int // of the fault's runs, from 0
 	stage stage
-	says  string // the fault injects so long after the tool has said this
+	says  string // the fault is injected this long after the tool has printed this
 	nth   int
 	delay time.Duration
 	// blocks of four trials that are to be measured.
@@ -71,7 +71,7 @@ type shot struct {
 // cold reports whether no machine is saved or restored.
 func (s *shot) cold() bool { return s.stage == boot }
 
-// schedule is what a seed means: nothing else decides about it.
+// schedule is a function of the seed, the fault and the number of runs.
 func schedule(f *fault, seed uint64, runs int) []*shot {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(f.name)) // never fails
@@ -92,7 +92,7 @@ func schedule(f *fault, seed uint64, runs int) []*shot {
 	return shots
 }
 
-// weight is how often a stage comes, against the others.
+// weight is the relative frequency of a stage.
 type weight struct {
 	stage stage
 	parts int
@@ -112,8 +112,8 @@ func pick(random *rand.Rand, from []weight) stage {
 	panic("unreachable")
 }
 
-// TestSchedule: a seed means the same faults at the same times, however many
-// runs there are, and another seed means others.
+// TestSchedule: a seed gives the same faults at the same times, for any number of runs,
+// and another seed gives others.
 func TestSchedule(t *testing.T) {
 	for _, f := range faults {
 		once, again, other := schedule(f, 1, 20), schedule(f, 1, 30), schedule(f, 2, 20)

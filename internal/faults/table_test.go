@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// row is what came of all runs of a fault.
+// row is the result of all runs of a fault.
 type row struct {
 	fault    *fault
 	findings []*finding
@@ -78,7 +78,7 @@ func align(lines [][]string) string {
 	return b.String()
 }
 
-// head says what the table is of, and how to get it again.
+// head describes the table, and how to reproduce it.
 func head(seed uint64, runs, late int, took time.Duration, kernel string) string {
 	return fmt.Sprintf("faults on %s: seed %d, %d runs of each, %.0f s; to repeat: make faults SEED=%d RUNS=%d\n"+
 		"%d faults came when all was measured, and were tried again\n\n", kernel, seed, runs, took.Seconds(), seed, runs, late)

@@ -17,7 +17,7 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// finding is what came of one run.
+// finding is the result of one run.
 type finding struct {
 	called    string // the status of what was hit
 	late      bool   // the fault came when all was over
@@ -41,7 +41,7 @@ func (f *finding) refuse(bad bool, format string, args ...any) {
 // maxPeakKiB is what the tool's memory may grow to, whatever is sent to it.
 const maxPeakKiB = 100 << 10
 
-// verify compares what came of a run with what should have.
+// verify compares the outcome of a run with the required one.
 func (r *run) verify(struckErr error) *finding {
 	f := &finding{missed: struckErr, limit: r.fault.limit, boot: r.boot(), peakKiB: r.peakKiB}
 	trials, err := r.records()
@@ -72,8 +72,8 @@ func (r *run) verify(struckErr error) *finding {
 	return f
 }
 
-// verifyInjection: the fault came, and came before all was over. What went wrong by
-// itself must not be taken for its work.
+// verifyInjection: the fault was injected before all was over. Unrelated failures must
+// not be attributed to it.
 func (r *run) verifyInjection(f *finding, hit []record.Trial, trials int, err error) {
 	switch {
 	case errors.Is(err, errEarly) && len(hit) > 0:
@@ -87,7 +87,7 @@ func (r *run) verifyInjection(f *finding, hit []record.Trial, trials int, err er
 	}
 }
 
-// verifyStatuses: all that was hit has the right name.
+// verifyStatuses: all that was hit has the right status.
 func (r *run) verifyStatuses(f *finding, hit []record.Trial) {
 	by := r.named
 	if by.IsZero() {
@@ -147,9 +147,8 @@ func (r *run) verifyTime(f *finding, hit []record.Trial) {
 	f.refuse(*flagTimed && f.took > f.limit, "took %s, at most %s", f.took.Round(time.Millisecond), f.limit)
 }
 
-// verifyLeft counts what is left behind, and ends and removes it. Processes may take a
-// while to go after the tool has ended: they are killed by the kernel, which has to free
-// their memory.
+// verifyLeft counts, ends and removes what is left behind. Processes may outlive the tool
+// for a while: the kernel kills them, and has to free their memory.
 func (r *run) verifyLeft(f *finding) {
 	var pids []int
 	for deadline := time.Now().Add(testutils.Limit); ; time.Sleep(5 * time.Millisecond) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package golden compares what a test got with a file. With the flag -update the
-// file is written anew.
+// Package golden compares a test's result with a file. The flag -update rewrites the
+// file.
 package golden
 
 import (

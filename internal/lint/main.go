@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Command lint is what go vet runs beside its own checks, and staticcheck does not have:
-// it runs as go vet -vettool, which knows what has not changed.
+// Command lint has checks that go vet and staticcheck lack: it runs as go vet -vettool,
+// which skips what has not changed.
 package main
 
 import (

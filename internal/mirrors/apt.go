@@ -29,8 +29,8 @@ func (p *Package) file() string {
 	return p.Name + "_" + strings.ReplaceAll(p.Version, ":", "%3a") + "_amd64.deb"
 }
 
-// Archive is an archive for apt, laid out as those of Debian or Ubuntu and signed, that
-// may change while it is used. Suites that were not set are there, and empty.
+// Archive is a signed archive for apt, in the layout of Debian's or Ubuntu's, that may
+// change while it is used. Suites that were not set exist, and are empty.
 type Archive struct {
 	server *httptest.Server
 	key    *Key
@@ -76,14 +76,14 @@ func (a *Archive) Set(t testing.TB, suite string, packages ...Package) {
 	a.suites[suite] = packages
 }
 
-// Remove takes the file of a package away, which the lists have still, as a mirror
-// does that is just being updated.
+// Remove removes the file of a package that the lists still have, as in a mirror that is
+// being updated.
 func (a *Archive) Remove(t testing.TB, p Package) {
 	t.Helper()
 	check(t, os.Remove(filepath.Join(a.dir, p.file())))
 }
 
-// Asked has each request call f, before it is answered, with its path.
+// Asked makes each request call f with its path, before it is answered.
 func (a *Archive) Asked(f func(path string)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package output keeps the first error of what a command writes: a command whose output is
-// not there in full has not done what it should, wherever in it the error was not looked at.
+// Package output keeps the first write error of a command: a command with incomplete
+// output has failed, even if its code did not check the error.
 package output
 
 import "io"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package patience lengthens time limits, for hosts that are slower, or busier, than
-// any that they were made for.
+// Package patience extends time limits, for hosts that are slower, or busier, than the
+// limits assume.
 package patience
 
 import (
@@ -10,15 +10,14 @@ import (
 	"time"
 )
 
-// Variable is the environment's word for how many times as long limits are that no
-// flag sets.
+// Variable is the environment variable with the factor for limits that no flag sets.
 const Variable = "RINGTWIN_PATIENCE"
 
 // most keeps the longest of all limits below a day.
 const most = 200
 
-// Of is the limit times as long as the environment says. What is no number from 1 on
-// is 1: a limit that is as it always is does no harm.
+// Of multiplies the limit by the factor of the environment. A value that is not a number
+// from 1 on counts as 1: the usual limit does no harm.
 func Of(limit time.Duration) time.Duration { return limit * factor(os.Getenv(Variable)) }
 
 func factor(text string) time.Duration {

@@ -60,8 +60,8 @@ func New(w io.Writer) *Table {
 // Phase shows what is being done for name from now on.
 func (t *Table) Phase(name, phase string) { t.set(name, phase, false) }
 
-// Done shows the result for name, for which nothing more is being done. Without a result
-// name is shown no longer.
+// Done shows the result for name, which is finished. Without a result name is no longer
+// shown.
 func (t *Table) Done(name, result string) {
 	if result == "" {
 		t.forget(name)

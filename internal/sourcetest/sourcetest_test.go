@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package sourcetest holds the sources against rules that no linter knows: each file
-// states its licence, each licence has its text, each package says what it is for.
+// Package sourcetest checks the sources against rules that no linter knows: each file
+// states its licence, each licence has its text, each package states its purpose.
 package sourcetest
 
 import (

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package testkernels finds kernels for tests by the role that they have there. Which
-// versions an archive has changes every few weeks: a test that names one is red as soon
-// as it is gone, though nothing is wrong.
+// Package testkernels finds kernels for tests by their role there. The versions in an
+// archive change every few weeks: a test that names one fails as soon as it is gone,
+// though nothing is wrong.
 package testkernels
 
 import (
@@ -19,15 +19,15 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
 
-// Role is what a kernel is for a test. Several roles may be one kernel's.
+// Role is the purpose of a kernel in a test. One kernel may have several roles.
 type Role string
 
 // The roles. Each is a kernel that apt has now.
 const (
 	// Oldest is the oldest that there is.
 	Oldest Role = "OLDEST"
-	// Usual is what a test takes for which any will do: the oldest long-term line from
-	// 6.1 on, so that most tests share its snapshot.
+	// Usual is for tests that work with any kernel: the oldest long-term line from 6.1
+	// on, so that most tests share its snapshot.
 	Usual Role = "USUAL"
 	// LongTerm is the newest long-term line.
 	LongTerm Role = "LONGTERM"
@@ -42,8 +42,7 @@ const (
 // Roles are all of them, from the oldest kernel to the newest.
 func Roles() []Role { return []Role{Oldest, Usual, LongTerm, BeforeSplit, AfterSplit, Newest} }
 
-// Cache is the directory that tests share with the program, or the error that there is
-// none.
+// Cache is the directory that tests share with the program, or an error if there is none.
 func Cache() (string, error) {
 	if dir := os.Getenv("RINGTWIN_CACHE"); dir != "" {
 		return filepath.Abs(dir)
@@ -52,7 +51,7 @@ func Cache() (string, error) {
 	return filepath.Join(dir, "ringtwin"), err
 }
 
-// Name is what the kernel of a role is called, as 6.1.
+// Name is the name of a role's kernel, as 6.1.
 func Name(t testing.TB, role Role) string {
 	t.Helper()
 	names, err := All(t)

@@ -17,9 +17,9 @@ import (
 // passed.
 var looksAtClock = regexp.MustCompile(`time\.(Sleep|Since|Until|After|AfterFunc|NewTimer|NewTicker|Tick)\(|context\.With(Timeout|Deadline)|Set(Read|Write)?Deadline\(|\.Add\(Limit|\bsleep \d`)
 
-// TestEveryLookAtTheClockHasAReason: what a test does with time must hold on a machine
-// that is ten times slower and ten times busier. testdata/clock.txt says why it does, line
-// by line; a line that is not there is a test that has to wait for an event instead.
+// TestEveryLookAtTheClockHasAReason: tests that use time must pass on a machine that is
+// ten times slower and ten times busier. testdata/clock.txt gives the reason for each
+// line; a test whose line is missing must wait for an event instead.
 func TestEveryLookAtTheClockHasAReason(t *testing.T) {
 	want := reasons(t)
 	var used []string

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-// Package testutils is what tests of several packages share: waiting for events, and
+// Package testutils is shared by the tests of several packages: waiting for events, and
 // requirements.
 //
-// A test waits for what happens and not for time. How fast or how busy the machine is
-// must not decide whether it passes: see [Limit].
+// A test waits for events and not for time. It must pass at any speed and load of the
+// machine: see [Limit].
 //
-// A test states what it requires. Where that is missing the test is skipped and says
-// so; in CI, where nothing may be missing, it fails. With -short all that requires
-// root, QEMU or a network is skipped, in CI too: it is asked for.
+// A test states its requirements. If one is missing, the test is skipped and reports it;
+// in CI, where nothing may be missing, it fails. With -short every test that requires
+// root, QEMU or a network is skipped, in CI too: that was requested.
 package testutils
 
 import (
@@ -19,13 +19,13 @@ import (
 	"github.com/ringtwin/ringtwin/internal/patience"
 )
 
-// Limit ends a test that hangs, and nothing else: no test passes or fails by how much
-// of it was used. It is some hundred times what anything that is waited for takes on
-// an idle machine.
+// Limit ends a test that hangs, and nothing else: no test passes or fails by how much of
+// it was used. It is some hundred times the duration of any awaited event on an idle
+// machine.
 const Limit = 5 * time.Minute
 
-// Patience makes the limits of what a test starts as generous, in this process
-// and in those that it starts. It is called by TestMain.
+// Patience extends the limits of what a test starts, in this process and in its children,
+// as generously. TestMain calls it.
 func Patience() {
 	if err := os.Setenv(patience.Variable, "20"); err != nil {
 		panic(err) // of a name that is none
@@ -35,7 +35,7 @@ func Patience() {
 // poll is how often [WaitFor] looks.
 const poll = 5 * time.Millisecond
 
-// WaitFor returns when something is so, and fails the test if that does not come. what
+// WaitFor returns when a condition is true, and fails the test if it stays false. what
 // completes "waited for".
 func WaitFor(t testing.TB, what string, so func() bool) {
 	t.Helper()

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package atomicfile makes files that are there in full or not at all. Of one that
-// is not finished nothing is left behind, even if the process is killed: until
-// then it has no name.
+// Package atomicfile creates files that are either complete or absent. An unfinished file
+// has no name, so nothing of it remains even if the process is killed.
 package atomicfile
 
 import (
@@ -14,19 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// File is a file without a name. Close it, whether it was given one or not.
+// File is a file without a name. It must be closed, whether or not it was given one.
 type File struct {
 	*os.File
-	temp string // its name, where the file system knows no files without one
+	temp string // its name, on file systems that do not support unnamed files
 }
 
-// Create makes a file, to read and to write, on the file system of a directory.
+// Create creates a file for reading and writing, on the file system of a directory.
 func Create(dir string) (*File, error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err == nil {
 		return &File{File: os.NewFile(uintptr(fd), filepath.Join(dir, "unnamed"))}, nil
 	}
-	// What a file system that cannot do it says, and a kernel: open(2).
+	// The errors of file systems and kernels without support: open(2).
 	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) {
 		return nil, &os.PathError{Op: "create file in", Path: dir, Err: err}
 	}
@@ -37,8 +36,8 @@ func Create(dir string) (*File, error) {
 	return &File{File: file, temp: file.Name()}, nil
 }
 
-// Link gives the file its name, on the same file system. It is an error that
-// wraps [os.ErrExist] if there is one of that name.
+// Link gives the file its name, on the same file system. The error wraps [os.ErrExist] if
+// a file of that name exists.
 func (f *File) Link(path string) error {
 	from := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
 	if f.temp != "" {
@@ -50,8 +49,7 @@ func (f *File) Link(path string) error {
 	return nil
 }
 
-// Replace gives the file its name and takes that of the file which had it, in
-// one step.
+// Replace gives the file its name, and atomically replaces a file that has it.
 func (f *File) Replace(path string) error {
 	err := f.Link(path)
 	if !errors.Is(err, os.ErrExist) {
@@ -68,7 +66,7 @@ func (f *File) Replace(path string) error {
 	return nil
 }
 
-// Close closes the file. One that has no name is gone.
+// Close closes the file. A file without a name is deleted.
 func (f *File) Close() error {
 	err := f.File.Close()
 	if f.temp != "" {
@@ -77,8 +75,7 @@ func (f *File) Close() error {
 	return err
 }
 
-// Write replaces the content of a file in one step: readers see the old or the
-// new one.
+// Write replaces the content of a file atomically: readers see the old or the new one.
 func Write(path string, data []byte) (err error) {
 	file, err := Create(filepath.Dir(path))
 	if err != nil {

@@ -23,7 +23,7 @@ func names(t *testing.T, dir string) []string {
 	return all
 }
 
-// TestUnnamed: before it has its name the file is nowhere to be seen.
+// TestUnnamed: the file is not visible before it has its name.
 func TestUnnamed(t *testing.T) {
 	dir := t.TempDir()
 	file, err := Create(dir)
@@ -52,7 +52,7 @@ func TestUnnamed(t *testing.T) {
 	}
 }
 
-// TestNamed: likewise where files without a name are not known.
+// TestNamed: the same on file systems that do not support unnamed files.
 func TestNamed(t *testing.T) {
 	dir := t.TempDir()
 	plain, err := os.CreateTemp(dir, ".new-")
@@ -68,7 +68,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// TestWrite: many writers, one file, whole at any time.
+// TestWrite: with many writers the file is complete at any time.
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "name")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package cachedir keeps a cache directory below a size: what was not used for longest
-// goes first.
+// Package cachedir keeps a cache directory below a size: it removes the least recently
+// used entries first.
 package cachedir
 
 import (
@@ -21,8 +21,8 @@ func Use(path string) error {
 	return os.Chtimes(path, now, now)
 }
 
-// grace is how long an entry stays, however full the directory is: another process
-// may be about to use what it has just made.
+// grace is how long an entry stays, however full the directory is: another process may be
+// about to use an entry that it has just created.
 const grace = time.Minute
 
 type entry struct {
@@ -87,7 +87,7 @@ func measure(path string) (entry, error) {
 	return e, err
 }
 
-// allocated is what a file takes: one with holes takes less than its size.
+// allocated is the disk space of a file: a sparse file takes less than its size.
 func allocated(info fs.FileInfo) int64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return min(info.Size(), stat.Blocks*512)

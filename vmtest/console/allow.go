@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Allowed is a list of complaints that are known, and let pass.
+// Allowed is a list of known splats that are ignored.
 type Allowed []*regexp.Regexp
 
 // ReadAllowed reads an allow list: a line each with a regular expression, which
@@ -49,7 +49,7 @@ func ReadAllowed(r io.Reader) (Allowed, error) {
 	return allowed, nil
 }
 
-// Filter returns the events that are not allowed. A panic never is.
+// Filter returns the events that are not allowed. A panic is never allowed.
 func (a Allowed) Filter(events []Event) []Event {
 	var rest []Event
 	for _, event := range events {
@@ -69,7 +69,7 @@ func (a Allowed) matches(line string) bool {
 	return false
 }
 
-// ReadAllowedFile reads it from a file; "" is none.
+// ReadAllowedFile reads an allow list from a file; "" is an empty list.
 func ReadAllowedFile(path string) (Allowed, error) {
 	if path == "" {
 		return nil, nil

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package console reads what a kernel wrote on its console. Its functions are
-// pure: bytes in, findings out.
+// Package console finds splats in a kernel's console log. Its functions are pure: bytes
+// in, findings out.
 package console
 
 import (
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Kind is what a kernel complains about.
+// Kind is the kind of a splat.
 type Kind string
 
 // The kinds, worst first.
@@ -28,8 +28,7 @@ const (
 	WARN     Kind = "WARN"
 )
 
-// Event is one complaint: its head line, which names it, without time stamp,
-// caller and level.
+// Event is one splat: its head line, without time stamp, caller and level.
 type Event struct {
 	Kind Kind
 	Line string
@@ -40,14 +39,14 @@ type Event struct {
 // https://docs.kernel.org/core-api/printk-basics.html, CONFIG_PRINTK_CALLER
 var prefix = regexp.MustCompile(`^(?:<\d+>)?(?:\[ *\d+\.\d+\] ?)?(?:\[ *[TC]\d+\] ?)?`)
 
-// heads are the head lines of complaints; the first that matches decides, so
-// the special stand before the general.
+// heads are the head lines of splats. The first match decides, so special patterns come
+// before general ones.
 var heads = []struct {
 	kind    Kind
 	pattern *regexp.Regexp
 }{
-	// panic() and its message, kernel/panic.c. Not more of it: a panic takes the
-	// serial port from whoever is writing, and a character can come twice.
+	// panic() and its message, kernel/panic.c. Only its beginning: a panic takes the
+	// serial port from the current writer, and a character can be duplicated.
 	{Panic, regexp.MustCompile(`^Kernel panic\b`)},
 	// mm/kasan, mm/kfence, mm/kmsan, kernel/kcsan, lib/ubsan.c
 	{KASAN, regexp.MustCompile(`^BUG: K(?:ASAN|FENCE|MSAN|CSAN): |^UBSAN: `)},
@@ -69,8 +68,8 @@ var heads = []struct {
 	{WARN, regexp.MustCompile(`^WARNING: (?:CPU: \d+ PID: \d+ at |\S+:\d+ at )`)},
 }
 
-// marks are the texts of which one is in every head line. Looking for them costs
-// far less than the patterns, and a kernel may write a hundred MB.
+// marks are texts of which each head line contains one. Searching for them is far cheaper
+// than the patterns, and a kernel may write a hundred MB.
 var marks = [][]byte{
 	[]byte("Kernel panic"), []byte("BUG"), []byte("UBSAN"), []byte("LOCKUP"), []byte("rcu: "), []byte("INFO: "),
 	[]byte("Killed process"), []byte("WARNING: "), []byte("DEBUG_LOCKS"), []byte("[#"),
@@ -80,8 +79,8 @@ func marked(text []byte) bool {
 	return slices.ContainsFunc(marks, func(mark []byte) bool { return bytes.Contains(text, mark) })
 }
 
-// Scan returns the complaints of a log in order. A fault that is told in two
-// lines, where and what, is one event.
+// Scan returns the splats of a log in order. A fault that is reported in two lines,
+// location and cause, is one event.
 func Scan(log []byte) []Event {
 	if !marked(log) {
 		return nil
@@ -121,7 +120,7 @@ func classify(text string) (Kind, bool) {
 // "BUG: unable to handle page fault", four lines about the address, "Oops: ".
 const oopsLines = 6
 
-// continues reports whether an oops at this line tells more of the event before.
+// continues reports whether an oops at this line belongs to the event before.
 func continues(events []Event, kind Kind, at int) bool {
 	if len(events) == 0 || kind != Oops {
 		return false
@@ -131,8 +130,7 @@ func continues(events []Event, kind Kind, at int) bool {
 	return first && at-last.At <= oopsLines
 }
 
-// Worst returns the event of the worst kind, the first of them, and false if
-// there is none.
+// Worst returns the first event of the worst kind, and false if there is none.
 func Worst(events []Event) (Event, bool) {
 	for _, kind := range []Kind{Panic, Oops, BUG, KASAN, Lockup, RCUStall, HungTask, OOM, Lockdep, WARN} {
 		for _, event := range events {
@@ -156,7 +154,7 @@ func Tail(log []byte, n int) []string {
 	return lines[max(len(lines)-n, 0):]
 }
 
-// clean makes a line harmless to a terminal.
+// clean makes a line safe to print on a terminal.
 func clean(line []byte) string {
 	return strings.TrimRight(strings.Map(printable, string(line)), " ")
 }

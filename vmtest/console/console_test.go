@@ -101,7 +101,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// TestScanOneFault: where and what are two lines of one event.
+// TestScanOneFault: location and cause are two lines of one event.
 func TestScanOneFault(t *testing.T) {
 	log := `[    3.1] BUG: kernel NULL pointer dereference, address: 0000000000000000
 [    3.1] #PF: supervisor write access in kernel mode
@@ -185,7 +185,7 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// BenchmarkScan: a kernel that writes without end, with and without complaints.
+// BenchmarkScan: a kernel that writes endlessly, with and without splats.
 func BenchmarkScan(b *testing.B) {
 	quiet := bytes.Repeat([]byte(strings.Repeat("all work and no play makes a dull kernel; ", 24)+"\r\n"), 10_000)
 	loud := bytes.Repeat(readLog(b, "6.12-int3-oops-and-panic.log"), 1000)

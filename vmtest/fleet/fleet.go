@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// Package fleet runs the work on many kernels at once, as far as the machine
-// goes: downloads one after the other in a lane of their own, machines side by
-// side as memory and cores allow. One task's failure is no other's.
+// Package fleet runs work on many kernels at once, within the limits of the machine:
+// downloads one after the other in a lane of their own, machines side by side as memory
+// and cores allow. A task's failure does not affect the others.
 //
-// It knows nothing of kernels or machines beyond what they take.
+// It knows nothing about kernels or machines except the resources that they use.
 package fleet
 
 import (
@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Task is work on one kernel. Tasks that begin when those before them have fetched
-// what they need come after them.
+// Task is work on one kernel. Tasks are fetched in order: a task that needs what others
+// have fetched comes after them.
 type Task struct {
-	// Fetch gets what the work needs from outside. If it fails, Run is called
-	// all the same, with its error: only Run knows what to record. May be nil.
+	// Fetch downloads what the work needs. If it fails, Run is still called, with its
+	// error: only Run knows what to record. May be nil.
 	Fetch func(context.Context) error
 	// Run does the work.
 	Run func(ctx context.Context, fetched error) error
@@ -29,18 +29,17 @@ type Task struct {
 	MemoryBytes int64
 }
 
-// Limits are what all running tasks may take together. A task that takes more
-// by itself runs alone.
+// Limits are what all running tasks may use together. A task that exceeds them by itself
+// runs alone.
 type Limits struct {
 	Jobs        int // tasks that run at once; 0: no limit but the others
 	Threads     int
 	MemoryBytes int64
 }
 
-// Run does all tasks and returns the error of each, index by task. Tasks begin
-// in their order, as far as their downloads allow. When the context ends, tasks
-// that have not begun are still run, so that each can record that it was
-// cancelled.
+// Run runs all tasks and returns the error of each, indexed by task. Tasks start in
+// order, as far as their downloads allow. When the context ends, tasks that have not
+// started are still run, so that each can record its cancellation.
 func Run(ctx context.Context, limits Limits, tasks []Task) []error {
 	limits = limits.defaults(len(tasks))
 	jobs := semaphore.NewWeighted(int64(limits.Jobs))
@@ -49,7 +48,7 @@ func Run(ctx context.Context, limits Limits, tasks []Task) []error {
 
 	errs := make([]error, len(tasks))
 	var running sync.WaitGroup
-	// What is fetched waits here for its turn, and the next download begins.
+	// Fetched tasks wait here for their turn, while the next download begins.
 	ready := make(chan int, len(tasks))
 	fetched := make([]error, len(tasks))
 	go func() {
@@ -72,7 +71,7 @@ func Run(ctx context.Context, limits Limits, tasks []Task) []error {
 			{memory, min(max(task.MemoryBytes, 1), limits.MemoryBytes)},
 		}
 		for _, take := range takes {
-			// Not ctx: a cancelled task runs too, and whoever holds these ends soon.
+			// Not ctx: a cancelled task runs too, and the holders of these end soon.
 			_ = take.of.Acquire(context.Background(), take.n)
 		}
 		running.Go(func() {
@@ -99,7 +98,7 @@ func (l Limits) defaults(tasks int) Limits {
 	return l
 }
 
-// protect makes an error of a panic: it must not take the other tasks along.
+// protect turns a panic into an error: it must not end the other tasks.
 func protect(work func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// meter counts how many are inside, and how many ever were at once.
+// meter counts how many are inside, and the maximum so far.
 type meter struct{ now, most atomic.Int64 }
 
 func (m *meter) enter(n int64) {
@@ -63,7 +63,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// synced runs a test in a bubble whose time goes on when nobody does anything.
+// synced runs a test in a bubble whose clock advances when all goroutines are blocked.
 func synced(f func(*testing.T)) func(*testing.T) {
 	return func(t *testing.T) { synctest.Test(t, f) }
 }
@@ -106,7 +106,7 @@ func TestDownloadsAreALane(t *testing.T) {
 	}
 }
 
-// TestFailuresStayApart: an error and a panic of one are no other's.
+// TestFailuresStayApart: an error or a panic does not affect other tasks.
 func TestFailuresStayApart(t *testing.T) {
 	bad := errors.New("bad")
 	fine := func(_ context.Context, fetched error) error { return fetched }

@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// AvailableMemory is how many bytes the host can give away without swapping:
-// MemAvailable of /proc/meminfo.
+// AvailableMemory is how many bytes the host can allocate without swapping: MemAvailable
+// of /proc/meminfo.
 func AvailableMemory() (int64, error) {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Package flock keeps processes out of each other's way in a cache.
+// Package flock excludes other processes from a cache.
 package flock
 
 import (
@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock keeps other processes out until unlock is called; the kernel does so when this
-// process dies. waiting is called once if another one is inside; it may be nil. The file
-// is made, and stays.
+// Lock excludes other processes until unlock is called, or until this process dies.
+// waiting is called once if another process holds the lock; it may be nil. The file is
+// created, and stays.
 func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make cache directory: %w (set another with RINGTWIN_CACHE)", err)

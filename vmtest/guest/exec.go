@@ -66,7 +66,7 @@ func execute(c wire.Command, send func(wire.Output) error) error {
 	return send(wire.Output{Exit: &code})
 }
 
-// allowCore has the kernel write core dumps of whatever is started from now on.
+// allowCore makes the kernel write core dumps of programs started from now on.
 // https://man7.org/linux/man-pages/man5/core.5.html
 func allowCore() error {
 	unlimited := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
@@ -132,7 +132,7 @@ func (f writerFunc) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// answerExec runs a command and answers as a request is answered.
+// answerExec runs a command and answers as for a request.
 func answerExec(out *wire.Writer, c wire.Command) error {
 	if err := execute(c, func(o wire.Output) error { return out.Write(wire.Answer, o) }); err != nil {
 		return out.Write(wire.Error, err.Error())

@@ -18,18 +18,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// faultPort is where a campaign of faults tells a guest what to do wrong. Only
-// a program that is built for such a campaign listens there.
+// faultPort is the port on which a fault campaign sends commands to a guest. Only a
+// program that is built for such a campaign listens on it.
 const faultPort = "/dev/ttyS2"
 
-// victim is the system call that the campaign breaks in the kernel, for which
-// nobody has a use here, and the function that serves it.
+// victim is the system call that the campaign breaks in the kernel, which nothing else
+// here uses, and the function that serves it.
 const (
 	victim         = unix.SYS_SCHED_RR_GET_INTERVAL
 	victimFunction = "__x64_sys_sched_rr_get_interval"
 )
 
-// victimName is what a guest starts itself as, to fall victim to that.
+// victimName is the name as which a guest starts itself to call the victim.
 const victimName = "ringtwin-victim"
 
 func init() {
@@ -43,8 +43,8 @@ func init() {
 	}
 }
 
-// faultAgent obeys the lines that come on the port, each a word and a number,
-// and repeats each before it does what it says.
+// faultAgent executes the lines from the port, each a word and a number. It echoes each
+// line first.
 func faultAgent() {
 	port, err := openPort(faultPort)
 	for ; err != nil; port, err = openPort(faultPort) {
@@ -56,7 +56,7 @@ func faultAgent() {
 		var what string
 		var seed uint64
 		if _, err := fmt.Sscan(lines.Text(), &what, &seed); err != nil {
-			continue // half a line: the machine was just restored
+			continue // a partial line: the machine was just restored
 		}
 		fmt.Fprintf(port, "%s %d %s\n", what, seed, address)
 		_ = unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1) // until it is sent
@@ -92,8 +92,8 @@ func do(what string, random *rand.Rand) error {
 	return fmt.Errorf("no such fault")
 }
 
-// exhaust takes memory until there is none, in pieces, so that the last are
-// small enough to take all.
+// exhaust allocates memory until there is none. The pieces get smaller, so that the last
+// ones take all.
 func exhaust() error {
 	for bytes := 64 << 20; ; {
 		_, err := unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
@@ -122,7 +122,7 @@ func flood(bytes int) error {
 	return nil
 }
 
-// toPort writes where only the guest's frames should be.
+// toPort writes to the port that is for the guest's frames only.
 func toPort(text []byte) error {
 	port, err := os.OpenFile(wire.ControlPort, os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -142,8 +142,8 @@ func garbage(random *rand.Rand) []byte {
 	return append(text, '\n')
 }
 
-// cutFrame is the beginning of an answer. Sometimes its line ends, sometimes
-// the next frame is written on.
+// cutFrame is the beginning of an answer. Sometimes its line ends there; sometimes the
+// next frame follows on it.
 func cutFrame(random *rand.Rand) []byte {
 	frame := `RT1 answer 120 0badc0de {"status":"ok","trial":{"schema":"ringtwin/trial/v1","id":"","status":"ok","kernel":{"want":""`
 	text := []byte(frame[:1+random.IntN(len(frame))])

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package guest is the other side of a throwaway machine: PID 1. It mounts what
-// a kernel offers, says ready on the control port, answers requests and powers
-// the machine off on every path. Where virtme-ng's init is PID 1, it answers
-// requests alone.
+// Package guest is the program inside a throwaway machine: PID 1. It mounts the kernel's
+// file systems, reports ready on the control port, answers requests and powers the
+// machine off on every path. Where virtme-ng's init is PID 1, it only answers requests.
 //
 // It carries requests and answers as JSON and does not know what they mean.
 package guest
@@ -25,11 +24,11 @@ import (
 // Handler answers one request by calling send any number of times.
 type Handler func(ctx context.Context, request json.RawMessage, send func(any) error) error
 
-// IsInit reports whether this process is the init of a machine made for it.
+// IsInit reports whether this process is the init of a machine started for it.
 func IsInit() bool { return os.Getpid() == 1 && os.Args[0] == "/init" }
 
-// Main is PID 1. It does not return: a panic or an error ends up on the
-// console, and the machine is off.
+// Main is PID 1. It does not return: a panic or an error is printed on the console, and
+// the machine is powered off.
 func Main(handler Handler) {
 	defer powerOff()
 	defer func() {
@@ -56,9 +55,9 @@ func run(handler Handler) error {
 	return serve(port, handler)
 }
 
-// Serve answers requests in a machine whose init is another program: it has
-// mounted what a tracer needs, and switches power off when Serve has returned.
-// The error is that of the port.
+// Serve answers requests in a machine whose init is another program, which has mounted
+// what a tracer needs, and powers off when Serve has returned. The error is one of the
+// port.
 func Serve(handler Handler) error {
 	port, err := openPort(wire.ControlPort)
 	if err != nil {
@@ -123,7 +122,7 @@ func serveFrames(port io.ReadWriter, handler Handler, ready wire.State) error {
 	}
 }
 
-// answer returns only errors of the port: those of the handler go to the host.
+// answer returns only errors of the port: errors of the handler go to the host.
 func answer(out *wire.Writer, handler Handler, request json.RawMessage) error {
 	send := func(v any) error { return out.Write(wire.Answer, v) }
 	if err := call(handler, request, send); err != nil {
@@ -156,8 +155,8 @@ func describe() (wire.State, error) {
 	return wire.State{Release: release, CPUs: set.Count()}, nil
 }
 
-// powerOff ends the machine. A kernel without a way to switch power off is
-// reset instead, which ends QEMU too (-no-reboot).
+// powerOff ends the machine. A kernel that cannot power off is reset instead, which ends
+// QEMU too (-no-reboot).
 func powerOff() {
 	unix.Sync()
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)

@@ -6,7 +6,7 @@ package guest
 func outw(port, value uint16)
 func inb(port uint16) byte
 
-// stop writes to an I/O port, and returns when the time stamp counter has gone on by
-// ticks since just before, in virtual time to the very tick: whatever it went on by
-// during the write, less than ticks.
+// stop writes to an I/O port. It returns when the time stamp counter is ticks above its
+// value just before, in virtual time exactly, however much of that, less than ticks, the
+// write took.
 func stop(port uint16, value byte, ticks uint64)

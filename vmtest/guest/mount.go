@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounts are what a tracer needs. An optional one is missing from kernels that
-// were built without it; whoever needs it says so then.
+// mounts are what a tracer needs. Kernels built without an optional one lack it; its user
+// reports that.
 var mounts = []struct {
 	source, target, fstype string
 	optional               bool
@@ -24,8 +24,7 @@ var mounts = []struct {
 }
 
 func mountAll() error {
-	// The root is memory already. Another mount would hide what the initramfs
-	// has below it.
+	// The root is already in memory. Another mount would hide the initramfs below it.
 	if err := os.MkdirAll("/tmp", 0o1777); err != nil {
 		return err
 	}
@@ -42,8 +41,7 @@ func mountAll() error {
 	return nil
 }
 
-// openPort opens a serial port for bytes: nothing is echoed, translated or
-// held back until a line ends.
+// openPort opens a serial port for bytes: no echo, no translation, no line buffering.
 func openPort(path string) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {

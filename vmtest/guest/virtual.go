@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// VirtualStart is the instant of CLOCK_MONOTONIC at which the guest stops its
-// machine. Until then it sleeps, and boot-time threads of the kernel settle.
+// VirtualStart is the CLOCK_MONOTONIC time at which the guest stops its machine. Until
+// then it sleeps, while boot-time threads of the kernel settle.
 const VirtualStart = 120 * time.Second
 
-// serveVirtual stops the machine, which the host then saves, and does what the
-// firmware configuration of one made of it says, once.
+// serveVirtual stops the machine, which the host then saves. In a machine restored from
+// that snapshot it serves the request in the firmware configuration, once.
 func serveVirtual(port io.ReadWriter, handler Handler) error {
 	ready, err := describe()
 	if err != nil {

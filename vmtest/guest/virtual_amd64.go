@@ -13,22 +13,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The port of QEMU's panic device, which stops the machine at the very
-// instruction: a guest that panics resets its machine instead, for the kernel's
-// driver of that device is a module.
+// The port of QEMU's panic device, which stops the machine at this very instruction. A
+// guest that panics resets its machine instead, because the kernel's driver of the device
+// is a module.
 // https://www.qemu.org/docs/master/specs/pvpanic.html
 const (
 	panicPort = 0x505
 	panicked  = 1
 )
 
-// Between the stop of the CPU, which is idle then, and that of the machine, QEMU may
-// move the clock on to the next timer, or not: it does in half of the boots.
-// It may go on further where a device starts its timer anew. So there is a timer of
-// the guest's after timerTicks, which is not started anew, and the guest waits until
-// that is over: after stopTicks it is the same instant, and the same has happened.
-// Ticks are nanoseconds.
-// icount_start_warp_timer in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/softmmu/icount.c
+// Between the stop of the CPU, which is then idle, and the stop of the machine, QEMU may
+// advance the clock to the next timer: it does in half of the boots. It may advance
+// further where a device restarts its timer. So the guest has its own timer after
+// timerTicks, which is not restarted, and waits until it has expired: after stopTicks the
+// instant is the same, and the same events have happened. Ticks are nanoseconds.
+// icount_start_warp_timer in
+// https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/softmmu/icount.c
 const (
 	timerTicks = 50_000
 	stopTicks  = 400_000
@@ -46,8 +46,8 @@ const (
 // maxRequestBytes bounds what is read a byte at a time.
 const maxRequestBytes = 1 << 20
 
-// stopAndRead stops the machine and, when it goes on, reads the item. Reading a
-// port takes no time that depends on the host, and interrupts nobody.
+// stopAndRead stops the machine and, when it runs again, reads the item. The time to read
+// a port does not depend on the host, and it causes no interrupt.
 func stopAndRead() ([]byte, error) {
 	runtime.LockOSThread() // the permission is the thread's
 	defer runtime.UnlockOSThread()

@@ -24,10 +24,10 @@ const (
 	Character = 0o020000
 )
 
-// Write writes the files as a "newc" cpio archive, which it does not compress:
-// under emulation the guest's own decompression costs more than the copy.
-// Everything belongs to root and has no time, so the same files give the same
-// bytes. https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
+// Write writes the files as an uncompressed "newc" cpio archive: under emulation the
+// guest's decompression is more expensive than the copy. Everything belongs to root and
+// has no time, so the same files give the same bytes.
+// https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
 func Write(w io.Writer, files []File) error {
 	for i, f := range files {
 		if err := writeEntry(w, uint32(i+1), f); err != nil {

@@ -11,16 +11,15 @@ import (
 	"strings"
 )
 
-// library is what a loader loads: under the name by which it was asked for, from
-// an absolute path.
+// library is what a loader loads: the requested name, and the absolute path.
 type library struct{ name, path string }
 
-// loaded asks a loader what it would load for a program. The C library's own
-// rules are so followed by itself, be it glibc or musl.
+// loaded runs a loader to list what it would load for a program. So the rules of the C
+// library itself apply, be it glibc or musl.
 func loaded(loader string, program *os.File, path string) ([]library, error) {
 	cmd := exec.Command(loader, "--list", path)
 	cmd.ExtraFiles = []*os.File{program}
-	// What was given with LD_PRELOAD is no part of the program.
+	// Libraries in LD_PRELOAD are not part of the program.
 	cmd.Env = []string{"LC_ALL=C"}
 	if path := os.Getenv("LD_LIBRARY_PATH"); path != "" {
 		cmd.Env = append(cmd.Env, "LD_LIBRARY_PATH="+path)
@@ -65,7 +64,7 @@ func parseList(text string) ([]library, error) {
 			missing = append(missing, name)
 			continue
 		}
-		// musl's goes on after a library that is missing, to what that lacks.
+		// After a missing library, musl's loader also reports the symbols that it lacks.
 		if line == "" || line == "statically linked" || len(missing) > 0 && strings.HasPrefix(line, "Error relocating ") {
 			continue
 		}
@@ -89,7 +88,7 @@ func parseList(text string) ([]library, error) {
 	return libraries, nil
 }
 
-// missingIn is the name of the library that a line reports as missing, or "". The
+// missingIn returns the name of the library that a line reports as missing, or "". The
 // words are those of glibc, with and without LD_TRACE_LOADED_OBJECTS, and musl.
 //
 // https://sourceware.org/git/?p=glibc.git;a=blob;f=elf/dl-load.c

@@ -14,14 +14,14 @@ import (
 	"strings"
 )
 
-// ErrNotStatic is returned for a program that needs a loader and libraries,
-// where only a static one will do.
+// ErrNotStatic is returned for a dynamically linked program where only a static one will
+// do.
 var ErrNotStatic = errors.New("not a static program")
 
-// Program returns what an archive needs for a program to be started in it under
-// that name: directories, the program, and where it is dynamically linked its
-// loader and the libraries that the loader would load here. A library that is
-// missing is an error. What a program loads by dlopen(3) later is not found.
+// Program returns the files that an archive needs to start a program under that name:
+// directories, the program, and if it is dynamically linked its loader and the libraries
+// that the loader would load here. A missing library is an error. Libraries that are
+// loaded later by dlopen(3) are not found.
 //
 // The loader that the program names is run, the program is not.
 func Program(name, path string) ([]File, error) {
@@ -33,8 +33,8 @@ func Program(name, path string) ([]File, error) {
 	return program(name, file, path)
 }
 
-// program is Program for an open file, under the path by which the loader is to
-// open it. Descriptor 3 of the loader is the file too.
+// program is Program for an open file. path is where the loader opens it. Descriptor 3 of
+// the loader is the file too.
 func program(name string, file *os.File, path string) ([]File, error) {
 	data, err := readWhole(file)
 	if err != nil {
@@ -62,8 +62,8 @@ func program(name string, file *os.File, path string) ([]File, error) {
 		if err := p.copy(l.path, source); err != nil {
 			return nil, err
 		}
-		// Whatever led the loader to another directory here, be it its cache,
-		// LD_LIBRARY_PATH, $ORIGIN or the CPU, need not do so in the guest.
+		// What led the loader to another directory here (its cache, LD_LIBRARY_PATH,
+		// $ORIGIN or the CPU) may be different in the guest.
 		if filepath.Dir(l.path) != dir {
 			if err := p.copy(filepath.Join(dir, filepath.Base(l.name)), source); err != nil {
 				return nil, err
@@ -73,8 +73,8 @@ func program(name string, file *os.File, path string) ([]File, error) {
 	return p.files, nil
 }
 
-// readWhole reads a file into as much memory as it takes, and no more: programs are
-// large, and the garbage of a buffer that grows is several times as much.
+// readWhole reads a file into a buffer of its exact size: programs are large, and a
+// buffer that grows leaves garbage of several times that size.
 func readWhole(file *os.File) ([]byte, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -111,8 +111,8 @@ func interpreter(program []byte) (string, error) {
 // maxPath is PATH_MAX.
 const maxPath = 4096
 
-// CheckStatic returns [ErrNotStatic] for a program that needs a loader, and an
-// error for what is no program.
+// CheckStatic returns [ErrNotStatic] for a program that needs a loader, and an error for
+// a file that is not a program.
 func CheckStatic(program []byte) error {
 	loader, err := interpreter(program)
 	if err == nil && loader != "" {
@@ -121,8 +121,8 @@ func CheckStatic(program []byte) error {
 	return err
 }
 
-// systemDir is a directory in which the loader looks by itself: that
-// of the C library, which is installed with it, or its own.
+// systemDir is a directory that the loader searches by default: that of the C library,
+// which is installed with it, or its own.
 func systemDir(loader string, libraries []library) string {
 	i := slices.IndexFunc(libraries, func(l library) bool { return strings.HasPrefix(l.name, "libc.so") })
 	if i < 0 {
@@ -131,8 +131,8 @@ func systemDir(loader string, libraries []library) string {
 	return filepath.Dir(baselinePath(libraries[i].path))
 }
 
-// baseline is the file that any CPU can run in the place of one that was chosen
-// for this host's: the guest's may do less.
+// baseline is the file for any CPU in place of one that was chosen for this host's CPU:
+// the guest's may have fewer features.
 func baseline(path string) string {
 	if every := baselinePath(path); every != path {
 		if _, err := os.Stat(every); err == nil {

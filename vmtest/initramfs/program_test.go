@@ -92,8 +92,8 @@ func TestParseList(t *testing.T) {
 	}
 }
 
-// FuzzParseList: whatever a loader prints, each library has a path, and is found
-// again in what a loader would print of it.
+// FuzzParseList: for any loader output each library has a path, and is found again in the
+// output that a loader would print for it.
 func FuzzParseList(f *testing.F) {
 	f.Add("\tlinux-vdso.so.1 (0x1)\n\tlibc.so.6 => /lib/libc.so.6 (0x2)\n\t/lib/ld.so (0x3)\n")
 	f.Add("Error loading shared library libg.so.1: No such file (needed by x)\nError relocating x: f: symbol not found\n")

@@ -17,8 +17,9 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/cachedir"
 )
 
-// Self writes an archive whose /init is the running program to a directory, named
-// by its content, libraries included, and returns its path. Two processes may do so at once.
+// Self writes an archive whose /init is the running program, with its libraries, to a
+// directory, and returns its path. Its name is a hash of its content. Two processes may
+// do so at once.
 func Self(dir string) (string, error) {
 	files, err := Base()
 	if err != nil {
@@ -27,7 +28,7 @@ func Self(dir string) (string, error) {
 	return keep(dir, files)
 }
 
-// keep writes the archive to a directory that is kept small, and returns its path.
+// keep writes the archive to a directory of limited size, and returns its path.
 func keep(dir string, files []File) (string, error) {
 	// The archive is never in memory as a whole: it is written twice instead.
 	sum := sha256.New()
@@ -36,7 +37,7 @@ func keep(dir string, files []File) (string, error) {
 	}
 	path := filepath.Join(dir, hex.EncodeToString(sum.Sum(nil))+".cpio.lz4")
 	if holds(path, sum.Sum(nil)) {
-		_ = cachedir.Use(path) // a cache that is not ours to write is as good to read
+		_ = cachedir.Use(path) // a read-only cache can still be read
 		return path, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -48,10 +49,9 @@ func keep(dir string, files []File) (string, error) {
 	return path, cachedir.Prune(dir, maxArchiveBytes)
 }
 
-// WriteFile writes an archive to a file, compressed with LZ4, which every kernel
-// reads unless it was configured not to (CONFIG_RD_LZ4): an emulated machine is
-// ready sooner than with an archive that is not compressed, for there is less to
-// load. The format is that of
+// WriteFile writes an archive to a file, compressed with LZ4, which every kernel reads
+// unless it was configured not to (CONFIG_RD_LZ4). An emulated machine is ready sooner
+// than with an uncompressed archive, because there is less to load. The format:
 // https://elixir.bootlin.com/linux/v6.12/source/lib/decompress_unlz4.c
 func WriteFile(path string, files []File) (err error) {
 	file, err := atomicfile.Create(filepath.Dir(path))
@@ -91,7 +91,7 @@ func Base() ([]File, error) {
 		return nil, fmt.Errorf("open own program: %w", err)
 	}
 	defer file.Close()
-	// Not by its path: what runs may have been replaced, or removed.
+	// Not by its path: the running file may have been replaced or removed.
 	self, err := program(initName, file, "/proc/self/fd/3")
 	if err != nil {
 		return nil, fmt.Errorf("pack own program: %w", err)

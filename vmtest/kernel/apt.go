@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// apt runs apt with a state of its own under dir: no file of the system's apt
-// is written, and no root is needed. Signatures are checked by apt.
+// apt runs apt with its own state under dir: it writes no file of the system's apt, and
+// needs no root. apt checks the signatures.
 type apt struct {
 	cache   Cache
 	root    string // of the system whose mirrors are used: "/"
@@ -60,8 +60,7 @@ func (a *apt) options() []string {
 		o("APT::Sandbox::User", ""), // as root apt would write as another user
 		o("Acquire::Languages", "none"),
 		o("Acquire::Retries", "3"),
-		// Else a mirror that does not answer is a warning, and old lists pass
-		// for new ones.
+		// Otherwise an unreachable mirror is a warning, and old lists pass for new ones.
 		o("APT::Update::Error-Mode", "any"),
 	}
 }
@@ -79,7 +78,7 @@ func (a *apt) run(ctx context.Context, dir, program string, args ...string) (str
 	cmd := exec.CommandContext(ctx, program, append(a.options(), args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
-	// apt starts helpers: ask it to end, and it ends them.
+	// apt starts helpers: when apt is asked to end, it ends them.
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr strings.Builder
@@ -99,7 +98,7 @@ func (a *apt) run(ctx context.Context, dir, program string, args ...string) (str
 	return stdout.String(), nil
 }
 
-// runLocked runs a command from a thread that lives as long as it does: the
+// runLocked runs a command from a thread that lives as long as the command: the
 // parent-death signal comes when the thread dies, not the process.
 func runLocked(cmd *exec.Cmd) error {
 	ended := make(chan error)
@@ -111,7 +110,7 @@ func runLocked(cmd *exec.Cmd) error {
 	return <-ended
 }
 
-// aptError picks the errors out of what apt wrote.
+// aptError extracts the errors from apt's output.
 func aptError(stderr string, err error) error {
 	var lines []string
 	for line := range strings.Lines(stderr) {
@@ -125,7 +124,7 @@ func aptError(stderr string, err error) error {
 	return errors.New(strings.Join(lines, "; "))
 }
 
-// lock keeps other processes out of apt's state.
+// lock excludes other processes from apt's state.
 func (a *apt) lock(ctx context.Context) (unlock func(), err error) {
 	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.dir(), dir), 0o755); err != nil {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWatchSpace: work that others leave no room for is ended.
+// TestWatchSpace: work is ended when others fill the disk.
 func TestWatchSpace(t *testing.T) {
 	testutils.Root(t)
 	dir := t.TempDir()
@@ -60,7 +60,7 @@ func TestAptError(t *testing.T) {
 	}
 }
 
-// TestLock: a second process waits for the first, and says so.
+// TestLock: a second process waits for the first, and reports that.
 func TestLock(t *testing.T) {
 	var said []string
 	a := &apt{cache: Cache{Dir: t.TempDir()}, root: "/", phase: func(text string) { said = append(said, text) }}

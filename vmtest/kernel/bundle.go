@@ -11,9 +11,9 @@ import (
 // Bundle is a kernel ready to boot.
 type Bundle struct {
 	Want       string `json:"-"`                 // as the user named it
-	Release    string `json:"release"`           // as uname(2) will say it, as far as known
+	Release    string `json:"release"`           // as uname(2) will report it, as far as known
 	Source     string `json:"source"`            // apt, mainline, oci, file, tree, host
-	Package    string `json:"package,omitempty"` // what the source calls it
+	Package    string `json:"package,omitempty"` // its name in the source
 	Flavour    string `json:"flavour,omitempty"` // cloud, rt, generic, or "" where there are none
 	SHA256     string `json:"sha256"`            // of the image, hex
 	Config     Config `json:"config"`
@@ -32,7 +32,7 @@ const (
 	bundleFile = "bundle.json"
 )
 
-// readConfig reads what of the configuration is kept with every figure.
+// readConfig reads the part of the configuration that is stored with every figure.
 func (b *Bundle) readConfig() error {
 	if b.ConfigPath == "" {
 		return nil
@@ -45,7 +45,7 @@ func (b *Bundle) readConfig() error {
 	return nil
 }
 
-// in fills in where the files of the bundle are.
+// in fills in the paths of the bundle's files.
 func (b *Bundle) in(dir string) {
 	there := func(name string) string {
 		path := filepath.Join(dir, name)

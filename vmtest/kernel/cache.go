@@ -22,10 +22,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cache is a directory of bundles, by the SHA-256 of their image.
+// Cache is a directory of bundles, keyed by the SHA-256 of their image.
 type Cache struct{ Dir string }
 
-// DefaultCacheBytes is what kernels may take, unless the user says otherwise.
+// DefaultCacheBytes is the default maximum size of all kernels.
 const DefaultCacheBytes = 6 << 30
 
 func (c Cache) bundles() string             { return filepath.Join(c.Dir, "kernels") }
@@ -41,17 +41,17 @@ func (c Cache) lockPath(ref Ref) string {
 	return filepath.Join(c.Dir, "locks", hex.EncodeToString(sum[:8]))
 }
 
-// errNotCached is returned for what is not in the cache, or not sound there.
+// errNotCached is returned for a kernel that is missing or damaged in the cache.
 var errNotCached = errors.New("not in the cache")
 
-// stored is a kernel in the cache: what it is called, and which bundle it is.
+// stored is a kernel in the cache: its name, and its bundle.
 type stored struct {
 	Ref    Ref    `json:"ref"`
 	SHA256 string `json:"sha256"`
 }
 
-// byRef returns the bundle that was stored under a name. The image is read in
-// full: what was truncated or changed since is not returned, and not used.
+// byRef returns the bundle that was stored under a name. It reads the image in full: one
+// that was truncated or changed since is not returned.
 func (c Cache) byRef(ref Ref) (*Bundle, error) {
 	var s stored
 	if err := readJSON(c.refPath(ref), &s); err != nil {
@@ -74,7 +74,7 @@ func (c Cache) bySum(want string) (*Bundle, error) {
 	if sum != want {
 		return nil, fmt.Errorf("%w: %s has changed since it was stored", errNotCached, b.Image)
 	}
-	_ = cachedir.Use(dir) // a cache that is not ours to write is as good to read
+	_ = cachedir.Use(dir) // a read-only cache can still be read
 	return b, nil
 }
 
@@ -99,7 +99,7 @@ func (c Cache) refs() ([]Ref, error) {
 	return refs, nil
 }
 
-// Has reports whether a kernel is in the cache, and which its image is.
+// Has reports whether a kernel is in the cache, and the SHA-256 of its image.
 func (c Cache) Has(ref Ref) (sha256 string, ok bool) {
 	var s stored
 	if readJSON(c.refPath(ref), &s) != nil {
@@ -109,7 +109,7 @@ func (c Cache) Has(ref Ref) (sha256 string, ok bool) {
 	return s.SHA256, err == nil
 }
 
-// make has a bundle's files put into a directory, and stores it.
+// make creates a directory, calls fill to put a bundle's files there, and stores it.
 func (c Cache) make(ctx context.Context, ref Ref, fill func(dir string) (*Bundle, error)) (*Bundle, error) {
 	temp, remove, err := c.temp(ctx)
 	if err != nil {
@@ -134,9 +134,9 @@ func (c Cache) make(ctx context.Context, ref Ref, fill func(dir string) (*Bundle
 	return b, cachedir.Prune(c.bundles(), DefaultCacheBytes)
 }
 
-// store puts a bundle whose files lie in dir, a directory of [Cache.temp], in its
-// place and gives it a name. Whoever is first with the same image wins, unless
-// that bundle is not sound, or has no modules and this one has.
+// store moves a bundle from dir, a directory of [Cache.temp], to its place and gives it a
+// name. The first bundle with an image stays, unless it is damaged, or has no modules and
+// this one has.
 func (c Cache) store(dir string, ref Ref, b *Bundle) error {
 	sum, err := sumFile(filepath.Join(dir, imageFile))
 	if err != nil {
@@ -151,8 +151,8 @@ func (c Cache) store(dir string, ref Ref, b *Bundle) error {
 		return err
 	}
 	if have, err := c.bySum(sum); err != nil || b.Modules != "" && have.Modules == "" {
-		// Moved away first: a directory cannot replace one that is not empty, and
-		// a machine that has the old image open keeps it.
+		// Moved away first: a directory cannot replace one that is not empty. Machines
+		// that have the old image open keep it.
 		if err := os.Rename(final, dir+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -171,11 +171,11 @@ func (c Cache) store(dir string, ref Ref, b *Bundle) error {
 	return writeJSON(c.refPath(ref), stored{Ref: ref, SHA256: sum})
 }
 
-// staleAfter is when nobody will go on with a download.
+// staleAfter is the age at which a partial download is abandoned.
 const staleAfter = 24 * time.Hour
 
-// Prune removes kernels, those that were not used for longest first, until no
-// more than maxBytes are left, and with them downloads that nobody goes on with.
+// Prune removes the least recently used kernels until at most maxBytes are left, and
+// abandoned downloads.
 func (c Cache) Prune(maxBytes int64) error {
 	err := cachedir.Prune(c.bundles(), maxBytes)
 	entries, readErr := os.ReadDir(c.downloads())
@@ -190,12 +190,12 @@ func (c Cache) Prune(maxBytes int64) error {
 	return err
 }
 
-// temp makes a directory in the cache, on the same file system as the bundles, and
-// removes those that killed processes have left: each is locked by whoever made
-// it, and the kernel unlocks it when that dies.
+// temp creates a directory in the cache, on the same file system as the bundles, and
+// removes those of killed processes. Each is locked by its creator; the kernel unlocks it
+// when that process dies.
 func (c Cache) temp(ctx context.Context) (path string, remove func(), err error) {
 	dir := filepath.Join(c.Dir, "tmp")
-	// Nobody sweeps between making a directory and locking it.
+	// No process sweeps between the creation of a directory and its lock.
 	unlock, err := flock.Lock(ctx, filepath.Join(c.Dir, "locks", "tmp"), func() {})
 	if err != nil {
 		return "", nil, err
@@ -219,7 +219,7 @@ func (c Cache) temp(ctx context.Context) (path string, remove func(), err error)
 	return temp, func() { _, _ = os.RemoveAll(temp), file.Close() }, nil
 }
 
-// sweep removes directories that nobody has locked.
+// sweep removes directories that no process has locked.
 func (c Cache) sweep() {
 	left, _ := filepath.Glob(filepath.Join(c.Dir, "tmp", "fetch-*"))
 	for _, dir := range left {
@@ -258,7 +258,7 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// writeJSON replaces the file in one step: readers see the old or the new one.
+// writeJSON replaces the file atomically: readers see the old or the new one.
 func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

@@ -43,8 +43,7 @@ func TestCacheReturnsWhatWasStored(t *testing.T) {
 	}
 }
 
-// TestCacheNoticesDamage: an image that is not what was stored is never used,
-// and storing it again mends it.
+// TestCacheNoticesDamage: a damaged image is never used, and storing it again repairs it.
 func TestCacheNoticesDamage(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, b *Bundle){
 		"truncated": func(t *testing.T, b *Bundle) { check(t, os.Truncate(b.Image, 2)) },

@@ -12,14 +12,13 @@ import (
 	"strings"
 )
 
-// Config is what of a kernel's configuration decides about figures.
+// Config is the part of a kernel's configuration that affects figures.
 type Config struct {
 	Preempt string `json:"preempt,omitempty"` // none, voluntary, full, lazy, rt
 	HZ      int    `json:"hz,omitempty"`
 }
 
-// parseConfig reads the text of a kernel's .config. What it does not say stays
-// empty.
+// parseConfig parses the text of a kernel's .config. Missing values stay empty.
 func parseConfig(text []byte) Config {
 	var c Config
 	models := map[string]string{
@@ -45,8 +44,8 @@ func parseConfig(text []byte) Config {
 	return c
 }
 
-// RunningConfig is that of the running kernel, as it itself or the directories where
-// distributions put it say. What nobody says stays empty.
+// RunningConfig is the configuration of the running kernel, from the kernel itself or
+// from the directories of distributions. Unknown values stay empty.
 func RunningConfig(release string) Config {
 	if file, err := os.Open("/proc/config.gz"); err == nil {
 		defer file.Close()

@@ -95,7 +95,7 @@ func walkTar(name string, r io.Reader, visit func(string, io.Reader) (bool, erro
 	}
 }
 
-// decompress goes by the ending of the name.
+// decompress chooses the format by the ending of the name.
 func decompress(name string, r io.Reader) (io.Reader, func(), error) {
 	nothing := func() {}
 	switch path.Ext(name) {

@@ -12,8 +12,8 @@ import (
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
-// debian is an archive of this many kernels, and what finds them: some hours after its
-// lists were read. What other sources there are have nothing.
+// debian returns an archive of this many kernels, and a resolver for it, some hours after
+// its lists were read. The other sources are empty.
 func debian(t *testing.T) (*mirrors.Archive, Resolver) {
 	t.Helper()
 	testutils.Program(t, "apt-get")
@@ -34,8 +34,8 @@ func cloudKernel(release, version string) []mirrors.Package {
 	return mirrors.DebianKernel(release, version, image(release), []byte("CONFIG_HZ=250\n"))
 }
 
-// TestDebianArchive: all suites are read, both layouts of packages unpacked, and a
-// version that is not there is named with those that are next to it.
+// TestDebianArchive: all suites are read, both package layouts are unpacked, and the
+// error for a missing version names its neighbours.
 func TestDebianArchive(t *testing.T) {
 	t.Parallel() // apt waits a lot
 	_, r := debian(t)
@@ -65,9 +65,9 @@ func TestDebianArchive(t *testing.T) {
 	}
 }
 
-// TestArchiveMovesOn: a version vanishes after the lists were read. Who asked for its
-// line gets what is there now, and is told; who asked for exactly this, or locked it,
-// gets an error that says so.
+// TestArchiveMovesOn: a version vanishes after the lists were read. A request for its
+// line gets the current version, and a note; a request for exactly this one, or a locked
+// one, gets an error that says so.
 func TestArchiveMovesOn(t *testing.T) {
 	t.Parallel() // apt waits a lot
 	archive, r := debian(t)
@@ -119,8 +119,8 @@ func withSum(ref Ref) Ref {
 	return ref
 }
 
-// TestArchiveIsDown: with lists at hand the kernels that they name are found, and what
-// is not cached fails with what apt says.
+// TestArchiveIsDown: with lists at hand their kernels are found, and an uncached kernel
+// fails with apt's error.
 func TestArchiveIsDown(t *testing.T) {
 	t.Parallel() // apt waits a lot
 	archive, r := debian(t)

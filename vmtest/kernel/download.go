@@ -16,26 +16,26 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// downloader gets files over HTTP. What was interrupted goes on where it was.
+// downloader fetches files over HTTP. It resumes interrupted downloads.
 type downloader struct {
 	client *http.Client
-	dir    string // of what is not whole yet
+	dir    string // of partial files
 	phase  func(string)
-	// stall is how long a body may stand still. Default: 30 s.
+	// stall is how long a body may make no progress. Default: 30 s.
 	stall time.Duration
 }
 
-// maxTries is how often a request is made; the pause before the next grows from
-// half a second.
+// maxTries is the maximum number of requests; the pause before the next grows from half a
+// second.
 const maxTries = 4
 
 // maxTextBytes bounds an answer that is read into memory.
 const maxTextBytes = 8 << 20
 
-// errGone is what a server says it does not have.
+// errGone is a file that the server does not have.
 var errGone = errors.New("not there")
 
-// errChanged is a file that is not what its checksum says.
+// errChanged is a file that does not match its checksum.
 var errChanged = errors.New("does not have the checksum that was published for it")
 
 // text returns a small file.
@@ -63,8 +63,8 @@ func pauses() backoff.BackOff {
 	return b
 }
 
-// get asks for a file from an offset on. What will not change by asking again is
-// a permanent error.
+// get requests a file from an offset on. Errors that a retry would not change are
+// permanent.
 func (d *downloader) get(ctx context.Context, url string, offset int64) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -90,8 +90,8 @@ func (d *downloader) get(ctx context.Context, url string, offset int64) (*http.R
 	return nil, errors.Join(err, response.Body.Close())
 }
 
-// file gets a file whose SHA-256 is known, and returns its path, which is the
-// caller's to remove.
+// file downloads a file whose SHA-256 is known, and returns its path. The caller removes
+// it.
 func (d *downloader) file(ctx context.Context, url, sum string) (string, error) {
 	if err := os.MkdirAll(d.dir, 0o755); err != nil {
 		return "", fmt.Errorf("make cache directory: %w (set another with RINGTWIN_CACHE)", err)
@@ -109,7 +109,7 @@ func (d *downloader) file(ctx context.Context, url, sum string) (string, error) 
 		case have == sum:
 			return struct{}{}, nil
 		}
-		// What was begun long ago may be of another file: once more, from the start.
+		// An old partial download may be of another file: retry once, from the start.
 		err = errors.Join(fmt.Errorf("%s %w", url, errChanged), os.Remove(part))
 		if fromStart {
 			return struct{}{}, backoff.Permanent(err)
@@ -124,7 +124,7 @@ func (d *downloader) file(ctx context.Context, url, sum string) (string, error) 
 	return whole, os.Rename(part, whole)
 }
 
-// goOn appends to the file what is missing of it.
+// goOn appends the missing part to the file.
 func (d *downloader) goOn(ctx context.Context, url, part string) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -145,9 +145,9 @@ func (d *downloader) goOn(ctx context.Context, url, part string) (err error) {
 	defer response.Body.Close()
 	switch {
 	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return nil // nothing is missing; the checksum will tell
+		return nil // nothing is missing; the checksum decides
 	case response.StatusCode == http.StatusOK && have > 0:
-		if err := file.Truncate(0); err != nil { // the server does not go on
+		if err := file.Truncate(0); err != nil { // the server does not resume
 			return backoff.Permanent(err)
 		}
 		have = 0
@@ -174,7 +174,7 @@ func (d *downloader) goOn(ctx context.Context, url, part string) (err error) {
 	return nil
 }
 
-// progress counts what goes through, and says so every five percent.
+// progress counts the bytes, and reports every five percent.
 type progress struct {
 	w           io.Writer
 	done, total int64

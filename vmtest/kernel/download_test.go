@@ -18,8 +18,7 @@ import (
 	"time"
 )
 
-// unreliable serves data, and breaks every answer off until it was asked often
-// enough.
+// unreliable serves data, and breaks off every answer until it got enough requests.
 type unreliable struct {
 	data   []byte
 	breaks int32 // answers that are broken off
@@ -70,7 +69,7 @@ func serve(t *testing.T, u *unreliable) (*downloader, string, string) {
 	return d, server.URL + "/x.deb", fmt.Sprintf("%x", sha256.Sum256(u.data))
 }
 
-// TestDownloadGoesOn: what was broken off goes on where it was.
+// TestDownloadGoesOn: an interrupted download is resumed.
 func TestDownloadGoesOn(t *testing.T) {
 	u := &unreliable{breaks: 3}
 	d, url, sum := serve(t, u)
@@ -84,8 +83,8 @@ func TestDownloadGoesOn(t *testing.T) {
 	}
 }
 
-// TestDownloadGoesOnLater: a second process goes on with what a first one left,
-// and starts again if that was of something else.
+// TestDownloadGoesOnLater: a second process resumes the download of a first one, and
+// restarts it if that was of another file.
 func TestDownloadGoesOnLater(t *testing.T) {
 	for name, left := range map[string]func(data []byte) []byte{
 		"half":      func(data []byte) []byte { return data[:len(data)/2] },
@@ -125,7 +124,7 @@ func TestDownloadTriesAgain(t *testing.T) {
 	}
 }
 
-// TestDownloadStalls: a server that says nothing more is given up.
+// TestDownloadStalls: a server that stops sending is given up.
 func TestDownloadStalls(t *testing.T) {
 	u := &unreliable{breaks: 1, silent: true}
 	d, url, sum := serve(t, u)

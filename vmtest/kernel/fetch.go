@@ -62,9 +62,9 @@ func (a *apt) download(ctx context.Context, dir string, packages []string) error
 	return err
 }
 
-// whyNot is why a kernel could not be fetched: the archive may have moved on since its
-// lists were read. It is nil if they are read anew, and have the kernel: then it was apt
-// that had lost them.
+// whyNot is why a kernel could not be fetched: the archive may have changed since its
+// lists were read. It is nil if the lists, read again, have the kernel: then only apt had
+// lost them.
 func (a *apt) whyNot(ctx context.Context, ref Ref, err error) error {
 	idx, readErr := a.load(ctx, 0)
 	if readErr != nil || idx.age > 0 || idx.Problem != "" {
@@ -84,7 +84,7 @@ func (idx *index) find(ref Ref) (Package, bool) {
 	return idx.Packages[i], true
 }
 
-// find looks up what the lists say of a package. An old list will do, if it has it.
+// find looks up a package in the lists. Old lists will do if they have it.
 func (a *apt) find(ctx context.Context, ref Ref) (Package, error) {
 	for _, maxAge := range []time.Duration{forever, retryAge} {
 		idx, err := a.load(ctx, maxAge)
@@ -109,7 +109,7 @@ func unpackDebs(debs []string, release, dir string, modules bool) error {
 				return true, nil
 			}
 			found[place] = true
-			// They lie in front of the modules, and unpacking those takes a minute.
+			// They come before the modules, which take a minute to unpack.
 			done := found[imageFile] && found[configFile] && !modules
 			return !done, writeFile(filepath.Join(dir, place), r)
 		})
@@ -123,8 +123,8 @@ func unpackDebs(debs []string, release, dir string, modules bool) error {
 	return nil
 }
 
-// placeOf says where in a bundle a file of a kernel's packages or of an image in
-// a registry belongs, or "" for what is not needed.
+// placeOf returns where a file of a package or of a registry's image belongs in a bundle,
+// or "" for a file that is not needed.
 func placeOf(name, release string) string {
 	// Packages of Debian changed with 6.19 and 7.2; those of Ubuntu have the
 	// configuration with the modules, and with the headers.

@@ -24,8 +24,8 @@ import (
 	"oras.land/oras-go/v2/registry/remote/retry"
 )
 
-// parseImage reads the name of an image as other tools do: without a host it is
-// Docker Hub's, without a tag the newest.
+// parseImage parses the name of an image as other tools do: without a host it is on
+// Docker Hub, without a tag it is the newest.
 func parseImage(text string) (reference.Reference, error) {
 	if first, _, found := strings.Cut(text, "/"); !found {
 		text = "docker.io/library/" + text
@@ -42,8 +42,8 @@ func parseImage(text string) (reference.Reference, error) {
 	return image, nil
 }
 
-// open is the repository of an image. A registry on this machine is asked without TLS,
-// and may name itself for who gives out tokens.
+// open opens the repository of an image. A registry on this machine is accessed without
+// TLS, and may name itself as the issuer of tokens.
 func (g *registry) open(image reference.Reference) *remote.Repository {
 	client := &auth.Client{
 		Client:     &http.Client{Transport: retry.NewTransport(g.client.Transport)},
@@ -68,8 +68,8 @@ func isLoopback(hostPort string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// storedCredential looks for what docker login or podman login has stored. Without any,
-// and for most kernels, nobody logs in.
+// storedCredential looks for credentials of docker login or podman login. Without any,
+// and for most kernels, access is anonymous.
 func storedCredential() auth.CredentialFunc {
 	var stores []credentials.Store
 	if store, err := credentials.NewStoreFromDocker(credentials.StoreOptions{}); err == nil {
@@ -89,8 +89,8 @@ func storedCredential() auth.CredentialFunc {
 	return credentials.Credential(credentials.NewStoreWithFallbacks(stores[0], stores[1:]...))
 }
 
-// layersOf are the layers of an image for an architecture, the lowest first. Each
-// manifest on the way to them has the digest that it was asked for by.
+// layersOf returns the layers of an image for an architecture, lowest first. Each
+// manifest on the way has the digest by which it was requested.
 func layersOf(ctx context.Context, from *remote.Repository, digest, arch string) ([]ocispec.Descriptor, error) {
 	descriptor, err := from.Resolve(ctx, digest)
 	if err != nil {

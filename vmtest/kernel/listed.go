@@ -45,8 +45,8 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// Listed are the kernels that the words mean, each once, or without any all that a source
-// has. problems are what kept some from being listed.
+// Listed returns the kernels that the words mean, each once, or without words all of a
+// source. problems are the reasons why some could not be listed.
 func (r Resolver) Listed(ctx context.Context, words []string, arch, source string) (lines []Listed, problems []error, err error) {
 	var refs []Ref
 	if len(words) == 0 {

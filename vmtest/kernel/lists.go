@@ -17,21 +17,20 @@ import (
 // listsAge is how old the package lists may be before they are read again.
 const listsAge = 24 * time.Hour
 
-// retryAge is how old they must be before a version that they do not have is
-// looked for again.
+// retryAge is the age at which they are read again for a version that they lack.
 const retryAge = 10 * time.Minute
 
 // forever is an age that no list reaches.
 const forever = 1 << 62
 
-// indexFormat counts what changed in the index: one of another format is not read.
+// indexFormat is the version of the index format: other versions are not read.
 const indexFormat = 3
 
-// index is what the package lists said.
+// index is the content of the package lists.
 type index struct {
 	Format int      `json:"format"` // indexFormat
 	Suites []string `json:"suites"` // that were read
-	// Problem is what kept some of the lists from being read, or "".
+	// Problem is why some lists could not be read, or "".
 	Problem  string    `json:"problem,omitempty"`
 	Packages []Package `json:"packages"`
 
@@ -69,8 +68,8 @@ func (a *apt) pin(_ context.Context, ref Ref) (Ref, error) { return ref, nil }
 
 func (a *apt) indexPath() string { return filepath.Join(a.dir(), "index.json") }
 
-// load returns the index, read again if it is older than maxAge. With an old
-// one at hand, an archive that cannot be reached is no error.
+// load returns the index, read again if it is older than maxAge. If there is an old one,
+// an unreachable archive is not an error.
 func (a *apt) load(ctx context.Context, maxAge time.Duration) (*index, error) {
 	old := a.readIndex()
 	if old != nil && old.age < maxAge {
@@ -81,7 +80,7 @@ func (a *apt) load(ctx context.Context, maxAge time.Duration) (*index, error) {
 		return nil, err
 	}
 	defer unlock()
-	// Whoever held the lock may have done it.
+	// The previous holder of the lock may have done it.
 	if now := a.readIndex(); now != nil && now.age < maxAge {
 		return now, nil
 	}
@@ -125,7 +124,7 @@ func (a *apt) update(ctx context.Context) (*index, error) {
 		return nil, err
 	}
 	a.phase("read package lists")
-	// A suite that is not there any more fails the update, but not the others.
+	// A suite that no longer exists fails the update, but not the other suites.
 	_, updateErr := a.run(ctx, a.dir(), "apt-get", "update", "-q")
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

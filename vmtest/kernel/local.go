@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fromFile takes an image as it is. Whether it boots, the machine will tell.
-// Distributions put the configuration beside it.
+// fromFile uses an image as it is. Whether it boots is not checked. Distributions put the
+// configuration beside it.
 func fromFile(path string) (*Bundle, error) {
 	config := strings.Replace(filepath.Base(path), "vmlinuz", "config", 1)
 	if config == filepath.Base(path) {
@@ -102,7 +102,7 @@ func fromHost(root string) (*Bundle, error) {
 	return nil, fmt.Errorf("the image of the running kernel, %s, is not on this system: looked for %s", release, strings.Join(tried, ", "))
 }
 
-// configOf reads the configuration that a kernel shows of itself, if it does.
+// configOf reads a kernel's own compressed configuration, if there is one.
 func configOf(path string) Config {
 	file, err := os.Open(path)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
 )
 
-// Lock names kernels exactly, so that they are the same ones everywhere and for
-// ever. Its text is one line a kernel,
+// Lock pins exact kernels, so that they are the same everywhere and forever. Its text is
+// one line a kernel,
 //
 //	name version source package sha256
 //
@@ -89,7 +89,7 @@ func readLockLine(fields []string) (Ref, error) {
 // noVersion stands for a version that is not known.
 const noVersion = "-"
 
-// Text is the lock as it is written to its file, sorted by version.
+// Text formats the lock for its file, sorted by version.
 func (l *Lock) Text() string {
 	var b strings.Builder
 	b.WriteString("# Kernels by name: what they are exactly. Written by: ringtwin kernels lock\n")
@@ -111,8 +111,8 @@ func (l *Lock) Text() string {
 	return b.String()
 }
 
-// Add locks a kernel that was fetched, in place of what had its name. One that
-// lies here, and in no archive, cannot be locked.
+// Add locks a fetched kernel, in place of the one with its name. A local kernel, which is
+// in no archive, cannot be locked.
 func (l *Lock) Add(ref Ref, b *Bundle) error {
 	if (query{source: ref.Source}).isLocal() {
 		return fmt.Errorf("%w of an archive: %s: a file is the same only here", ErrNotNamed, ref.Name)
@@ -133,8 +133,7 @@ func (l *Lock) index(name string) int {
 	return slices.IndexFunc(l.refs, func(r Ref) bool { return r.Name == name })
 }
 
-// find returns what the lock has under a name, or under the names that a pattern
-// means.
+// find returns the entries of the lock for a name, or for the names that match a pattern.
 func (l *Lock) find(q query) ([]Ref, error) {
 	if i := l.index(q.text); i >= 0 {
 		return []Ref{l.refs[i]}, nil
@@ -163,7 +162,7 @@ func ReadLockFile(path string) (*Lock, error) {
 	return ReadLock(path, file)
 }
 
-// OpenLockFile reads a lock file, or begins one that is not there.
+// OpenLockFile reads a lock file, or returns an empty lock if there is none.
 func OpenLockFile(path string) (*Lock, error) {
 	lock, err := ReadLockFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -172,7 +171,7 @@ func OpenLockFile(path string) (*Lock, error) {
 	return lock, err
 }
 
-// WriteFile writes the lock in one step, for others to read.
+// WriteFile writes the lock atomically.
 func (l *Lock) WriteFile(path string) (err error) {
 	defer func() {
 		if err != nil {

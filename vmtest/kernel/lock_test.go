@@ -47,7 +47,7 @@ func TestLockRefuses(t *testing.T) {
 	}
 }
 
-// TestLocked: nothing but what is locked, and exactly that.
+// TestLocked: only locked kernels are used, and exactly those.
 func TestLocked(t *testing.T) {
 	key := mirrors.NewKey(t)
 	m := mirrors.NewMainline(t, key)
@@ -65,7 +65,7 @@ func TestLocked(t *testing.T) {
 	lock, err = ReadLock("kernels.lock", strings.NewReader(lock.Text()))
 	check(t, err)
 
-	// A newer one comes, and the cache is empty: the locked one is taken.
+	// A newer one appears, and the cache is empty: the locked one is used.
 	m.Add(t, "6.5.14", image("6.5.14-060514-generic"), nil)
 	r = mainlineAt(t, m, key)
 	r.Lock = lock
@@ -80,7 +80,7 @@ func TestLocked(t *testing.T) {
 		}
 	}
 
-	// The same package with another image in it is refused.
+	// The same package with another image is rejected.
 	m.Add(t, "6.5.13", image("6.5.13-changed"), nil)
 	r.Cache = Cache{Dir: t.TempDir()}
 	if b, err := r.Find(t.Context(), "mainline:6.5"); err == nil || !strings.Contains(err.Error(), "not what was locked") {

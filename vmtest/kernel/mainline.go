@@ -31,7 +31,7 @@ func (m *mainline) where() string { return "Ubuntu mainline builds" }
 // candidates are not among them.
 var mainlineDir = regexp.MustCompile(`href="v(\d{1,4}\.\d{1,4}(?:\.\d{1,5})?)/"`)
 
-// list reads the index. Which of these were built in full, pin tells.
+// list reads the index. pin finds out which builds are complete.
 func (m *mainline) list(ctx context.Context, arch string, _ time.Duration) ([]Ref, error) {
 	m.get.phase("read the index of mainline builds")
 	text, err := m.get.text(ctx, m.places.mainline()+"/")
@@ -74,7 +74,7 @@ func (m *mainline) pin(ctx context.Context, ref Ref) (Ref, error) {
 	return ref, nil
 }
 
-// checksums returns those of a directory, once their signature is verified.
+// checksums returns the checksums of a directory, after verifying their signature.
 func (m *mainline) checksums(ctx context.Context, dir string) (checksums, error) {
 	base := m.places.mainline() + "/" + dir + "/"
 	m.get.phase("read checksums of " + dir)
@@ -127,8 +127,8 @@ func (m *mainline) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, err
 	return b, unpackDebs(debs, release, dir, m.modules)
 }
 
-// withConfig is the package that has the configuration beside what is wanted
-// anyhow: the headers have 4 MB, the modules 140.
+// withConfig adds the package with the configuration to the wanted ones: the headers have
+// 4 MB, the modules 140.
 func (m *mainline) withConfig(sums checksums) string {
 	if headers := sums.find("linux-headers-"); headers != "" && !m.modules {
 		return headers
@@ -150,8 +150,8 @@ type checksums map[string]string
 
 var checksumLine = regexp.MustCompile(`^([0-9a-f]{64})[ \t]+\*?([A-Za-z0-9][A-Za-z0-9.+~_-]{0,250})$`)
 
-// readChecksums reads what sha256sum(1) writes. Other lines, those of SHA-1
-// among them, are left out, and so are names that are not those of packages.
+// readChecksums parses the output of sha256sum(1). It skips other lines, such as SHA-1
+// sums, and names that are not packages.
 func readChecksums(text []byte) checksums {
 	sums := checksums{}
 	for line := range strings.Lines(string(text)) {
@@ -162,7 +162,7 @@ func readChecksums(text []byte) checksums {
 	return sums
 }
 
-// find returns the package of the generic flavour whose name begins so, or "".
+// find returns the package of the generic flavour with this prefix, or "".
 func (c checksums) find(prefix string) string {
 	var found []string
 	for name := range c {

@@ -24,8 +24,8 @@ func mainlineAt(t *testing.T, m *mirrors.Mainline, key *mirrors.Key) Resolver {
 	}
 }
 
-// TestMainline: the newest patch level that was built in full, with its
-// signature verified, is found, fetched and unpacked.
+// TestMainline: the newest complete patch level, with a verified signature, is found,
+// fetched and unpacked.
 func TestMainline(t *testing.T) {
 	key := mirrors.NewKey(t)
 	m := mirrors.NewMainline(t, key)
@@ -52,7 +52,7 @@ func TestMainline(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(r.Cache.Dir, "downloads", "*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	// A bare version asks apt first, which is not there, and takes mainline's.
+	// A bare version tries apt first, which is missing, and then mainline.
 	if refs, err := r.Resolve(t.Context(), "6.6"); err != nil || len(refs) != 1 || refs[0].Source != "mainline" || refs[0].Name != "6.6" {
 		t.Errorf("6.6 is %+v, %v", refs, err)
 	}
@@ -106,7 +106,7 @@ func TestMainlineElevenBack(t *testing.T) {
 	}
 }
 
-// TestMainlineRefuses what was not signed, or is not what was signed.
+// TestMainlineRefuses unsigned files, and files that differ from the signed ones.
 func TestMainlineRefuses(t *testing.T) {
 	for name, damage := range map[string]struct {
 		do   func(t *testing.T, m *mirrors.Mainline, image string)
@@ -152,7 +152,7 @@ func TestMainlineRefuses(t *testing.T) {
 	}
 }
 
-// TestKnownKey: a key server that answers with another key is not believed.
+// TestKnownKey: another key from a key server is rejected.
 func TestKnownKey(t *testing.T) {
 	key := mirrors.NewKey(t)
 	m := mirrors.NewMainline(t, key)
@@ -192,7 +192,7 @@ func FuzzMainlineIndex(f *testing.F) {
 	})
 }
 
-// TestUnknownSource: a source that there is not is an error, and not an image.
+// TestUnknownSource: an unknown source is an error, and not an image.
 func TestUnknownSource(t *testing.T) {
 	r := Resolver{Cache: Cache{Dir: t.TempDir()}}
 	for _, err := range []error{

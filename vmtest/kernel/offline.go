@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// offline finds in the cache what the query means.
+// offline finds the kernels of a query in the cache.
 func (r Resolver) offline(q query) ([]Ref, error) {
 	cached, err := r.Cache.refs()
 	if err != nil {

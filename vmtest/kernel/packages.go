@@ -35,8 +35,8 @@ var (
 	ubuntuImage = regexp.MustCompile(`^linux-image-(?:unsigned-)?(\d+\.\d+\.\d+-\d+-([a-z]+(?:-[a-z]+)*))$`)
 )
 
-// readPackages finds the kernels in a Packages list of a suite. Lists are not
-// trusted to be whole: what it does not understand it leaves out.
+// readPackages finds the kernels in a Packages list of a suite. Lists may be malformed:
+// it skips what it does not understand.
 func readPackages(r io.Reader, suite string) ([]Package, error) {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 0, 64<<10), maxField)
@@ -101,8 +101,8 @@ func kernelPackage(name, version, suite string) (p Package, ok bool) {
 	return p, false
 }
 
-// onlyImages leaves out linux-image packages that only point to a linux-binary,
-// and unsigned images where the signed one is there too: it is the same image.
+// onlyImages removes linux-image packages that only point to a linux-binary, and unsigned
+// images whose signed one is there too: it is the same image.
 func onlyImages(packages []Package, names map[string]bool) []Package {
 	return slices.DeleteFunc(packages, func(p Package) bool {
 		pointer := strings.HasPrefix(p.Name, "linux-image-") && names["linux-binary-"+p.Release]

@@ -34,8 +34,8 @@ type choice struct {
 	candidates []Ref
 }
 
-// expand groups what a source has by the versions that a query means, oldest
-// version first:
+// expand groups the refs of a source by the versions that a query means, oldest version
+// first:
 //
 //	6.1         the newest of the line
 //	6.1.192     exactly this one
@@ -46,7 +46,7 @@ type choice struct {
 //	latest      the newest of all
 //	lts         the newest of each long-term line
 //
-// A flavour that was not asked for is the source's first choice.
+// Without a requested flavour, it is the source's first choice.
 func expand(have []Ref, q query) []choice {
 	each := strings.Count(q.pattern, ".") == 2 && !interval.MatchString(q.pattern)
 	have = slices.DeleteFunc(slices.Clone(have), func(r Ref) bool {
@@ -75,8 +75,8 @@ func expand(have []Ref, q query) []choice {
 	return choices
 }
 
-// flavours that are taken without being asked for: cloud first, which is built
-// for virtual machines, and small.
+// flavours that are used by default: cloud first, which is built for virtual machines,
+// and small.
 var flavours = []string{"cloud", "generic", ""}
 
 const unasked = -1
@@ -89,8 +89,8 @@ func flavourRank(flavour string) int {
 	return len(flavours) - i
 }
 
-// compare orders by upstream version, then by flavour, and then by what the
-// source made of it; the better one is greater.
+// compare orders by upstream version, then by flavour, and then by the source's revision;
+// the better one is greater.
 func (r Ref) compare(o Ref) int {
 	return cmp.Or(r.Kernel.Compare(o.Kernel), cmp.Compare(flavourRank(r.Flavour), flavourRank(o.Flavour)), compareDebian(r.Revision, o.Revision))
 }

@@ -56,8 +56,8 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// TestExpandPrefers: a newer kernel to an older one, then a newer package, and a
-// flavour only if it was asked for.
+// TestExpandPrefers: a newer kernel is preferred, then a newer package; a flavour is only
+// used if it was requested.
 func TestExpandPrefers(t *testing.T) {
 	have := []Ref{
 		{Package: "a", Revision: "6.1.192-1", Kernel: Version{6, 1, 192}, Flavour: "cloud"},

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Places are where the sources are, for those who have a mirror. The zero value
-// is where they are on the Internet.
+// Places are the locations of the sources, for users of a mirror. The zero value is the
+// locations on the Internet.
 type Places struct {
 	// Root is where the files of the running system lie. Default: /
 	Root string
@@ -20,7 +20,7 @@ type Places struct {
 	// MainlineKey is the path of the key that signs them. Default: Ubuntu's,
 	// which is fetched from KeyServer and must have the known fingerprint.
 	MainlineKey string
-	// KeyServer answers as HKP does: draft-gallagher-openpgp-hkp, section 3.1.
+	// KeyServer is an HKP server: draft-gallagher-openpgp-hkp, section 3.1.
 	KeyServer string
 	// Repository has images of kernels, whose tags are versions.
 	Repository string

@@ -13,17 +13,17 @@ import (
 	"strings"
 )
 
-// ErrNotNamed is returned for text that names no kernel.
+// ErrNotNamed is returned for text that is not the name of a kernel.
 var ErrNotNamed = errors.New("not a kernel")
 
-// What a kernel is of that no source has, but this machine.
+// The sources of kernels that are on this machine only.
 const (
 	sourceFile = "file"
 	sourceTree = "tree"
 	sourceHost = "host"
 )
 
-// query is what the user means by a name of kernels.
+// query is a parsed name of kernels.
 type query struct {
 	text    string // as it was given
 	source  string // or "": any that has versions
@@ -107,12 +107,12 @@ func localQuery(q query) (query, error) {
 
 func isVersions(text string) bool { return bareVersion.MatchString(text) || isPattern(text) }
 
-// isLocal reports whether the kernel lies here already, and is not cached.
+// isLocal reports whether the kernel is already on this machine, and is not cached.
 func (q query) isLocal() bool {
 	return slices.Contains([]string{sourceFile, sourceTree, sourceHost}, q.source)
 }
 
-// localName is what a kernel that lies here is called.
+// localName is the name of a local kernel.
 func (q query) localName() string {
 	if path, err := filepath.Abs(q.pattern); err == nil && q.source != sourceHost {
 		return filepath.Base(path)
@@ -120,7 +120,7 @@ func (q query) localName() string {
 	return q.text
 }
 
-// named is how a version that the query means is called.
+// named is the name of a version that the query means.
 func (q query) named(version string) string {
 	name := version
 	if q.source != "" {

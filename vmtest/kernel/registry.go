@@ -24,8 +24,8 @@ import (
 	"oras.land/oras-go/v2/registry/remote"
 )
 
-// registry has kernels as images, as those who test over many kernels publish
-// them. Two layouts are known:
+// registry has kernels as container images, as published for tests over many kernels. Two
+// layouts are known:
 //
 //	/boot/vmlinuz                            ghcr.io/cilium/ci-kernels
 //	/data/kernels/VERSION/boot/vmlinuz-V     quay.io/lvh-images/kernel-images
@@ -87,7 +87,7 @@ func (g *registry) pin(ctx context.Context, ref Ref) (Ref, error) {
 	return ref, nil
 }
 
-// fetch takes the kernel's files out of the image's layers.
+// fetch extracts the kernel's files from the image's layers.
 func (g *registry) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error) {
 	image, err := parseImage(ref.Package)
 	if err != nil {
@@ -116,8 +116,8 @@ func (g *registry) fetch(ctx context.Context, ref Ref, dir string) (*Bundle, err
 // some 500 MB.
 const maxImageFileBytes = 1 << 30
 
-// imageUnpacker puts files of layers where a bundle has them. A later layer
-// replaces what an earlier one had.
+// imageUnpacker extracts files of layers to their places in a bundle. A later layer
+// replaces files of an earlier one.
 type imageUnpacker struct {
 	dir     string
 	modules bool
@@ -126,7 +126,7 @@ type imageUnpacker struct {
 	release string // by the name of the image
 }
 
-// layer unpacks a layer, of which nothing is used unless it has its digest.
+// layer unpacks a layer. Nothing of it is used unless it has its digest.
 func (u *imageUnpacker) layer(ctx context.Context, from *remote.Repository, layer ocispec.Descriptor) (err error) {
 	blob, err := from.Blobs().Fetch(ctx, layer)
 	if err != nil {
@@ -181,7 +181,7 @@ var (
 	modulesPath = regexp.MustCompile(`^(?:/data/kernels/[^/]+)?(?:/usr)?/lib/modules/([^/]+/.+)$`)
 )
 
-// place says where in the bundle a file of the image belongs, or "".
+// place returns where in the bundle a file of the image belongs, or "".
 func (u *imageUnpacker) place(file string) string {
 	if m := modulesPath.FindStringSubmatch(file); m != nil && u.modules {
 		return filepath.Join(modulesDir, filepath.FromSlash(m[1]))

@@ -84,7 +84,7 @@ func TestImagesRefuses(t *testing.T) {
 	}
 }
 
-// TestImageArchitectures: of an image for several, the machine's is taken.
+// TestImageArchitectures: of several architectures, the machine's is used.
 func TestImageArchitectures(t *testing.T) {
 	host := mirrors.NewRegistry(t)
 	layer := func(release string) []byte {
@@ -107,7 +107,7 @@ func TestImageArchitectures(t *testing.T) {
 	}
 }
 
-// TestImageCompression: a layer is unpacked as it is packed, whatever its type says.
+// TestImageCompression: compression is detected, whatever the layer's type is.
 func TestImageCompression(t *testing.T) {
 	layer := mirrors.Tar(t, mirrors.File{Name: "boot/vmlinuz", Data: image("6.6.2")})
 	var zipped, standard bytes.Buffer
@@ -127,8 +127,8 @@ func TestImageCompression(t *testing.T) {
 	}
 }
 
-// TestImageChanged: a registry, or who is between, that sends other bytes than the digest
-// stands for is not believed, be it a layer or a manifest.
+// TestImageChanged: bytes that do not match the digest are rejected, in a layer or in a
+// manifest.
 func TestImageChanged(t *testing.T) {
 	for _, what := range []string{"/blobs/", "/manifests/sha256:"} {
 		t.Run(what, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestImageChanged(t *testing.T) {
 	}
 }
 
-// TestImageLogin: who is logged in with docker or podman is so here.
+// TestImageLogin: logins of docker and podman are used.
 func TestImageLogin(t *testing.T) {
 	open := true
 	host := mirrors.NewRegistry(t, func(next http.Handler) http.Handler {

@@ -16,20 +16,20 @@ import (
 // Resolver finds kernels and fetches them.
 type Resolver struct {
 	Cache Cache
-	// Phase is told what is being done, in a few words. It may be nil.
+	// Phase receives the current phase, in a few words. It may be nil.
 	Phase func(string)
-	// Lock refuses every kernel that is not in it, or that comes out different.
-	// nil: any will do.
+	// Lock rejects every kernel that is not in it, or that differs from it. nil: none is
+	// rejected.
 	Lock *Lock
-	// Offline leaves all sources alone: only what is in the cache is found.
+	// Offline uses no source: only kernels in the cache are found.
 	Offline bool
 	// Modules asks for the kernel's modules too, where the source has them.
 	Modules bool
-	// Where the sources are. The zero value is where they are on the Internet.
+	// The locations of the sources. The zero value is those on the Internet.
 	Places Places
 }
 
-// Ref is one kernel that exists, and is not fetched yet: the same one forever.
+// Ref is one kernel that exists, and is not fetched yet. It never changes.
 type Ref struct {
 	Name     string  `json:"name"`               // as the user knows it: 6.1, mainline:6.5+generic, the path of an image
 	Source   string  `json:"source"`             // apt, mainline, oci, file, tree, host
@@ -53,14 +53,14 @@ func Names(refs []Ref) []string {
 	return names
 }
 
-// Unresolved is a kernel of which it could not be found out whether it exists.
-// Fetching it returns the error.
+// Unresolved is a kernel whose existence could not be determined. Fetching it returns the
+// error.
 func Unresolved(name string, err error) Ref { return Ref{Name: name, unresolved: err} }
 
-// errIncomplete is a version that is listed and cannot be had.
+// errIncomplete is a version that is listed but not available.
 var errIncomplete = errors.New("not complete")
 
-// errVanished is a kernel that was listed, and that the source does not have any more.
+// errVanished is a kernel that was listed, and that the source no longer has.
 var errVanished = errors.New("is gone from the archive")
 
 // maxBack is how many patch levels a source may lack before a line counts as
@@ -78,8 +78,7 @@ func (r Resolver) client() *downloader {
 	return &downloader{client: r.httpClient(), dir: r.Cache.downloads(), phase: r.phase()}
 }
 
-// httpClient gives up on a host that does not answer; how long a body may take
-// is not for it to say.
+// httpClient gives up on a host that does not answer; it does not limit the time of a body.
 func (r Resolver) httpClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = answerTimeout
@@ -88,12 +87,12 @@ func (r Resolver) httpClient() *http.Client {
 
 const answerTimeout = 20 * time.Second
 
-// Resolve returns the kernels that the user means, without fetching any: a
-// version (6.1, 6.1.192), a pattern of versions (see [expand]), each with a
-// source before it (mainline:6.5) and a flavour or an architecture behind
-// (6.1+rt), an image in a registry (oci:NAME), "host", or the path of an image
-// or of a built tree. The error is a [*NotFoundError] where no source has the
-// version, and wraps [ErrNotNamed] where the text is none of these.
+// Resolve returns the kernels that the user means, without fetching any. The text is a
+// version (6.1, 6.1.192) or a pattern of versions (see [expand]), each with an optional
+// source before it (mainline:6.5) and flavour or architecture after it (6.1+rt); an image
+// in a registry (oci:NAME); "host"; or the path of an image or of a built tree. The error
+// is a [*NotFoundError] if no source has the version, and wraps [ErrNotNamed] if the text
+// is none of these.
 func (r Resolver) Resolve(ctx context.Context, want string) ([]Ref, error) {
 	q, err := parseQuery(want)
 	switch {
@@ -130,8 +129,8 @@ func (r Resolver) image(ctx context.Context, q query) ([]Ref, error) {
 	return []Ref{ref}, nil
 }
 
-// versions asks the sources in order. Patterns are of one source only: the
-// first, if none was named, or a pattern would mean all kernels of the world.
+// versions queries the sources in order. A pattern has one source, by default the first:
+// otherwise it would match the kernels of all.
 func (r Resolver) versions(ctx context.Context, q query) ([]Ref, error) {
 	names := []string{q.source}
 	if q.source == "" {
@@ -156,7 +155,7 @@ func (r Resolver) versions(ctx context.Context, q query) ([]Ref, error) {
 	return nil, missing
 }
 
-// versionsOf is what one source has. What it lacks, and why, goes into missing.
+// versionsOf returns what one source has. Reasons for what it lacks go into missing.
 func (r Resolver) versionsOf(ctx context.Context, name string, q query, missing *NotFoundError) ([]Ref, error) {
 	s, err := r.source(name)
 	if err != nil {
@@ -190,7 +189,7 @@ func (r Resolver) versionsOf(ctx context.Context, name string, q query, missing 
 	return refs, nil
 }
 
-// firstComplete pins the best of the candidates that can be had.
+// firstComplete pins the best candidate that is available.
 func firstComplete(ctx context.Context, s source, candidates []Ref) (Ref, error) {
 	var err error
 	for _, ref := range candidates[:min(len(candidates), 1+maxBack)] {
@@ -228,8 +227,8 @@ func (r Resolver) Fetch(ctx context.Context, ref Ref) (*Bundle, error) {
 	return b, nil
 }
 
-// fetchSuccessor fetches what the name of a kernel means now, if that does not have to
-// be the one that is gone.
+// fetchSuccessor fetches the kernel that the name means now, unless it must be the one
+// that vanished.
 func (r Resolver) fetchSuccessor(ctx context.Context, ref Ref, gone error) (*Bundle, error) {
 	if ref.SHA256 != "" || r.Lock != nil {
 		return nil, gone
@@ -247,7 +246,7 @@ func (r Resolver) fetchSuccessor(ctx context.Context, ref Ref, gone error) (*Bun
 	return r.fetch(ctx, refs[0])
 }
 
-// fetch takes a kernel out of the cache, or puts it there first.
+// fetch returns a kernel from the cache, and downloads it first if needed.
 func (r Resolver) fetch(ctx context.Context, ref Ref) (*Bundle, error) {
 	fits := func(b *Bundle, err error) bool {
 		return err == nil && (!r.Modules || b.Modules != "") && (ref.SHA256 == "" || b.SHA256 == ref.SHA256)
@@ -305,8 +304,8 @@ func (r Resolver) Find(ctx context.Context, want string) (*Bundle, error) {
 	return r.Fetch(ctx, refs[0])
 }
 
-// List returns what the sources have now, by source, oldest first, and what kept
-// some of them from being asked.
+// List returns what the sources have now, by source, oldest first, and the reasons why
+// some could not be queried.
 func (r Resolver) List(ctx context.Context, arch string, sources ...string) (refs []Ref, problems []error) {
 	for _, name := range sources {
 		var have []Ref

@@ -47,7 +47,7 @@ func (m *mainline) keys(ctx context.Context) ([]*openpgp.Key, error) {
 	return keys, nil
 }
 
-// knownKey takes the one key whose fingerprint is known.
+// knownKey returns the one key whose fingerprint is known.
 func knownKey(text []byte) ([]*openpgp.Key, error) {
 	keys, err := openpgp.ReadKeys(text)
 	if err != nil {

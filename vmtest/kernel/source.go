@@ -14,9 +14,9 @@ import (
 type source interface {
 	// where says in a few words where list looks.
 	where() string
-	// list returns what there is, in any order, as it was at most maxAge ago; a
-	// source that keeps no lists asks each time. What pin fills in may be missing.
-	// With an error, the refs are those that could be read nevertheless.
+	// list returns the kernels in any order, at most maxAge old; a source that keeps no
+	// lists queries each time. Fields that pin fills in may be missing. With an error,
+	// the refs are those that could be read nevertheless.
 	list(ctx context.Context, arch string, maxAge time.Duration) ([]Ref, error)
 	// pin names a kernel exactly. The error is errIncomplete where the source
 	// has no such kernel after all.
@@ -25,18 +25,18 @@ type source interface {
 	fetch(ctx context.Context, ref Ref, dir string) (*Bundle, error)
 }
 
-// Source is a place that has kernels of many versions. A new one is a value in the table
-// and the file with its implementation.
+// Source is a place that has kernels of many versions. A new one needs an entry in the
+// table and a file with its implementation.
 type Source struct {
-	// Name stands before a version and a colon: mainline:6.5.
+	// Name is the prefix before a version and a colon: mainline:6.5.
 	Name string
 	// Example is a name of one of its kernels, and Text what they are, in Markdown.
 	Example, Text string
 
-	// namesImages says that a name need not be a version: it is the source's own then.
+	// namesImages means that a name need not be a version: the source interprets it.
 	namesImages bool
-	// keepsLists says that what it lists may be old, and is read again where a version
-	// is not in it.
+	// keepsLists means that its lists may be old, and are read again if they lack a
+	// version.
 	keepsLists bool
 	open       func(Resolver) source
 }
@@ -78,7 +78,7 @@ func SourceNames() []string {
 	return names
 }
 
-// sourceNamed is the source of that name; the zero value: there is none.
+// sourceNamed is the source of that name, or the zero value.
 func sourceNamed(name string) Source {
 	for _, s := range sources {
 		if s.Name == name {

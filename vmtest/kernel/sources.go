@@ -20,8 +20,8 @@ type archive struct {
 	signedBy   string // as in deb822: a path, or a key over several lines; may be ""
 }
 
-// suites are those that are read beside the machine's own, with the kernels
-// that made them worth it when they were chosen.
+// suites are read besides the machine's own; the comments list the kernels that each had
+// when it was chosen.
 var suites = []string{
 	"bullseye-security", // 5.10, 6.1
 	"bookworm",          // 6.1
@@ -133,9 +133,9 @@ func parseDeb822(text string) []archive {
 	return all
 }
 
-// isOf reports whether an archive is a distribution's own. Others use its suites'
-// names too: what tells them apart is whose keys sign them, and, where the source
-// names no key, the path that every mirror of the distribution has.
+// isOf reports whether an archive is a distribution's own. Others use its suite names
+// too: they differ in the keys that sign them, and, if the source names no key, in the
+// path that every mirror of the distribution has.
 func (s archive) isOf(keys string, paths ...string) bool {
 	if !slices.Contains(s.components, "main") || len(s.uris) == 0 {
 		return false
@@ -173,9 +173,9 @@ func debianMirrors(all []archive) (main, security archive) {
 	return main, security
 }
 
-// isolatedSources is the sources file of the isolated apt, and the suites in it:
-// of Debian all suites with kernels worth having, of Ubuntu those that the
-// machine has itself, for others have other keys.
+// isolatedSources is the sources file of the isolated apt, and its suites: all Debian
+// suites with useful kernels, and for Ubuntu only the machine's own suites, because
+// others have other keys.
 func isolatedSources(all []archive) (text string, offered []string) {
 	var b strings.Builder
 	main, security := debianMirrors(all)
@@ -204,7 +204,7 @@ func isolatedSources(all []archive) (text string, offered []string) {
 	return b.String(), offered
 }
 
-// stanza writes one suite of a source. Nothing but package lists is fetched of it.
+// stanza writes one suite of a source. Only package lists are fetched from it.
 func (s archive) stanza(suite string, components []string, keyring string) string {
 	return fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\nTargets: Packages\nSigned-By: %s\n\n",
 		s.uris[0], suite, strings.Join(components, " "), cmp.Or(s.signedBy, keyring))

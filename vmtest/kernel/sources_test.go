@@ -106,7 +106,7 @@ func TestMachineSources(t *testing.T) {
 	}
 }
 
-// TestNoMirror: a machine without Debian or Ubuntu is offered nothing.
+// TestNoMirror: a machine without Debian or Ubuntu gets no sources.
 func TestNoMirror(t *testing.T) {
 	if text, offered := isolatedSources(parseOneLine("deb http://archive.test/mint noble main")); text != "" || offered != nil {
 		t.Errorf("offered %v", offered)

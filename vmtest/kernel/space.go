@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What has to be free on the disk of the cache, in bytes. apt, when it cannot
-// write a package list, can wait forever: so it is not started without room,
-// and ended when others take it.
+// Free space required on the disk of the cache, in bytes. apt can wait forever if it
+// cannot write a package list: so it is not started without space, and ended when the
+// disk fills.
 const (
 	listsBytes   = 200 << 20 // to read package lists: 90 MB, and what apt makes of them
 	kernelBytes  = 150 << 20 // to fetch and unpack a kernel
 	minFreeBytes = 4 << 20   // while apt runs
 )
 
-// checkSpace is an error that wraps ENOSPC unless that much is free.
+// checkSpace returns an error that wraps ENOSPC unless that much is free.
 func checkSpace(dir string, need uint64) error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {

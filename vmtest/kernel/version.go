@@ -69,8 +69,7 @@ type NotFoundError struct {
 	Looked []string  // where, in words
 	Have   []Version // newest patch level of each line, oldest first
 
-	// Flavours are those that there are of the version, where the one that was
-	// asked for is not.
+	// Flavours are the flavours of the version, if the requested one does not exist.
 	Flavours []string
 
 	problems []error // what kept sources from being read

@@ -10,47 +10,47 @@ import (
 	"strings"
 )
 
-// Arch is what differs between architectures of machines. Another one is a value in the
+// Arch is what differs between architectures of machines. A new one needs an entry in the
 // table, generated objects in bpf and harness/workload, registers in harness/ptrace, and
 // for virtual time the ports in vmtest/guest.
 type Arch struct {
-	// QEMU is the program that makes its machines.
+	// QEMU is the name of its QEMU program.
 	QEMU string
 	// machine is QEMU's -machine.
 	machine string
-	// console is the kernel's word for the first serial port.
+	// console is the kernel's name of the first serial port.
 	console string
-	// emulated are words for a kernel that is emulated, each with its reason.
+	// emulated are kernel parameters under emulation, each with its reason.
 	emulated []string
 }
 
-// archs are by the names that Go has for them.
+// archs are keyed by Go's names.
 var archs = map[string]Arch{
 	"amd64": {QEMU: "qemu-system-x86_64", machine: "pc", console: "ttyS0", emulated: []string{noCMPXCHG16B}},
 }
 
-// noCMPXCHG16B has a kernel not use this instruction, number 141 of its CPU
-// features, which QEMU before 8.0 emulates wrongly: the flags that it leaves are
-// computed with an operation that is not the last one. They may be any number, such
-// as the low half of a pointer. An interrupt that comes just then, which it does
-// more often on a busy host, saves them, and its end sets the bits for single steps
-// or for nested tasks. The kernel's allocator uses it all the time.
+// noCMPXCHG16B keeps a kernel from using this instruction, number 141 of its CPU
+// features. QEMU before 8.0 emulates it wrongly: it computes the flags with an operation
+// that is not the last one. They may be any number, such as the low half of a pointer. An
+// interrupt at this moment, which is more frequent on a busy host, saves them, and its
+// return sets the bits for single steps or nested tasks. The kernel's allocator uses the
+// instruction all the time.
 //
-// The CPU keeps it, for a program may ask for the level x86-64-v2.
+// The CPU keeps it, because a program may require the level x86-64-v2.
 //
 // case 0x1c7 in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/target/i386/tcg/translate.c
 // helper_cmpxchg16b in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/target/i386/tcg/mem_helper.c
 // X86_FEATURE_CX16 in https://elixir.bootlin.com/linux/v6.12/source/arch/x86/include/asm/cpufeatures.h
 const noCMPXCHG16B = "clearcpuid=141"
 
-// arch is this machine's; the zero value where [CheckArch] says so.
+// arch is this machine's; the zero value if [CheckArch] returns an error.
 var arch = archs[runtime.GOARCH]
 
 // DefaultQEMU is found in PATH.
 var DefaultQEMU = arch.QEMU
 
-// CheckArch refuses an architecture that machines cannot have here, by Go's name for it;
-// "" is this machine's. Guests run this program, so theirs is this one's.
+// CheckArch rejects an architecture that machines here cannot have, by Go's name; "" is
+// this machine's. Guests run this program, so theirs is the same.
 func CheckArch(name string) error {
 	if name == "" {
 		name = runtime.GOARCH

@@ -12,7 +12,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
-// backend is what makes machines.
+// backend starts machines.
 type backend interface {
 	// name is that of the program that is started, for errors.
 	name() string
@@ -28,7 +28,7 @@ type backend interface {
 	save(m *Machine, state *os.File) error
 }
 
-// backend is the one place that tells which it is.
+// backend is the one place that selects it.
 func (c Config) backend() backend {
 	switch {
 	case c.VNG != nil:
@@ -39,7 +39,7 @@ func (c Config) backend() backend {
 	return byWallClock{}
 }
 
-// byWallClock is QEMU, whose guests have the host's time.
+// byWallClock is QEMU with guests in the host's time.
 type byWallClock struct{}
 
 func (byWallClock) name() string           { return "QEMU" }
@@ -55,8 +55,8 @@ func (byWallClock) ready(ctx context.Context, m *Machine) (wire.State, error) {
 		return m.takeReady(ctx, time.Now().Add(m.cfg.Limits.Boot))
 	}
 	deadline := time.Now().Add(m.cfg.Limits.Restore)
-	// It said ready before it was saved. What is written while the state is still being
-	// read would end in a serial port that is then replaced.
+	// It reported ready before it was saved. Bytes written while the state is still being
+	// loaded would end in a serial port that is then replaced.
 	if err := m.monitor.awaitRunning(ctx, deadline); err != nil {
 		return wire.State{}, m.failure(BootFailed, fmt.Errorf("restore: %w", err))
 	}
@@ -68,14 +68,14 @@ func (byWallClock) ready(ctx context.Context, m *Machine) (wire.State, error) {
 
 func (byWallClock) save(m *Machine, state *os.File) error { return m.monitor.save(state) }
 
-// inVirtualTime is QEMU, whose guests have a time of their own: see virtual.go.
+// inVirtualTime is QEMU with guests in virtual time: see virtual.go.
 type inVirtualTime struct{}
 
 func (inVirtualTime) name() string { return "QEMU" }
 
 func (inVirtualTime) args(c Config) []string { return c.qemuArgs(c.virtual(c.accelerator())) }
 
-// Until they are saved they need 11 s of CPU, for they wait until the kernel has settled.
+// Until saved they need 11 s of CPU, because they wait until the kernel has settled.
 func (inVirtualTime) limits(l Limits) Limits {
 	l.Boot *= 4
 	return l
@@ -99,8 +99,8 @@ type byVNG struct{}
 func (byVNG) name() string           { return "virtme-ng" }
 func (byVNG) args(c Config) []string { return c.vngArgs() }
 
-// They need 22 s of CPU until ready where ours need 3, for their kernel is larger, and
-// udev loads modules for all that is in them.
+// They need 22 s of CPU until ready where ours need 3: their kernel is larger, and udev
+// loads modules for all their devices.
 func (byVNG) limits(l Limits) Limits {
 	l.Boot *= 5
 	return l

@@ -14,7 +14,7 @@ type Accel string
 const (
 	KVM Accel = "kvm"
 	TCG Accel = "tcg" // QEMU's emulation
-	// Auto is KVM where a machine really got ready under it, else TCG: see [ChooseAccel].
+	// Auto is KVM if a machine became ready under it, else TCG: see [ChooseAccel].
 	Auto Accel = "auto"
 )
 
@@ -36,7 +36,7 @@ type Config struct {
 	Virtual bool
 	Seed    uint64
 
-	// VNG has virtme-ng make the machine; there is no initramfs of ours then.
+	// VNG makes virtme-ng start the machine; our initramfs is not used then.
 	VNG *VNG
 
 	request []byte // frames that a machine in virtual time is given
@@ -67,18 +67,18 @@ func (c Config) Defaults() Config {
 	return c
 }
 
-// option is something that a machine has: arguments of QEMU, and words on the
-// kernel's command line.
+// option is a feature of a machine: arguments of QEMU, and words on the kernel's command
+// line.
 type option struct {
 	args   []string
 	kernel []string
 }
 
-// options are all that makes the machine, each with its reason.
+// options are all options of the machine, each with its reason.
 func (c Config) options(accelerator option) []option {
 	return []option{
-		// Nothing that was not asked for: no network, no disk, no screen, no
-		// configuration file of the user's.
+		// Only what was requested: no network, no disk, no screen, no configuration file
+		// of the user.
 		{args: []string{"-nodefaults", "-no-user-config", "-display", "none"}},
 		{args: []string{"-machine", arch.machine}},
 		accelerator,
@@ -96,14 +96,14 @@ func (c Config) options(accelerator option) []option {
 	}
 }
 
-// console is where the first serial port ends: the log of what comes there. What
-// the host has to say is said by a keyboard that is plugged in then (liveness.go); in
-// virtual time, when a recording QEMU refuses that, it is the standard input.
+// console is the backend of the first serial port: a log file. The host's input comes
+// from a keyboard that is plugged in when needed (liveness.go), or in virtual time, where
+// a recording QEMU refuses that, from standard input.
 //
-// It is not a socket with a log file of QEMU's. That is full after some hundred
-// characters that a busy host has not read yet. Then the port tries the character
-// again later, and it is in the log twice, for qemu_chr_write_buffer logs what it
-// could not write. A panic may so become unrecognizable.
+// It is not a socket with a log file of QEMU. A socket is full after some hundred
+// characters that a busy host has not read yet. Then the port retries the character
+// later, and it is logged twice, because qemu_chr_write_buffer logs what it could not
+// write. A panic may so become unrecognizable.
 //
 // https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/chardev/char.c
 // serial_xmit in https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/hw/char/serial.c
@@ -114,9 +114,9 @@ func (c Config) console() []string {
 	return []string{"-chardev", "file,id=console,append=on,path=" + escape(c.Console)}
 }
 
-// control is where the second ends: at QEMU's standard input and output, so that
-// nothing is left in the file system and the end of QEMU is an EOF. In virtual
-// time it is a pipe, for nothing is said there to a guest.
+// control is the backend of the second: QEMU's standard input and output, so that nothing
+// is left in the file system and the end of QEMU is an EOF. In virtual time it is a pipe,
+// because nothing is sent to a guest there.
 func (c Config) control() []string {
 	if c.controlFD != 0 {
 		return []string{"-chardev", fmt.Sprintf("file,id=control,append=on,path=/dev/fd/%d", c.controlFD)}
@@ -124,9 +124,9 @@ func (c Config) control() []string {
 	return []string{"-chardev", "stdio,id=control,signal=off"}
 }
 
-// accelerator: emulation runs all CPUs in one thread. With a thread each, a
-// CPU can meet an instruction that another is just patching, which attaching a
-// tracepoint does: see docs/machines.md.
+// accelerator: emulation runs all CPUs in one thread. With one thread each, a CPU can
+// meet an instruction that another is patching, as attaching a tracepoint does: see
+// docs/machines.md.
 func (c Config) accelerator() option {
 	if c.Accel == KVM {
 		return option{args: []string{"-accel", "kvm", "-cpu", "host"}}
@@ -134,7 +134,7 @@ func (c Config) accelerator() option {
 	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}, kernel: arch.emulated}
 }
 
-// CPUModel is what -cpu asks for.
+// CPUModel is the value of -cpu.
 func (c Config) CPUModel() string {
 	if c.Accel == KVM {
 		return "host"
@@ -159,10 +159,10 @@ func (c Config) qemuArgs(accelerator option) []string {
 	return append(args, "-append", strings.Join(kernel, " "))
 }
 
-// escape writes a path as the value of a QEMU option, where a comma ends it.
+// escape escapes a path in a QEMU option, where a comma ends the value.
 func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
 
-// Command is the command line as one types it in a shell.
+// Command is the command line as typed in a shell.
 func (c Config) Command() string {
 	args := c.Args()
 	quoted := make([]string, len(args))

@@ -14,7 +14,7 @@ import (
 // tailLines is how much of the console an error shows.
 const tailLines = 12
 
-// Outcome is how a machine failed; the words are those of the result format.
+// Outcome is how a machine failed, in the terms of the result format.
 type Outcome string
 
 // The outcomes.
@@ -32,7 +32,7 @@ type Failure struct {
 	Outcome Outcome
 	Err     error
 	Tail    []string // the console's last lines
-	Stderr  string   // what QEMU said, or virtme-ng
+	Stderr  string   // output of QEMU or virtme-ng
 	Command string   // to repeat the machine
 
 	maker string
@@ -43,7 +43,7 @@ func (f *Failure) Error() string { return f.Err.Error() }
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Report is the error with all that is needed to look into it.
+// Report is the error with all details that are needed to investigate it.
 func (f *Failure) Report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %v\n", f.Outcome, f.Err)
@@ -59,8 +59,8 @@ func (f *Failure) Report() string {
 
 func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") + "\n" }
 
-// failure kills the machine and says what became of it: a panic on the console
-// explains more than the silence that followed.
+// failure kills the machine and classifies its failure: a panic on the console explains
+// more than the silence that followed.
 func (m *Machine) failure(outcome Outcome, err error) error {
 	m.Kill()
 	f := &Failure{Outcome: outcome, Err: err, Stderr: m.stderr.String(), Command: m.repeat, maker: m.backend.name()}
@@ -70,7 +70,7 @@ func (m *Machine) failure(outcome Outcome, err error) error {
 	}
 	f.Tail = console.Tail(log, tailLines)
 	if said := strings.TrimSpace(f.Stderr); said != "" {
-		// The last line: warnings, and Python's way to the error, come first.
+		// The last line: warnings and Python's traceback come first.
 		f.Err = fmt.Errorf("%w: %s", f.Err, said[strings.LastIndex(said, "\n")+1:])
 	} else if len(f.Tail) == 0 && outcome == BootFailed && !errors.Is(err, errSilent) {
 		f.Err = fmt.Errorf("%w, with nothing on the console", f.Err)

@@ -94,7 +94,7 @@ func faultAgent(_ context.Context, request json.RawMessage, send func(any) error
 	return fmt.Errorf("no such request: %s", what)
 }
 
-// TestLongRequest: a request that nobody takes in ends in time too.
+// TestLongRequest: a request that the guest does not read times out too.
 func TestLongRequest(t *testing.T) {
 	m := fresh(t, saved(t))
 	if _, err := m.monitor.execute("stop", nil); err != nil {
@@ -138,8 +138,8 @@ func chatter() []byte {
 	return text
 }
 
-// TestConsoleIsExact: what a kernel says is in the log character by character, also
-// if the host has something else to do.
+// TestConsoleIsExact: the log has a kernel's output character by character, also if the
+// host is busy.
 func TestConsoleIsExact(t *testing.T) {
 	m := fresh(t, saved(t))
 	var over atomic.Bool
@@ -219,8 +219,8 @@ func do(t *testing.T, m *Machine, what string, timeout time.Duration) (answers [
 	return answers, err
 }
 
-// TestFaults: each way in which a guest can fail has its name, whatever state
-// the machine is in then, and QEMU is gone afterwards.
+// TestFaults: each failure of a guest is classified, in any state of the machine, and
+// QEMU is gone afterwards.
 func TestFaults(t *testing.T) {
 	snapshot := saved(t)
 	for what, test := range map[string]struct {
@@ -267,8 +267,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestRequests: an error of the guest's handler leaves the machine as it is, and
-// a complaint on the console is seen.
+// TestRequests: an error of the guest's handler does not affect the machine, and a splat
+// on the console is reported.
 func TestRequests(t *testing.T) {
 	m := fresh(t, saved(t))
 	if _, err := do(t, m, "error", testutils.Limit); !errors.As(err, new(GuestError)) || err.Error() != "as asked" {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// kvmFirstOutput is when a kernel that runs under KVM has written something on
-// the console, which takes it a fraction of a second.
+// kvmFirstOutput is the limit for the first console output of a kernel under KVM, which
+// takes a fraction of a second.
 const kvmFirstOutput = 4 * time.Second
 
 // Version is what QEMU says of itself, with the package that it is of:
@@ -30,7 +30,7 @@ func Version(ctx context.Context, qemu string) (string, error) {
 	return strings.TrimSpace(version), nil
 }
 
-// probeResult is kept: it holds for a boot of the host and a version of QEMU.
+// probeResult is stored: it is valid for a boot of the host and a version of QEMU.
 type probeResult struct {
 	Host   string `json:"host"` // boot id of the host, and QEMU's version
 	Works  bool   `json:"works"`
@@ -46,10 +46,10 @@ type Choice struct {
 	result *probeResult // not yet kept
 }
 
-// ChooseAccel chooses KVM where a machine really got ready under it, else TCG.
-// A device that can be opened proves nothing: inside another virtual machine
-// KVM may start and never run a kernel. The machine of cfg is booted once, and
-// [Choice.Keep] keeps the result in the directory.
+// ChooseAccel chooses KVM if a machine became ready under it, else TCG. That the device
+// can be opened proves nothing: inside another virtual machine KVM may start and never
+// run a kernel. The machine of cfg is booted once, and [Choice.Keep] stores the result in
+// the directory.
 func ChooseAccel(ctx context.Context, cfg Config, version, dir string) Choice {
 	no := func(err error) Choice { return Choice{Accel: TCG, Reason: err.Error()} }
 	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
@@ -76,9 +76,9 @@ func ChooseAccel(ctx context.Context, cfg Config, version, dir string) Choice {
 	return choice
 }
 
-// Keep remembers the choice for the next run. It is called when the machine has
-// booted with it: before that, the kernel may be what is broken, and not KVM.
-// It may fail; then the next run probes again.
+// Keep stores the choice for the next run. Call it after the machine has booted with it:
+// before that, the kernel may be broken, and not KVM. If it fails, the next run probes
+// again.
 func (c Choice) Keep() {
 	if c.result == nil {
 		return
@@ -91,8 +91,8 @@ func (c Choice) Keep() {
 	_ = os.WriteFile(c.path, append(text, '\n'), 0o644)
 }
 
-// MayUseKVM reports whether [ChooseAccel] can still come out at KVM, without
-// booting anything: to know how many cores a machine will keep busy.
+// MayUseKVM reports whether [ChooseAccel] can still choose KVM, without booting anything.
+// It predicts how many cores a machine will use.
 func MayUseKVM(version, dir string) bool {
 	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {

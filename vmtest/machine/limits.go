@@ -8,11 +8,11 @@ import (
 	"github.com/ringtwin/ringtwin/internal/patience"
 )
 
-// Limits are how long each phase in the life of a machine may take. Whoever
-// waits longer asks the kernel why, keeps its log and ends the machine. The
-// limit of a request comes on top of the time that the request itself takes.
+// Limits are time limits for each phase of a machine. When one expires, the kernel is
+// probed, its log is kept and the machine is ended. The limit of a request is added to
+// the time that the request itself takes.
 //
-// They are for a host that is busy, so none of them is what a phase takes: see
+// They are for a busy host, and far above the usual duration of a phase: see
 // docs/machines.md and docs/measured.md.
 type Limits struct {
 	Boot     time.Duration // from the start of QEMU until ready

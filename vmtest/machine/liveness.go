@@ -18,14 +18,14 @@ var (
 	errMute  = fmt.Errorf("%w, nor QEMU its monitor", errDead)
 )
 
-// sysrqAnswer is what the kernel says to the key that is asked here: see
-// sysrq_showstate_blocked_op in drivers/tty/sysrq.c.
+// sysrqAnswer is the kernel's answer to the key used here: see sysrq_showstate_blocked_op
+// in drivers/tty/sysrq.c.
 var sysrqAnswer = []byte("Show Blocked State")
 
-// probeLiveness asks a kernel that is silent for its blocked tasks, over the
-// console: a break, and then a letter, is a sysrq there. So a test that is stuck
-// differs from a kernel that is dead, and nothing has to tick while a trial is
-// measured. The result is err with what was found.
+// probeLiveness requests a list of blocked tasks from a silent kernel, over the console:
+// there a break and then a letter is a sysrq. This distinguishes a stuck test from a dead
+// kernel, without a heartbeat while a trial is measured. The result is err with the
+// findings.
 //
 // https://docs.kernel.org/admin-guide/sysrq.html
 func (m *Machine) probeLiveness(err error) error {
@@ -68,8 +68,8 @@ func (m *Machine) typeSysrq(letter byte, deadline time.Time) (err error) {
 	return err
 }
 
-// plugKeyboard has the console, which is a file, read what is written to the
-// result. The log that it writes to stays the same.
+// plugKeyboard makes the console, which is a file, read what is written to the result. It
+// still writes to the same log.
 //
 // https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
 func (q *qmp) plugKeyboard(deadline time.Time, log string) (io.WriteCloser, error) {

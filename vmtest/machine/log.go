@@ -13,8 +13,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/console"
 )
 
-// chunkBytes is how much of a console is looked at at once: a kernel may write
-// without end.
+// chunkBytes is how much of a console is scanned at once: a kernel may write endlessly.
 const chunkBytes = 1 << 20
 
 // logReader scans a growing console once.
@@ -25,8 +24,7 @@ type logReader struct {
 	rest   []byte // of a line whose end is not written yet
 }
 
-// next returns the complaints written since the last call, with the numbers of
-// their lines in the whole log.
+// next returns the splats since the last call, with their line numbers in the whole log.
 func (l *logReader) next() ([]console.Event, error) {
 	file, err := os.Open(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -99,7 +97,7 @@ func (l *logReader) size() int64 {
 	return info.Size()
 }
 
-// appendFile adds to a file, which it makes if need be, and returns its size.
+// appendFile appends to a file, created if needed, and returns its size.
 func appendFile(path string, data []byte) (int64, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -127,6 +125,5 @@ func lastBytes(path string, n int64) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(file, max(info.Size()-n, 0), n))
 }
 
-// Complaints returns what the kernel complained about on its console since the
-// last call.
+// Complaints returns the splats on the console since the last call.
 func (m *Machine) Complaints() ([]console.Event, error) { return m.log.next() }

@@ -12,8 +12,8 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/console"
 )
 
-// TestLogReader: complaints are told once, with the right line, however the log
-// grows, and a log without end does not fill the memory.
+// TestLogReader: splats are reported once, with the right line, however the log grows,
+// and an endless log does not fill the memory.
 func TestLogReader(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "console.log")
 	l := &logReader{path: path}

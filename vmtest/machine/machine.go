@@ -27,9 +27,9 @@ type Machine struct {
 	stderr  bytes.Buffer  // likewise
 	log     logReader
 	repeat  string // the command that repeats the machine
-	// restored says that it goes on from a snapshot.
+	// restored means that it was restored from a snapshot.
 	restored bool
-	// logStart is where the console of this machine begins in its file.
+	// logStart is the offset in the log file at which this machine's console begins.
 	logStart int64
 
 	connected chan struct{} // closed when ends and out are valid
@@ -44,14 +44,14 @@ type Machine struct {
 	reaper *reaper
 }
 
-// ends are the host's ends of what is connected to a machine.
+// ends are the host's ends of a machine's connections.
 type ends struct {
 	in      io.WriteCloser // control
 	control io.Reader
 	// monitor is QEMU's.
 	monitor *qmp
-	// keyboard types on the console of a machine in virtual time; another's is
-	// plugged in when it is wanted.
+	// keyboard types on the console of a machine in virtual time; for other machines it
+	// is plugged in when needed.
 	keyboard io.WriteCloser
 }
 
@@ -60,7 +60,7 @@ type received struct {
 	err   error
 }
 
-// AwaitReady waits until the guest has booted, or goes on where it was saved.
+// AwaitReady waits until the guest has booted or is restored.
 func (m *Machine) AwaitReady(ctx context.Context) (wire.State, error) {
 	return m.backend.ready(ctx, m)
 }
@@ -82,28 +82,27 @@ func (m *Machine) takeReady(ctx context.Context, deadline time.Time) (ready wire
 	return ready, nil
 }
 
-// Do sends a request and hands each answer to take, until the guest says that
-// it is done. An error that the guest reports is a [GuestError]; the machine
-// can still be asked then. After any other error it cannot.
+// Do sends a request and passes each answer to take, until the guest reports that it is
+// done. An error that the guest reports is a [GuestError]; the machine can then serve
+// further requests. After any other error it cannot.
 func (m *Machine) Do(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage) error) error {
 	return m.request(ctx, wire.Request, request, timeout, take)
 }
 
-// Answers takes the answers of a machine in virtual time, which was given its request
-// when it was started. Errors are as those of Do.
+// Answers receives the answers of a machine in virtual time, which was started with its
+// request. Errors are as for Do.
 func (m *Machine) Answers(ctx context.Context, timeout time.Duration, take func(json.RawMessage) error) error {
 	return m.answers(ctx, time.After(timeout), take)
 }
 
-// Exec runs a program that the initramfs holds, as the command says, and hands
-// each piece of what it does to take; the last has its exit code. Errors are as
-// those of Do.
+// Exec runs a program of the initramfs, as the command specifies, and passes each piece
+// of its output to take; the last piece has the exit code. Errors are as for Do.
 func (m *Machine) Exec(ctx context.Context, c wire.Command, timeout time.Duration, take func(wire.Output) error) error {
 	return m.request(ctx, wire.Exec, c, timeout, output(take))
 }
 
-// Output takes what a program does in a machine in virtual time, which was given the
-// command when it was started. Errors are as those of Do.
+// Output receives the output of a program in a machine in virtual time, which was started
+// with the command. Errors are as for Do.
 func (m *Machine) Output(ctx context.Context, timeout time.Duration, take func(wire.Output) error) error {
 	return m.answers(ctx, time.After(timeout), output(take))
 }
@@ -159,8 +158,8 @@ func (m *Machine) answers(ctx context.Context, deadline <-chan time.Time, take f
 	}
 }
 
-// say writes a frame. One that is longer than a pipe holds takes a guest that reads
-// it; when the machine is killed the writing ends.
+// say writes a frame. A frame longer than a pipe's buffer needs a guest that reads it;
+// killing the machine ends the write.
 func (m *Machine) say(ctx context.Context, kind wire.Kind, body any, deadline <-chan time.Time) error {
 	said := make(chan error, 1)
 	go func() { said <- m.out.Write(kind, body) }()
@@ -174,7 +173,7 @@ func (m *Machine) say(ctx context.Context, kind wire.Kind, body any, deadline <-
 	}
 }
 
-// silent is the failure of a machine that did not do in time what it should.
+// silent is the failure of a machine that missed a time limit.
 func (m *Machine) silent(err error) error {
 	err = m.probeLiveness(err)
 	if errors.Is(err, errDead) {
@@ -195,8 +194,8 @@ var (
 	errSilent  = errors.New("nothing on the console")
 )
 
-// gone says why nothing can be read or written any more. A process that ends
-// closes its files a little before it can be waited for.
+// gone reports why nothing can be read or written any more. A process that ends closes
+// its files shortly before it can be waited for.
 func (m *Machine) gone() error {
 	select {
 	case <-m.ended:
@@ -247,7 +246,7 @@ func (m *Machine) onReset(action string) error {
 	return err
 }
 
-// Stop asks the guest to switch off, and kills it where it does not.
+// Stop asks the guest to power off, and kills it if it does not.
 func (m *Machine) Stop() error {
 	if !m.isConnected() || m.out.Write(wire.Exit, struct{}{}) != nil {
 		m.Kill()

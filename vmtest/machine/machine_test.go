@@ -80,8 +80,8 @@ func TestCancel(t *testing.T) {
 	gone(t, m)
 }
 
-// waiting is a machine that QEMU loads and that never says anything: its image
-// has the header of a kernel and no code.
+// waiting is a machine that QEMU loads and that never reports anything: its image has the
+// header of a kernel and no code.
 func waiting(t *testing.T) Config {
 	t.Helper()
 	cfg := notAKernel(t)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// qmp talks to QEMU's monitor.
+// qmp is a client of QEMU's monitor.
 // https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
 type qmp struct {
 	conn    monitorConn
@@ -80,7 +80,7 @@ func (q *qmp) execute(command string, arguments map[string]any, files ...*os.Fil
 	return q.executeBy(q.limit(), command, arguments, files...)
 }
 
-// executeBy is execute with a deadline, which is no later command's.
+// executeBy is execute with a deadline, which applies to this command only.
 func (q *qmp) executeBy(deadline time.Time, command string, arguments map[string]any, files ...*os.File) (json.RawMessage, error) {
 	begun := time.Now()
 	if err := q.conn.SetDeadline(deadline); err != nil {
@@ -124,7 +124,7 @@ func (q *qmp) executeBy(deadline time.Time, command string, arguments map[string
 	return r.Return, nil
 }
 
-// read is the next reply that is no event.
+// read returns the next reply that is not an event.
 func (q *qmp) read() (reply, error) {
 	for {
 		var r reply
@@ -140,8 +140,8 @@ func (q *qmp) read() (reply, error) {
 	}
 }
 
-// save writes the whole machine to the file, while it runs on until the last
-// moment. Afterwards it is stopped for good.
+// save writes the whole machine to the file, while it runs on until the last moment.
+// Afterwards it is stopped.
 func (q *qmp) save(file *os.File) error {
 	// As fast as the disk is: the default is made for networks.
 	limits := map[string]any{"max-bandwidth": int64(100) << 30, "downtime-limit": 60_000}
@@ -211,8 +211,8 @@ func (q *qmp) awaitStatus(ctx context.Context, deadline time.Time, want string) 
 	}
 }
 
-// awaitEvent returns when QEMU has told of the event, without asking for it. No
-// command may be under way.
+// awaitEvent returns when QEMU has reported the event, without a query. No command may be
+// in progress.
 func (q *qmp) awaitEvent(ctx context.Context, name string, deadline time.Time) error {
 	if err := q.conn.SetReadDeadline(deadline); err != nil {
 		return err

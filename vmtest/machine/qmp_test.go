@@ -70,8 +70,7 @@ func monitor(t *testing.T, timeout time.Duration, answers map[string][]answer) *
 	return qmpOn(pipeConn{ours}, timeout)
 }
 
-// TestLimitsArePerCommand: what is left of a deadline that a command had is no
-// later command's limit.
+// TestLimitsArePerCommand: the deadline of one command does not limit a later one.
 func TestLimitsArePerCommand(t *testing.T) {
 	const timeout, restore, liveness = 30 * time.Second, 20 * time.Second, 5 * time.Second
 	paused, running := `{"return": {"status": "inmigrate"}}`, `{"return": {"status": "running"}}`
@@ -113,8 +112,8 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) Close() error                { return nil }
 
-// TestLimits: a monitor that is silent is waited for as long as the command's own
-// limit says, and that is what is reported.
+// TestLimits: the wait for a silent monitor is as long as the command's own limit, which
+// the error reports.
 func TestLimits(t *testing.T) {
 	for name, test := range map[string]struct {
 		want time.Duration

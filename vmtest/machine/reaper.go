@@ -10,17 +10,17 @@ import (
 	"syscall"
 )
 
-// A reaper ends a process group and removes a directory when this process has ended,
-// however. QEMU is the grandchild of virtme-ng, so no parent-death signal of ours
-// reaches it.
+// A reaper ends a process group and removes a directory when this process ends for any
+// reason. QEMU is the grandchild of virtme-ng, so no parent-death signal of ours reaches
+// it.
 type reaper struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 }
 
-// reaperScript waits for the end of the pipe whose other end only we have. It is
-// told the group in between. Once nobody is left who might write into the directory,
-// or make it anew, it removes that.
+// reaperScript waits for the end of the pipe whose other end only we have. Before that it
+// reads the group. When no process is left that might write into the directory, or
+// recreate it, it removes the directory.
 const reaperScript = `
 while read -r line; do group=$line; done
 for try in 1 2 3 4 5 6 7 8 9; do
@@ -29,7 +29,7 @@ for try in 1 2 3 4 5 6 7 8 9; do
 done
 rm -rf -- "$0"`
 
-// newReaper is for a directory that is yet to be made: no instant is without it.
+// newReaper takes a directory that does not exist yet: it always has a reaper.
 func newReaper(dir string) (*reaper, error) {
 	l := &reaper{cmd: exec.Command("sh", "-c", reaperScript, dir)}
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is not for it
@@ -43,7 +43,7 @@ func newReaper(dir string) (*reaper, error) {
 	return l, nil
 }
 
-// hold says which group to end.
+// hold sets the group to end.
 func (l *reaper) hold(group int) error {
 	_, err := fmt.Fprintln(l.in, group)
 	return err

@@ -21,8 +21,8 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
-// Snapshot is a machine that was booted to ready and saved, and of which any number
-// of fresh machines can be made. It may be used from several goroutines.
+// Snapshot is the state of a machine that was booted to ready and saved. Any number of
+// fresh machines can be restored from it. It may be used from several goroutines.
 type Snapshot struct {
 	Ready   wire.State
 	Console []byte // what the kernel wrote until then
@@ -31,7 +31,7 @@ type Snapshot struct {
 	state *os.File // unlinked names and replaced files do not change it
 }
 
-// warmInfo is kept beside the state, and written last: without it there is no save.
+// warmInfo is stored beside the state, and written last: without it there is no snapshot.
 type snapshotInfo struct {
 	Key    string     `json:"key"`
 	SHA256 string     `json:"sha256"` // of the state
@@ -39,9 +39,9 @@ type snapshotInfo struct {
 	Ready  wire.State `json:"ready"`
 }
 
-// snapshotKey names all that a snapshot depends on: the very bytes of kernel
-// and initramfs, QEMU, the host's CPU where the guest sees it, and every
-// argument of the machine. The console's path is none.
+// snapshotKey names everything that a snapshot depends on: the bytes of kernel and
+// initramfs, QEMU, the host's CPU if the guest sees it, and every argument of the machine
+// except the console's path.
 func snapshotKey(cfg Config, version string) (string, error) {
 	hash := sha256.New()
 	for _, path := range []string{cfg.Kernel, cfg.Initramfs} {
@@ -64,7 +64,7 @@ func snapshotKey(cfg Config, version string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// hostCPU is what of /proc/cpuinfo a guest of KVM sees.
+// hostCPU is the part of /proc/cpuinfo that a guest of KVM sees.
 func hostCPU(cpuinfo []byte) string {
 	var lines []string
 	first, _, _ := strings.Cut(string(cpuinfo), "\n\n")
@@ -95,16 +95,16 @@ func sum(r io.Reader) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// Names of the files of a save.
+// Names of the files of a snapshot.
 const (
 	stateFile   = "state"
 	consoleFile = "console.log"
 	infoFile    = "snapshot.json"
 )
 
-// LoadSnapshot returns the snapshot of the configuration from a directory of saves. The
-// state is read in full: one that is truncated, changed, or of another machine
-// is an error, and never used.
+// LoadSnapshot returns the snapshot of the configuration from a directory of snapshots.
+// The state is read in full: one that is truncated, changed, or of another machine is an
+// error, and never used.
 func LoadSnapshot(saves string, cfg Config, version string) (*Snapshot, error) {
 	key, err := snapshotKey(cfg, version)
 	if err != nil {
@@ -133,12 +133,12 @@ func LoadSnapshot(saves string, cfg Config, version string) (*Snapshot, error) {
 	if got, err := sum(state); err != nil || got != info.SHA256 {
 		return nil, errors.Join(errors.New("read snapshot: it has changed since it was saved"), err, state.Close())
 	}
-	_ = cachedir.Use(dir) // in vain where the cache is not ours to write
+	_ = cachedir.Use(dir) // fails for a read-only cache
 	return &Snapshot{Ready: info.Ready, Console: log, cfg: cfg, state: state}, nil
 }
 
-// SaveSnapshot boots the machine of the configuration to ready, saves it in the
-// directory and returns it. Where others do so at once, one saves and all have the same.
+// SaveSnapshot boots the machine of the configuration to ready, saves it in the directory
+// and returns it. If several processes do so at once, one saves and all share it.
 func SaveSnapshot(ctx context.Context, dir string, cfg Config, version string) (*Snapshot, error) {
 	key, err := snapshotKey(cfg, version)
 	if err != nil {
@@ -203,7 +203,7 @@ func bootAndSave(ctx context.Context, cfg Config, state *os.File) (info snapshot
 	return info, log, nil
 }
 
-// store puts a snapshot into its directory, in the place of what is there.
+// store moves a snapshot to its directory, and replaces what is there.
 func store(dir string, state *atomicfile.File, log []byte, info snapshotInfo) error {
 	text, err := json.Marshal(info)
 	if err != nil {
@@ -224,8 +224,8 @@ func store(dir string, state *atomicfile.File, log []byte, info snapshotInfo) er
 	return replaceDir(dir, temp)
 }
 
-// replaceDir puts temp in the place of dir, which may be there and in use:
-// whoever has its files open keeps them.
+// replaceDir puts temp in the place of dir, which may exist and be in use: processes that
+// have its files open keep them.
 func replaceDir(dir, temp string) error {
 	if err := os.Rename(dir, temp+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -237,7 +237,7 @@ func replaceDir(dir, temp string) error {
 	return errors.Join(err, os.RemoveAll(temp+".old"))
 }
 
-// Close frees the state. Machines that were made of it run on.
+// Close frees the state. Machines restored from it keep running.
 func (s *Snapshot) Close() error { return s.state.Close() }
 
 // Clone returns the same snapshot, to be closed by itself.
@@ -251,9 +251,9 @@ func (s *Snapshot) Clone() (*Snapshot, error) {
 	return &other, nil
 }
 
-// Start makes a fresh machine. Its console goes to a file that other machines
-// of this kernel may have written to; if it is empty it begins with what the
-// kernel wrote until ready. [Machine.AwaitReady] says whether it really runs.
+// Start restores a fresh machine. Its console is appended to a file that other machines
+// of this kernel may have written to; an empty file first gets the kernel's output until
+// ready. [Machine.AwaitReady] reports whether the machine runs.
 func (s *Snapshot) Start(console string) (*Machine, error) {
 	size, err := appendFile(console, nil)
 	if err == nil && size == 0 {
@@ -262,7 +262,7 @@ func (s *Snapshot) Start(console string) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write console: %w", err)
 	}
-	// An open file of its own: the offset is shared by descriptors of one.
+	// Its own open file: descriptors of one open file share the offset.
 	state, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", s.state.Fd()))
 	if err != nil {
 		return nil, fmt.Errorf("reopen snapshot: %w", err)

@@ -22,7 +22,7 @@ func Start(cfg Config) (*Machine, error) {
 
 // start boots the machine, or restores it if there is a state.
 func start(cfg Config, state *os.File) (*Machine, error) {
-	// Machines of one kernel share a log: each is told apart by what it appends to.
+	// Machines of one kernel share a log: each is identified by what it appends.
 	logBytes, err := appendFile(cfg.Console, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make console: %w", err)
@@ -57,8 +57,8 @@ const (
 	devicesFD = 7
 )
 
-// startQEMU starts QEMU. plug makes the ends of control; what it returns is to be closed
-// when QEMU has it.
+// startQEMU starts QEMU. plug makes the ends of control; its result is closed when QEMU
+// has it.
 func (m *Machine) startQEMU(cfg Config, plug func(*ends) ([]*os.File, error)) (err error) {
 	args := append(cfg.Args(), "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control")
 	path, err := exec.LookPath(args[0])
@@ -91,7 +91,7 @@ func (m *Machine) startQEMU(cfg Config, plug func(*ends) ([]*os.File, error)) (e
 	return err
 }
 
-// plug makes the ends of control, and gives theirs and the state to QEMU.
+// plug makes the ends of control, and passes QEMU's end and the state to QEMU.
 func (m *Machine) plug(e *ends, state *os.File) (_ []*os.File, err error) {
 	if state != nil {
 		m.cmd.Args = append(m.cmd.Args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
@@ -104,8 +104,8 @@ func (m *Machine) plug(e *ends, state *os.File) (_ []*os.File, err error) {
 	return nil, err
 }
 
-// waitDelay is for what a process left behind that was started by QEMU or
-// virtme-ng, and holds its standard error.
+// waitDelay is for processes that QEMU or virtme-ng started, which outlive it and hold
+// its standard error.
 const waitDelay = 5 * time.Second
 
 // startLocked starts the command from a thread that lives as long as it does:

@@ -16,26 +16,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// In virtual time one instruction of the guest is one nanosecond, and idle time
-// takes none: QEMU's icount. What the guest does then depends on its state alone,
-// if nothing happens at an instant that the host chooses:
+// In virtual time one instruction of the guest is one nanosecond, and idle time takes
+// none: QEMU's icount. The guest's behaviour then depends on its state alone, if nothing
+// happens at a time that the host chooses:
 //
-//   - No byte comes on a serial port. What the guest is to do it reads from QEMU's
-//     firmware configuration, which is there from the start.
-//   - QEMU's main loop moves the clock of an idle guest on to its next timer. It
-//     must not do so before the guest's last instructions are counted, and nothing
-//     keeps it from that: icount_start_warp_timer does not wait for
-//     icount_process_data, in the thread of the CPU. On a busy host it comes too
-//     early in every boot. Unless QEMU records: then the CPU has the replay mutex
-//     from icount_prepare_for_run to icount_process_data, and the main loop wants
-//     it. The record itself nobody needs.
-//   - The guest itself says when it is to be saved: it stops the machine, and does
-//     not go on before a machine is restored. See guest.VirtualStart.
+//  - No byte comes on a serial port. The guest reads its request from QEMU's
+//    firmware configuration, which is there from the start.
+//  - QEMU's main loop advances the clock of an idle guest to its next timer. It
+//    must not do so before the guest's last instructions are counted, but nothing
+//    prevents that: icount_start_warp_timer does not wait for
+//    icount_process_data, in the thread of the CPU. On a busy host it comes too
+//    early in every boot. Recording prevents it: the CPU then holds the replay
+//    mutex from icount_prepare_for_run to icount_process_data, and the main loop
+//    needs it. The recording itself is not used.
+//  - The guest decides when it is saved: it stops the machine, and continues only
+//    in a restored machine. See guest.VirtualStart.
 //
-// While QEMU records, its thread that saves a machine as other machines are saved
-// fails in replay_save_clock. So what is saved is the file that is the guest's
-// memory and, in the main loop, the state of the devices. A machine that is made
-// of it has that memory as a private mapping, which takes no time.
+// While QEMU records, the thread that saves other machines fails in replay_save_clock. So
+// the snapshot is the file that is the guest's memory and, from the main loop, the state
+// of the devices. A restored machine has that memory as a private mapping, which takes no
+// time.
 //
 // https://www.qemu.org/docs/master/devel/tcg-icount.html
 // https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/softmmu/icount.c
@@ -52,12 +52,12 @@ func (c Config) virtual(tcg option) option {
 	return tcg
 }
 
-// virtualFiles are what a machine in virtual time has beside its monitor: the
-// request, its memory, the state of its devices, the console's log, and the end
-// that control is read from.
+// virtualFiles are the files of a machine in virtual time besides its monitor: the
+// request, its memory, the state of its devices, the console's log, and the end from
+// which control is read.
 type virtualFiles struct{ request, memory, devices, log, control *os.File }
 
-// files of a machine that is to be booted or, with a state, to be made of it.
+// virtualFiles opens those of a machine that is booted or, with a state, restored.
 func (c Config) virtualFiles(state *os.File) (f virtualFiles, err error) {
 	defer func() {
 		if err != nil {
@@ -94,8 +94,8 @@ func (f virtualFiles) Close() error {
 // controlBytes is what QEMU may write before any of it is read.
 const controlBytes = 1 << 20
 
-// plugVirtual is plug for a machine in virtual time, which is not to run before it
-// is told to. Nothing can be written to its control.
+// plugVirtual is plug for a machine in virtual time, which does not run until the monitor
+// starts it. Nothing can be written to its control.
 func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error) {
 	if m.files, err = m.cfg.virtualFiles(state); err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error)
 	m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, theirs, m.files.memory, m.files.request, m.files.devices)
 	args, share := []string{"-S"}, "on"
 	if state != nil {
-		// What xen-save-devices-state writes does not begin with a configuration.
+		// The output of xen-save-devices-state does not begin with a configuration.
 		args, share = append(args, "-incoming", fmt.Sprintf("fd:%d", devicesFD), "-global", "migration.send-configuration=off"), "off"
 	}
 	m.cmd.Args = append(append(m.cmd.Args, args...),
@@ -131,7 +131,7 @@ func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error)
 
 func (c Config) memoryBytes() int64 { return int64(c.MemoryMiB) << 20 }
 
-// inMemory is a file without a name that holds what is read.
+// inMemory returns a file without a name that holds what is read.
 func inMemory(name string, from io.Reader) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
@@ -148,8 +148,8 @@ func inMemory(name string, from io.Reader) (*os.File, error) {
 	return file, nil
 }
 
-// runVirtual starts a machine, which does not run yet. It returns when a booted
-// one has stopped itself, and when one that is restored runs.
+// runVirtual runs a machine that does not run yet. It returns when a booted machine has
+// stopped itself, and when a restored one runs.
 func (m *Machine) runVirtual(ctx context.Context) (ready wire.State, err error) {
 	if m.restored {
 		if err := m.monitor.awaitStatus(ctx, time.Now().Add(m.cfg.Limits.Restore), "paused"); err != nil {
@@ -174,8 +174,8 @@ func (m *Machine) runVirtual(ctx context.Context) (ready wire.State, err error) 
 
 // saveVirtual writes a machine that has stopped itself to the file.
 func (m *Machine) saveVirtual(state *os.File) error {
-	// Whatever makes the machine. The command to load is not used: it ends QEMU 7.2,
-	// and what is saved is what comes in as any machine does.
+	// For any machine type, despite its name. The command to load is not used: it ends
+	// QEMU 7.2, and the state can be loaded as an incoming migration.
 	// https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
 	name := map[string]any{"filename": fmt.Sprintf("/dev/fd/%d", devicesFD)}
 	if _, err := m.monitor.execute("xen-save-devices-state", name); err != nil {
@@ -213,13 +213,13 @@ func copySparse(to io.WriterAt, from io.ReaderAt) error {
 	}
 }
 
-// StartVirtual makes a fresh machine in virtual time that serves one request:
-// [Machine.Answers] takes the answers.
+// StartVirtual restores a fresh machine in virtual time that serves one request:
+// [Machine.Answers] receives the answers.
 func (s *Snapshot) StartVirtual(console string, request any) (*Machine, error) {
 	return s.startVirtual(console, wire.Request, request)
 }
 
-// StartVirtualExec makes one that runs a program, for [Machine.Output].
+// StartVirtualExec restores one that runs a program, for [Machine.Output].
 func (s *Snapshot) StartVirtualExec(console string, c wire.Command) (*Machine, error) {
 	return s.startVirtual(console, wire.Exec, c)
 }

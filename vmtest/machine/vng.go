@@ -23,9 +23,8 @@ type VNG struct {
 
 const defaultVNG = "vng"
 
-// vngArgs is the command line of virtme-ng. It hands text on to a shell, so what
-// is a word of that is quoted here; --exec it quotes itself, and --append it
-// takes apart as a shell does.
+// vngArgs is the command line of virtme-ng. It passes text to a shell, so words of that
+// text are quoted here. It quotes --exec itself, and splits --append like a shell.
 func (c Config) vngArgs() []string {
 	guest := make([]string, len(c.VNG.Guest))
 	for i, arg := range c.VNG.Guest {
@@ -95,8 +94,8 @@ var vngTools = map[string][]string{
 	"udev":    {"/usr/lib/systemd/systemd-udevd", "/lib/systemd/systemd-udevd", "udevd"},
 }
 
-// VNGVersion is what virtme-ng says of itself: "1.35". It is an error if what it
-// cannot do without is missing.
+// VNGVersion is the version that virtme-ng reports: "1.35". It is an error if a required
+// tool is missing.
 func VNGVersion(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, defaultVNG, "--version").Output()
 	if err != nil {
@@ -110,7 +109,7 @@ func VNGVersion(ctx context.Context) (string, error) {
 	return strings.TrimSpace(strings.TrimPrefix(string(out), "virtme-ng ")), nil
 }
 
-// installed looks where virtme-ng looks: not in PATH alone.
+// installed searches where virtme-ng searches: not in PATH alone.
 func installed(program string) bool {
 	for _, dir := range []string{"", "/usr/sbin", "/sbin"} {
 		if _, err := exec.LookPath(filepath.Join(dir, program)); err == nil {

@@ -121,9 +121,9 @@ func madeByVNG(t *testing.T, b *kernel.Bundle) *Machine {
 	return m
 }
 
-// TestVNG: a machine of virtme-ng answers, and what is said when it does not has the
-// same names as for one of our own; nothing of it is left. It boots for half a minute:
-// how it ends and panics is among what cmd/ringtwin's scripts see.
+// TestVNG: a machine of virtme-ng answers, its failures are classified like those of our
+// own machines, and nothing of it is left. Booting takes half a minute: cmd/ringtwin's
+// scripts cover how it ends and panics.
 func TestVNG(t *testing.T) {
 	testutils.Program(t, "vng")
 	t.Setenv("TMPDIR", t.TempDir())

@@ -19,10 +19,9 @@ func (e *UnsupportedError) Error() string { return e.Reason }
 // the ports that its init runs a command with. They can be modules.
 var vngNeeds = []string{"CONFIG_VIRTIO_PCI", "CONFIG_NET_9P_VIRTIO", "CONFIG_9P_FS", "CONFIG_VIRTIO_CONSOLE"}
 
-// VNGBoots says whether virtme-ng can boot a kernel, as far as its configuration
-// tells: an [*UnsupportedError] names what is missing. Without a configuration
-// (config is "") the machine has to tell. Modules are looked for where virtme-ng
-// does.
+// VNGBoots reports whether virtme-ng can boot a kernel, as far as its configuration
+// shows: an [*UnsupportedError] names what is missing. Without a configuration (config is
+// "") only booting can tell. Modules are looked for where virtme-ng does.
 func VNGBoots(config, image, release string) error {
 	if config == "" {
 		return nil

@@ -23,8 +23,8 @@ const (
 
 func portPath(dir, port string) string { return filepath.Join(dir, port) }
 
-// ports are where QEMU, started by virtme-ng, connects to. Descriptors cannot be
-// handed down to it: virtme-ng closes them.
+// ports are the sockets to which QEMU, started by virtme-ng, connects. It cannot inherit
+// descriptors: virtme-ng closes them.
 type ports struct {
 	dir       string // ours alone; temporary files of virtme-ng go there too
 	listeners map[string]*net.UnixListener

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// Package openpgp verifies detached signatures by keys whose fingerprints are known, and
-// nothing else: version 4, RSA, SHA-2, by the primary key, over binary text. Anything
-// other is refused. It has no trust in keys, no subkeys, no names and no expiry of keys:
-// who pins a fingerprint has decided all that, and whoever has the private key could sign
+// Package openpgp verifies detached signatures by keys with known fingerprints, and
+// nothing else: version 4, RSA, SHA-2, by the primary key, over binary text. It rejects
+// everything else. It has no trust in keys, no subkeys, no names and no expiry of keys:
+// pinning a fingerprint decides all that, and the owner of the private key could sign
 // another expiry.
 //
-// A complete library makes the program a tenth larger, which every VM unpacks.
+// A complete library makes the program, which every VM unpacks, a tenth larger.
 //
 // https://www.rfc-editor.org/rfc/rfc9580
 package openpgp
@@ -27,10 +27,10 @@ import (
 	"time"
 )
 
-// ErrSignature is text that was not signed by whom it should be.
+// ErrSignature is text without a valid signature by the right key.
 var ErrSignature = errors.New("signature is not valid")
 
-// Key is a public key. It does not change: any number of goroutines may use it.
+// Key is a public key. It is immutable, and safe for concurrent use.
 type Key struct {
 	Fingerprint string // 40 hexadecimal digits, upper case
 
@@ -60,7 +60,7 @@ const (
 	subIssuerLong = 33 // its fingerprint
 )
 
-// hashes are those that a signature may be over.
+// hashes are the supported hashes of a signature.
 var hashes = map[byte]crypto.Hash{8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512}
 
 // ReadKeys reads public keys, armored or not. Keys of other kinds are left out.
@@ -113,8 +113,8 @@ func readKey(body []byte) *Key {
 	}
 }
 
-// Verify checks that a key has signed the text. The signature is armored or not; of
-// several one is enough. The error wraps [ErrSignature].
+// Verify checks that a key has signed the text. The signature may be armored; one valid
+// signature of several is enough. The error wraps [ErrSignature].
 func Verify(keys []*Key, text, signature []byte, now time.Time) error {
 	packets, err := packetsOf(signature)
 	if err != nil {

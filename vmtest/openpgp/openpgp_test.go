@@ -34,7 +34,7 @@ func keysOf(tb testing.TB, name string) []*Key {
 	return keys
 }
 
-// signed is a moment when the signatures of GnuPG in testdata had just been made.
+// signed is a time just after the signatures of GnuPG in testdata were made.
 var signed = time.Date(2026, 11, 26, 17, 30, 0, 0, time.UTC)
 
 func TestReadKeys(t *testing.T) {
@@ -55,7 +55,7 @@ func TestReadKeys(t *testing.T) {
 	}
 }
 
-// TestVerify: what GnuPG made is accepted where it is safe, and nothing else.
+// TestVerify: signatures of GnuPG are accepted if they are safe, and nothing else.
 func TestVerify(t *testing.T) {
 	text := read(t, "text")
 	for name, c := range map[string]struct {
@@ -132,8 +132,8 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-// TestReference: a complete library says the same of what GnuPG made, but for what is
-// left out here on purpose.
+// TestReference: a complete library agrees on the signatures of GnuPG, except for
+// features that are omitted here on purpose.
 func TestReference(t *testing.T) {
 	theirs, err := reference.ReadKeyRing(bytes.NewReader(read(t, "key.gpg")))
 	if err != nil {
@@ -150,7 +150,7 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// FuzzVerify: nothing is accepted but what the key has signed, whatever is around it.
+// FuzzVerify: only what the key has signed is accepted, whatever surrounds it.
 func FuzzVerify(f *testing.F) {
 	for _, name := range []string{"sha512.asc", "sha256.sig", "sha1.asc", "day.asc", "textmode.asc", "subkey.asc", "ed25519.asc"} {
 		f.Add(read(f, name))

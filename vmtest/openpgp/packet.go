@@ -17,7 +17,7 @@ type packet struct {
 	body []byte
 }
 
-// packetsOf splits what may be armored into packets. There is at least one.
+// packetsOf splits data, armored or not, into packets. There is at least one.
 func packetsOf(text []byte) ([]packet, error) {
 	data, err := dearmored(text)
 	if err != nil {
@@ -37,8 +37,8 @@ func packetsOf(text []byte) ([]packet, error) {
 	return all, nil
 }
 
-// nextPacket knows both forms of headers. Lengths in parts, or up to the end of the file,
-// are for encrypted data alone.
+// nextPacket knows both forms of headers. Partial lengths, and lengths up to the end of
+// the file, are only for encrypted data.
 func nextPacket(data []byte) (p packet, rest []byte, ok bool) {
 	head := data[0]
 	switch {
@@ -60,7 +60,7 @@ func nextPacket(data []byte) (p packet, rest []byte, ok bool) {
 	return p, rest, ok
 }
 
-// sized is data behind its length, as packets of the newer form and subpackets have it.
+// sized reads data after its length, as in newer packets and in subpackets.
 func sized(data []byte) (body, rest []byte, ok bool) {
 	switch {
 	case len(data) >= 1 && data[0] < 192:
@@ -73,7 +73,7 @@ func sized(data []byte) (body, rest []byte, ok bool) {
 	return nil, nil, false
 }
 
-// counted is data behind its length of two bytes.
+// counted reads data after its length of two bytes.
 func counted(data []byte) (body, rest []byte, ok bool) {
 	if len(data) < 2 {
 		return nil, nil, false
@@ -81,7 +81,7 @@ func counted(data []byte) (body, rest []byte, ok bool) {
 	return cut(data[2:], uint64(binary.BigEndian.Uint16(data)))
 }
 
-// number is a multiprecision integer behind its length in bits.
+// number reads a multiprecision integer after its length in bits.
 func number(data []byte) (value, rest []byte, ok bool) {
 	if len(data) < 2 {
 		return nil, nil, false
@@ -96,8 +96,8 @@ func cut(data []byte, length uint64) (body, rest []byte, ok bool) {
 	return data[:length:length], data[length:], true
 }
 
-// dearmored decodes the first block of ASCII armor, or returns what is not armored. Its
-// checksum is for transport, and left out: what matters is the signature.
+// dearmored decodes the first block of ASCII armor, or returns data that is not armored.
+// It ignores the checksum, which is for transport: the signature decides.
 func dearmored(text []byte) ([]byte, error) {
 	text = bytes.TrimSpace(text)
 	if !bytes.HasPrefix(text, []byte("-----BEGIN PGP ")) {

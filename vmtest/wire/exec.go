@@ -8,15 +8,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Command asks a guest to run a program that its initramfs holds.
+// Command asks a guest to run a program of its initramfs.
 type Command struct {
 	Args []string `json:"args"` // the program's path first
 	Env  []string `json:"env"`
 	Dir  string   `json:"dir"`
 	// Stdin is the path of a file in the guest, or "".
 	Stdin string `json:"stdin,omitempty"`
-	// Fetch are paths whose files are wanted when the program has ended. One
-	// that is not there is no error.
+	// Fetch are paths of files to return when the program has ended. A missing file is
+	// not an error.
 	Fetch []string `json:"fetch,omitempty"`
 	// Core asks for the core dump too, if there is one: as the file [CorePath].
 	Core bool `json:"core,omitempty"`
@@ -56,7 +56,7 @@ func (f *File) Data() ([]byte, error) {
 	return data, nil
 }
 
-// PieceBytes is how much of a file or of an output one frame carries.
+// PieceBytes is how much of a file or of an output fits in one frame.
 const PieceBytes = 256 << 10
 
 // State is the body of a frame that says ready.

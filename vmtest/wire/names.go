@@ -6,8 +6,8 @@ package wire
 // the kernel writes to the first.
 const ControlPort = "/dev/ttyS1"
 
-// VirtualWord on the kernel's command line says that time is virtual: nothing
-// may come from the host then, for it would come at another instant each time.
+// VirtualWord on the kernel's command line means that time is virtual: the host must send
+// nothing, because its time of arrival would vary.
 const VirtualWord = "ringtwin.virtual"
 
 // RequestItem is the name of the request in QEMU's firmware configuration.

@@ -7,10 +7,9 @@
 //
 //	RT1 kind length crc32c body
 //
-// with the length of the body in bytes, its CRC-32C in eight hex digits, and a
-// body of one line of JSON. A line that is no frame is an error of its own, and
-// the frames after it can still be read. Reader and Writer are each for one
-// goroutine.
+// with the length of the body in bytes, its CRC-32C in eight hex digits, and a body of
+// one line of JSON. A line that is not a frame is a separate error, and the frames after
+// it can still be read. Reader and Writer are each for one goroutine.
 package wire
 
 import (
@@ -52,7 +51,7 @@ type Frame struct {
 	Body json.RawMessage
 }
 
-// GarbageError is a line that is not a whole frame.
+// GarbageError is a line that is not a complete frame.
 type GarbageError struct {
 	Line   []byte // its beginning
 	Reason string
@@ -105,8 +104,8 @@ func (r *Reader) Read() (Frame, error) {
 	return parse(line)
 }
 
-// line reads up to a newline, and gives up on what grows too long without
-// keeping it in memory.
+// line reads up to a newline. It gives up on a line that is too long, without keeping it
+// in memory.
 func (r *Reader) line() ([]byte, error) {
 	var line []byte
 	tooLong := false

@@ -50,7 +50,7 @@ func frame(t testing.TB, body any) string {
 	return b.String()
 }
 
-// TestGarbage: what is no frame is said, and the next frame is read.
+// TestGarbage: garbage is reported, and the next frame is read.
 func TestGarbage(t *testing.T) {
 	good := frame(t, "after")
 	for name, garbage := range map[string]string{

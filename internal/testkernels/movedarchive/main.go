@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// Command movedarchive runs a command, as make test, with an archive of Debian's that has
-// moved on: its newest kernel is gone, and the next version is there. What a test knows of
-// today's archive fails then.
+// Command movedarchive runs a command, such as make test, with a Debian archive that has
+// changed: its newest kernel is gone, and the next version is there. Tests that depend on
+// today's archive fail then.
 //
-// The archive is on loopback, and signed. It has the kernels that this machine's has now;
-// the new one is the newest under another name, for the next version is not made yet. What
-// the kernel says of itself is as before.
+// The archive is on loopback, and signed. It has the current kernels of this machine's
+// archive; the new one is the newest under another name, because the next version does
+// not exist yet. The kernel still reports its own version.
 //
 //	go run ./internal/testkernels/movedarchive make test
 package main
