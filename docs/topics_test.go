@@ -28,7 +28,7 @@ func TestTopics(t *testing.T) {
 	for name, want := range map[string]string{
 		"compare":    "ringtwin compare compares two groups of trials, A and B, and can fail on a difference.",
 		"statements": "The statements that ringtwin facts decides.",
-		"design":     "Design.",
+		"design":     "How a run proceeds, what each package is responsible for, and the decisions behind it.",
 	} {
 		if abouts[name] != want {
 			t.Errorf("%s: %q, want %q", name, abouts[name], want)
