@@ -77,7 +77,7 @@ func inOrder(t *testing.T, calls, want []string) {
 // the attachment.
 func chapterOf(transport string, cpus int, attach ...string) []string {
 	want := []string{
-		"bpf(BPF_BTF_LOAD, btf_size=190) = <BTF of config>",
+		"bpf(BPF_BTF_LOAD, btf_size=185) = <BTF of config>",
 		"map_type=Hash, key_size=4, value_size=13, max_entries=1024, map_name=config, btf_fd=<BTF of config>, btf_key_type_id=1, btf_value_type_id=2) = <config>",
 	}
 	if transport == "perf" {
