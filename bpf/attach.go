@@ -92,17 +92,12 @@ func tryAttach(attach vocab.Attach) error {
 	return twin.Attach()
 }
 
-// ProbeTransports loads the twins with the attach point, and returns why the
-// kernel cannot have one of them.
-func ProbeTransports(attach vocab.Attach) error {
-	for _, transport := range vocab.Transports() {
-		twin, err := Load(Options{Transport: transport, Attach: attach})
-		if err != nil {
-			return err
-		}
-		if err := twin.Close(); err != nil {
-			return err
-		}
+// ProbeTransport loads the twin with the attach point, and returns why the kernel cannot
+// have it.
+func ProbeTransport(transport vocab.Transport, attach vocab.Attach) error {
+	twin, err := Load(Options{Transport: transport, Attach: attach})
+	if err != nil {
+		return err
 	}
-	return nil
+	return twin.Close()
 }

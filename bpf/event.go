@@ -61,11 +61,23 @@ type Counters struct {
 	Foreign   uint64
 	Attempts  uint64
 	Discarded uint64
+	Staged    uint64             // not sent yet
+	Records   uint64             // that were sent, of several events each
 	Outcome   [ErrnoSlots]uint64 // of the others, by errno; 0: accepted by the kernel
 }
 
-// Submitted is how many events the kernel has accepted.
-func (c *Counters) Submitted() uint64 { return c.Outcome[0] }
+// Submitted is how many events the kernel has accepted. Accepted bare events are not
+// counted one by one: they are the rest of the attempts.
+func (c *Counters) Submitted(bare bool) uint64 {
+	if !bare {
+		return c.Outcome[0]
+	}
+	n := c.Attempts - c.Discarded - c.Staged
+	for _, failed := range c.Failed() {
+		n -= failed
+	}
+	return n
+}
 
 // Failed are those that it has refused: how many by errno.
 func (c *Counters) Failed() iter.Seq2[unix.Errno, uint64] {
@@ -109,6 +121,8 @@ func Decode(raw []byte, e *Event) error {
 // DecodeStorm checks the sample raw, of an event of n bytes, and copies what it
 // holds into e, as [Decode] does. Padding behind it is ignored. It does not
 // allocate.
+//
+// Of events of several sizes, n is that of the event's number: see [vocab.SizeOf].
 func DecodeStorm(raw []byte, n int, e *Event) error {
 	if len(raw) < n || n < vocab.Storm.LeastBytes() {
 		return ErrShortSample
@@ -140,6 +154,24 @@ func DecodeStorm(raw []byte, n int, e *Event) error {
 		return ErrTorn
 	}
 	return nil
+}
+
+// TimeOf returns a function that reads the time stamp of a sample. A storm's event has one
+// from 16 bytes on.
+func TimeOf(w vocab.Workload) func(raw []byte) uint64 {
+	at := unsafe.Offsetof(Event{}.TimeNS)
+	if w == vocab.Storm {
+		at = unsafe.Offsetof(StormEvent{}.TimeNS)
+	}
+	return func(raw []byte) uint64 { return binary.NativeEndian.Uint64(raw[at:]) }
+}
+
+// StormSeq is the number of a storm's event on its CPU; 0 for a sample that is too short.
+func StormSeq(raw []byte) uint32 {
+	if len(raw) < 4 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(raw)
 }
 
 // sum is checksum() of twin.bpf.c.

@@ -13,6 +13,12 @@
 /* A power of two. The largest errno that an output has is EOPNOTSUPP, 95. */
 #define ERRNO_SLOTS 128
 
+/* Classes of sizes that the events of a storm have in turn. */
+#define SIZE_CLASSES 16
+
+/* Where events wait to be sent together: half of what a value of a CPU can have. */
+#define STAGE_BYTES (16 * 1024)
+
 /* Exactly one cache line, without implicit padding, before the payload tail. */
 struct event {
 	__u64 time_ns; /* CLOCK_MONOTONIC, taken before the output call */
@@ -63,7 +69,21 @@ struct counters {
 	__u64 foreign;		    /* of these, not the workload's, and not sent */
 	__u64 attempts;		    /* events tried to send: batch for each of the others */
 	__u64 discarded;	    /* reserved, then given back */
+	__u64 staged;		    /* not sent yet: they wait for others */
+	__u64 records;		    /* that were sent, of several events each */
 	__u64 outcome[ERRNO_SLOTS]; /* of the others: at 0 accepted by the kernel, else refused, by errno */
+};
+
+/*
+ * A ring in an array that user space maps. Each position has a cache line of its own
+ * that only one side writes, and grows for ever.
+ */
+struct array_ring {
+	__u64 produced;
+	__u64 pad1[7];
+	__u64 consumed;
+	__u64 pad2[7];
+	__u8 data[]; /* records: their length in eight bytes, and the event */
 };
 
 #endif

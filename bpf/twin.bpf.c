@@ -4,7 +4,8 @@
 /*
  * The twins: one tracer, compiled once for each event transport. It hooks into
  * execve, or for a storm into getpgid, which makes many events of one call.
- * The objects differ in send() and in the maps that it needs, in nothing else.
+ * The objects differ in send() and in the maps that it needs, in nothing else:
+ * each has a file in send/, which -DTRANSPORT names.
  *
  * Loads from Linux 5.10 on: -mcpu=v2, no BPF atomics, every loop bounded by a
  * constant that the verifier reads from the frozen .rodata map.
@@ -18,19 +19,16 @@
 #include <bpf/bpf_helpers.h>
 #include "event.h"
 
-#if defined(TRANSPORT_RINGBUF) + defined(TRANSPORT_RINGBUF_OUTPUT) + defined(TRANSPORT_PERF) != 1
-#error "define exactly one of TRANSPORT_RINGBUF, TRANSPORT_RINGBUF_OUTPUT and TRANSPORT_PERF"
-#endif
-
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Set before loading. */
 const volatile __u32 event_bytes = sizeof(struct event);
-const volatile __u32 batch = 1;		       /* events that a call of a storm makes */
-const volatile __u32 wakeup = WAKEUP_ADAPTIVE; /* ring buffers only */
-const volatile __u64 wakeup_bytes = 0;	       /* of WAKEUP_BATCH */
-const volatile __u32 extra_work = 0;	       /* instructions that selftest adds to each event */
-const volatile bool only_workload = true;      /* count others as foreign, do not send */
+const volatile __u32 batch = 1;		  /* events that a call of a storm makes */
+const volatile __u32 extra_work = 0;	  /* instructions that selftest adds to each event */
+const volatile bool only_workload = true; /* count others as foreign, do not send */
+const volatile bool bare = false;	  /* a storm's events hold nothing, and are not counted one by one */
+const volatile bool many_sizes = false;	  /* a storm's events have the sizes below, event_bytes is the largest */
+const volatile __u32 event_sizes[SIZE_CLASSES] = {};
 /*
  * A workload starts its children with argv[1] = its mark, eight characters, and
  * the token, eight more. Another mark is somebody else's workload: foreign.
@@ -78,7 +76,22 @@ struct stamp {
 	__u64 time_ns;
 	__u64 token;
 	__u32 seq;
+	__u64 bytes; /* of the event */
 };
+
+/* SizeOf in harness/vocab/size.go. The bounds are for the verifier, which reads no variable index. */
+static __always_inline __u64 bytes_of(__u32 seq)
+{
+	__u64 n;
+
+	if (!many_sizes)
+		return event_bytes;
+	n = event_sizes[seq * 7 % SIZE_CLASSES];
+	asm volatile("" : "+r"(n));
+	if (n > event_bytes)
+		n = event_bytes;
+	return n < 8 ? 8 : n;
+}
 
 static __always_inline void fill_execve(struct event *e, const struct stamp *stamp)
 {
@@ -121,25 +134,27 @@ static __always_inline void fill_storm(struct storm_event *e, const struct stamp
 {
 	__u16 cpu = bpf_get_smp_processor_id();
 	__u64 h = stamp->seq | (__u64)cpu << 32;
+	__u64 bytes = stamp->bytes;
 
 	e->seq = stamp->seq;
 	e->cpu = cpu;
-	if (event_bytes >= 16) {
+	if (bytes >= 16) {
 		e->time_ns = stamp->time_ns;
 		h ^= stamp->time_ns * 0x9e3779b97f4a7c15ULL;
 	}
-	if (event_bytes >= 24) {
+	if (bytes >= 24) {
 		e->token = stamp->token;
 		h ^= stamp->token;
 	}
-	if (event_bytes >= 32)
+	if (bytes >= 32)
 		e->zero = 0;
 	e->checksum = h * 0xff51afd7ed558ccdULL >> 48;
-	if (event_bytes >= 40)
-		((struct unaligned *)((char *)e + event_bytes - 8))->word = storm_last(stamp->seq, cpu);
+	if (bytes >= 40)
+		((struct unaligned *)((char *)e + bytes - 8))->word = storm_last(stamp->seq, cpu);
 }
 
-static __always_inline void fill(void *event, bool storm, const struct stamp *stamp)
+/* Unused where nothing is sent. */
+static __always_inline __attribute__((unused)) void fill(void *event, bool storm, const struct stamp *stamp)
 {
 	/*
 	 * What selftest adds, where the send would be: not part of the program else. Of
@@ -152,93 +167,16 @@ static __always_inline void fill(void *event, bool storm, const struct stamp *st
 			     "r0 *= r0\n"
 			     "r0 *= r0\n"
 			     "r0 *= r0\n" ::: "r0");
-	if (storm)
+	if (bare)
+		*(__u64 *)event = 0;
+	else if (storm)
 		fill_storm(event, stamp);
 	else
 		fill_execve(event, stamp);
 }
 
-#ifndef TRANSPORT_PERF
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 256 * 1024); /* the loader sets the size */
-} events SEC(".maps");
-
-static __always_inline __u64 wakeup_flags(void)
-{
-	switch (wakeup) {
-	case WAKEUP_EVERY:
-		return BPF_RB_FORCE_WAKEUP;
-	case WAKEUP_BATCH:
-		if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wakeup_bytes)
-			return BPF_RB_FORCE_WAKEUP;
-		return BPF_RB_NO_WAKEUP;
-	case WAKEUP_NEVER:
-		return BPF_RB_NO_WAKEUP;
-	}
-	return 0;
-}
-
-#else
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(__u32));
-} events SEC(".maps");
-
-#endif
-
-#ifdef TRANSPORT_RINGBUF
-
-/*
- * A refused reservation is a NULL without an errno. bpf_ringbuf_output() turns
- * the very same refusal into -EAGAIN, so that is what it is called here:
- * https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
- */
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp)
-{
-	__u64 flags = wakeup_flags(); /* before, as with an output */
-	void *event = bpf_ringbuf_reserve(&events, event_bytes, 0);
-
-	if (!event)
-		return -EAGAIN;
-	fill(event, storm, stamp);
-	bpf_ringbuf_submit(event, flags);
-	return 0;
-}
-
-#else
-
-/*
- * The event is put together here: the stack is too small for a payload, and a
- * per-CPU value is at most 32 KiB (PCPU_MIN_UNIT_SIZE), so this is an array
- * with one slot a CPU. The loader sets both sizes.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct event));
-} scratch SEC(".maps");
-
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	void *event = bpf_map_lookup_elem(&scratch, &cpu);
-
-	if (!event)
-		return -E2BIG;
-	fill(event, storm, stamp);
-#ifdef TRANSPORT_PERF
-	return bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, event, event_bytes);
-#else
-	return bpf_ringbuf_output(&events, event, event_bytes, wakeup_flags());
-#endif
-}
-
-#endif
+#include "send/send.h"
+#include TRANSPORT
 
 static __always_inline void emit(void *ctx, bool storm, __u64 token)
 {
@@ -248,20 +186,41 @@ static __always_inline void emit(void *ctx, bool storm, __u64 token)
 	if (!count)
 		return;
 
+	__u32 seq = count->attempts++;
 	struct stamp stamp = {
-		/* An event of a storm may be too small for it. */
-		.time_ns = !storm || event_bytes >= 16 ? bpf_ktime_get_ns() : 0,
 		.token = token,
-		.seq = count->attempts++,
+		.seq = seq,
+		.bytes = storm ? bytes_of(seq) : event_bytes,
 	};
-	long err = send(ctx, storm, &stamp);
+
+	/* An event of a storm may be too small for it. */
+	if (!storm || stamp.bytes >= 16)
+		stamp.time_ns = bpf_ktime_get_ns();
+
+	long err = send(ctx, storm, &stamp, count);
 
 	/*
 	 * Without a branch: the verifier follows each of a batch's, and gives up when
 	 * more than 8192 are open: BPF_COMPLEXITY_LIMIT_JMP_SEQ in
 	 * https://elixir.bootlin.com/linux/v6.1/source/kernel/bpf/verifier.c
 	 */
-	count->outcome[-err & (ERRNO_SLOTS - 1)]++;
+	if (!SEND_COUNTS)
+		count->outcome[-err & (ERRNO_SLOTS - 1)]++;
+}
+
+/* Only what was refused is counted here: on_getpgid() knows how many were tried. */
+static __always_inline void emit_bare(void *ctx)
+{
+	struct stamp stamp = { .bytes = event_bytes };
+	long err = send(ctx, true, &stamp, NULL);
+	struct counters *count;
+	__u32 zero = 0;
+
+	if (!err)
+		return;
+	count = bpf_map_lookup_elem(&counters, &zero);
+	if (count)
+		count->outcome[-err & (ERRNO_SLOTS - 1)]++;
 }
 
 /*
@@ -269,23 +228,25 @@ static __always_inline void emit(void *ctx, bool storm, __u64 token)
  * states of early iterations, as that of 6.1 does: it follows a reservation that
  * failed and one that did not through all that comes after, 2^batch ways. Only a
  * global function is verified once, but that may not have a context of any kind
- * of program; the perf buffer needs one, and its loop is within bounds inline.
+ * of program; where send() needs one, its loop is within bounds inline.
  */
-#ifdef TRANSPORT_PERF
+#if SEND_CONTEXT
 #define CONTEXT(ctx) ctx,
 static __always_inline int emit_storm(void *ctx, __u64 token)
-{
-	emit(ctx, true, token);
-	return 0;
-}
 #else
 #define CONTEXT(ctx)
 __attribute__((noinline)) int emit_storm(__u64 token)
+#endif
 {
-	emit(NULL, true, token);
+#if !SEND_CONTEXT
+	void *ctx = NULL;
+#endif
+	if (bare)
+		emit_bare(ctx);
+	else
+		emit(ctx, true, token);
 	return 0;
 }
-#endif
 
 /* The token in argv[1], or 0 where the execve is not the workload's. */
 static __always_inline __u64 workload_token(const char *const *argv)
@@ -330,6 +291,8 @@ static __always_inline int on_getpgid(void *ctx, __u64 token)
 		count->foreign++;
 		return 0;
 	}
+	if (bare)
+		count->attempts += batch;
 	for (__u32 i = 0; i < batch; i++)
 		emit_storm(CONTEXT(ctx) token);
 	return 0;
@@ -426,6 +389,20 @@ int storm_fentry(__u64 *ctx)
 {
 	return on_getpgid(ctx, first_of((const struct pt_regs *)ctx[0]));
 }
+
+#if SEND_COUNTS
+/* Sends what waits on this CPU: user space runs it on each once a load has ended. */
+SEC("raw_tp")
+int flush(void *ctx)
+{
+	__u32 zero = 0;
+	struct counters *count = bpf_map_lookup_elem(&counters, &zero);
+
+	if (count)
+		send_staged(count);
+	return 0;
+}
+#endif
 
 /*
  * The control: what a program costs that does nothing. Without any program a

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"time"
 
@@ -20,10 +21,13 @@ type Options struct {
 	Transport vocab.Transport
 	// Attach must name a point; resolve [vocab.AttachAuto] first.
 	Attach vocab.Attach
-	// RingBytes is the size of the BPF ring buffer: a power of two and a
-	// multiple of the page size. 0 means 256 KiB. The perf buffer's size is
-	// given to its reader instead.
+	// RingBytes is the size of a ring: a power of two and a multiple of the page size. 0
+	// means 256 KiB. The perf buffer's size is given to its reader instead.
 	RingBytes int
+	// Shards is how many rings a sharded transport has.
+	Shards vocab.Shards
+	// Stage is when a batched transport sends what waits.
+	Stage vocab.Stage
 	// Workload is what causes events. Default [vocab.Execve].
 	Workload vocab.Workload
 	// EventBytes is the size of an event as passed to the output call. For execve it is
@@ -35,6 +39,12 @@ type Options struct {
 	// number of waiting bytes from which [WakeupBatch] forces a wakeup.
 	Wakeup      Wakeup
 	WakeupBytes int
+	// Bare means that the events of a storm hold nothing, and that only their number is
+	// known.
+	Bare bool
+	// Sizes is the distribution of the sizes of a storm's events; EventBytes is then the
+	// largest.
+	Sizes vocab.Sizes
 	// ExtraWork is the number of extra loop turns that the program executes for each
 	// event.
 	ExtraWork int
@@ -62,6 +72,7 @@ type Twin struct {
 	opts       Options
 	collection *ebpf.Collection
 	program    *ebpf.Program
+	rings      []*ebpf.Map // of a sharded transport
 	attached   io.Closer
 }
 
@@ -100,7 +111,11 @@ func only(cs *ebpf.CollectionSpec, name string, attach vocab.Attach, workload vo
 	if attach == vocab.AttachFentry {
 		program.AttachTo = function(workload)
 	}
-	cs.Programs = map[string]*ebpf.ProgramSpec{name: program}
+	programs := map[string]*ebpf.ProgramSpec{name: program}
+	if flush := cs.Programs[flushProgram]; flush != nil {
+		programs[flushProgram] = flush
+	}
+	cs.Programs = programs
 	return program
 }
 
@@ -115,6 +130,9 @@ func Load(opts Options) (*Twin, error) {
 	if least := opts.Workload.LeastBytes(); opts.EventBytes < least {
 		return nil, fmt.Errorf("event of %d bytes: want at least %d", opts.EventBytes, least)
 	}
+	if stages := opts.Transport.Spec().Family.Stages; stages && opts.EventBytes > vocab.StageBytes {
+		return nil, fmt.Errorf("event of %d bytes: want at most the %d in which events of %s wait", opts.EventBytes, vocab.StageBytes, opts.Transport)
+	}
 	cs, program, err := spec(opts.Transport, opts.Attach, opts.Workload)
 	if err != nil {
 		return nil, err
@@ -124,13 +142,10 @@ func Load(opts Options) (*Twin, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count possible CPUs: %w", err)
 	}
-	if scratch := cs.Maps["scratch"]; scratch != nil {
-		scratch.MaxEntries = uint32(cpus)
-		scratch.ValueSize = uint32(max(opts.EventBytes, vocab.EventBytes)+7) &^ 7
+	if err := supported(opts.Transport); err != nil {
+		return nil, fmt.Errorf("load %s twin: %w", opts.Transport, err)
 	}
-	if opts.Transport.Is(vocab.BPFRings) && opts.RingBytes != 0 {
-		cs.Maps["events"].MaxEntries = uint32(opts.RingBytes)
-	}
+	sizeMaps(cs, &opts, cpus)
 	var errs []error
 	set := func(name string, value any) {
 		// An object lacks the tunables that its transport does not use.
@@ -145,6 +160,24 @@ func Load(opts Options) (*Twin, error) {
 	set("wakeup", uint32(opts.Wakeup))
 	set("wakeup_bytes", uint64(opts.WakeupBytes))
 	set("extra_work", uint32(opts.ExtraWork))
+	set("bare", opts.Bare)
+	if table := opts.Sizes.Table(); table != nil {
+		var sizes [vocab.SizeClasses]uint32
+		for i, n := range table {
+			sizes[i] = uint32(n)
+		}
+		set("many_sizes", true)
+		set("event_sizes", sizes)
+	}
+	set("shards", uint32(opts.Shards.Rings(cpus)))
+	set("shard_cpus", uint32(opts.Shards.Each()))
+	set("array_bytes", uint32(opts.RingBytes))
+	events, bytes, ms := opts.Stage.For(opts.EventBytes, opts.RingBytes).Limits()
+	set("stage_events", uint32(cmp.Or(events, math.MaxInt32)))
+	set("stage_bytes", uint32(cmp.Or(bytes, vocab.StageBytes)))
+	if ms > 0 {
+		set("stage_ns", uint64(ms)*1e6)
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("set constants: %w", err)
 	}
@@ -152,11 +185,11 @@ func Load(opts Options) (*Twin, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s twin: %w", opts.Transport, err)
 	}
-	return &Twin{
-		opts:       opts,
-		collection: collection,
-		program:    collection.Programs[program.Name],
-	}, nil
+	t := &Twin{opts: opts, collection: collection, program: collection.Programs[program.Name]}
+	if err := t.makeShards(cs.Maps["events"]); err != nil {
+		return nil, errors.Join(fmt.Errorf("load %s twin: %w", opts.Transport, err), t.Close())
+	}
+	return t, nil
 }
 
 func newCollection(cs *ebpf.CollectionSpec) (*ebpf.Collection, error) {
@@ -203,6 +236,9 @@ func raiseMemlock() {
 func (t *Twin) Close() error {
 	err := t.Detach()
 	t.collection.Close()
+	for _, ring := range t.rings {
+		err = errors.Join(err, ring.Close())
+	}
 	return err
 }
 
@@ -225,9 +261,6 @@ func (t *Twin) Detach() error {
 	t.attached = nil
 	return err
 }
-
-// Events is the ring buffer, or the perf event array, that the twin writes to.
-func (t *Twin) Events() *ebpf.Map { return t.collection.Maps["events"] }
 
 // Config is the map of the messages. It is closed with the twin.
 func (t *Twin) Config() *Config { return &Config{t.collection.Maps["config"]} }

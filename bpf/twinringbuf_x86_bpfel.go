@@ -19,6 +19,8 @@ type twinRingbufCounters struct {
 	Foreign   uint64
 	Attempts  uint64
 	Discarded uint64
+	Staged    uint64
+	Records   uint64
 	Outcome   [128]uint64
 }
 
@@ -46,10 +48,13 @@ const (
 	twinRingbufProgStormKprobe         = "storm_kprobe"
 	twinRingbufProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinRingbufProgStormTracepoint     = "storm_tracepoint"
+	twinRingbufVarBare                 = "bare"
 	twinRingbufVarBatch                = "batch"
 	twinRingbufVarEventBytes           = "event_bytes"
 	twinRingbufVarEventLayout          = "event_layout"
+	twinRingbufVarEventSizes           = "event_sizes"
 	twinRingbufVarExtraWork            = "extra_work"
+	twinRingbufVarManySizes            = "many_sizes"
 	twinRingbufVarOnlyWorkload         = "only_workload"
 	twinRingbufVarStormLayout          = "storm_layout"
 	twinRingbufVarWakeup               = "wakeup"
@@ -126,10 +131,13 @@ type twinRingbufMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufVariableSpecs struct {
+	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
+	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
+	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
 	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
@@ -174,10 +182,13 @@ func (m *twinRingbufMaps) Close() error {
 //
 // It can be passed to loadTwinRingbufObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufVariables struct {
+	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
+	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
+	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
 	Wakeup       *ebpf.Variable `ebpf:"wakeup"`

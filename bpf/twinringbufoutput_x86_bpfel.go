@@ -19,6 +19,8 @@ type twinRingbufOutputCounters struct {
 	Foreign   uint64
 	Attempts  uint64
 	Discarded uint64
+	Staged    uint64
+	Records   uint64
 	Outcome   [128]uint64
 }
 
@@ -47,10 +49,13 @@ const (
 	twinRingbufOutputProgStormKprobe         = "storm_kprobe"
 	twinRingbufOutputProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinRingbufOutputProgStormTracepoint     = "storm_tracepoint"
+	twinRingbufOutputVarBare                 = "bare"
 	twinRingbufOutputVarBatch                = "batch"
 	twinRingbufOutputVarEventBytes           = "event_bytes"
 	twinRingbufOutputVarEventLayout          = "event_layout"
+	twinRingbufOutputVarEventSizes           = "event_sizes"
 	twinRingbufOutputVarExtraWork            = "extra_work"
+	twinRingbufOutputVarManySizes            = "many_sizes"
 	twinRingbufOutputVarOnlyWorkload         = "only_workload"
 	twinRingbufOutputVarStormLayout          = "storm_layout"
 	twinRingbufOutputVarWakeup               = "wakeup"
@@ -128,10 +133,13 @@ type twinRingbufOutputMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufOutputVariableSpecs struct {
+	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
+	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
+	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
 	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
@@ -178,10 +186,13 @@ func (m *twinRingbufOutputMaps) Close() error {
 //
 // It can be passed to loadTwinRingbufOutputObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufOutputVariables struct {
+	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
+	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
+	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
 	Wakeup       *ebpf.Variable `ebpf:"wakeup"`

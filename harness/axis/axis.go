@@ -34,6 +34,8 @@ type Axis struct {
 	Words       []string
 	// Parse, if not nil, rejects an invalid word.
 	Parse func(string) error
+	// Usage is the syntax of a word that Parse accepts.
+	Usage string
 	// Side says that each side of a pair has a value of its own.
 	Side bool
 	// Frees lists other axes that may differ where this one does.
@@ -49,7 +51,7 @@ type Axis struct {
 // in https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h
 const (
 	maxPayloadBytes = 32 << 10
-	maxEvents       = 1_000_000
+	maxEvents       = 100_000_000
 	// Each event of a batch takes two of the verifier's 8192 branches:
 	// BPF_COMPLEXITY_LIMIT_JMP_SEQ in
 	// https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/verifier.c
@@ -92,7 +94,7 @@ var table = []Axis{
 		field: func(c *record.Cell) any { return &c.Producers },
 	},
 	{
-		Name: "placement", Filter: "placement", Text: "where producers run: apart (not on the reader's CPU), hot (all on one CPU), same (on the reader's CPU), back-to-back (the reader itself triggers)",
+		Name: "placement", Filter: "placement", Text: "where producers run: apart (not on the reader's CPU), hot (all on one CPU), same (on the reader's CPU), back-to-back (the reader itself triggers), spread (on all CPUs)",
 		Default: []string{string(vocab.Apart)}, Words: words(vocab.Placements()),
 		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
 			if c.Placement == "" || c.Placement == vocab.Apart {
@@ -139,8 +141,84 @@ var table = []Axis{
 		field: func(c *record.Cell) any { return &c.ReaderDelayNS },
 	},
 	{
+		Name: "reader", Filter: "reader", Text: "what reads: cilium (the library), raw (maps the rings, copies nothing), poll (nobody wakes it), ticker (every flush_ms), +merge (by time stamps over all rings), snapshot (flight recorders); empty: the transport's default",
+		Default: []string{""}, Usage: vocab.Join(vocab.Readers()), Parse: parseReader, Side: true,
+		field: func(c *record.Cell) any { return &c.Reader },
+	},
+	{
+		Name: "shards", Filter: "shards", Text: "how many rings ringbuf-sharded has: cpu (one a CPU), cpu/K (one for K CPUs), N (in all)",
+		Default: []string{""}, Usage: "cpu, cpu/K, N", Parse: parsed(vocab.ParseShards), Side: true,
+		field: func(c *record.Cell) any { return &c.Shards },
+	},
+	{
+		Name: "stage", Filter: "stage", Text: "when ringbuf-batched sends what waits on a CPU: after N events, bytes, or milliseconds",
+		Default: []string{""}, Usage: "events=N, bytes=N, ms=N", Parse: parsed(vocab.ParseStage), Side: true,
+		field: func(c *record.Cell) any { return &c.Stage },
+	},
+	{
+		Name: "content", Filter: "content", Text: "what the events of a storm hold: empty for all that the ledger needs, bare for nothing, so that no bookkeeping is measured",
+		Default: []string{""}, Usage: "bare", Parse: parsed(vocab.ParseContent),
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			if c.Content == vocab.Full {
+				return ""
+			}
+			return "; events are bare: only totals are known"
+		},
+		field: func(c *record.Cell) any { return &c.Content },
+	},
+	{
+		Name: "sizes", Filter: "sizes", Text: "the sizes of a storm's events, of sixteen in turn; payload_bytes is then the largest",
+		Default: []string{""}, Usage: "two, heavy, COUNTxBYTES+...", Parse: parsed(vocab.ParseSizes), Frees: []string{"payload_bytes"},
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			if c.Sizes == "" {
+				return ""
+			}
+			return "; sizes " + string(c.Sizes)
+		},
+		field: func(c *record.Cell) any { return &c.Sizes },
+	},
+	{
+		Name: "offline", Filter: "offline", Text: "a CPU that is offline: N (while the trial runs), N/returns (until the load starts), N/leaves (after the reader has opened its rings, until the load starts)",
+		Default: []string{""}, Usage: "N, N/returns, N/leaves", Parse: parsed(vocab.ParseOffline),
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			switch cpu, when := c.Offline.CPU(); {
+			case cpu < 0:
+				return ""
+			case when == vocab.Returns:
+				return fmt.Sprintf("; CPU %d returns before the load starts", cpu)
+			case when == vocab.Leaves:
+				return fmt.Sprintf("; CPU %d leaves and returns before the load starts", cpu)
+			default:
+				return fmt.Sprintf("; CPU %d is offline", cpu)
+			}
+		},
+		field: func(c *record.Cell) any { return &c.Offline },
+	},
+	{
+		Name: "reader_cpu", Filter: "reader_cpu", Text: "what the reader gets of its CPU: quota=PERCENT (of a cgroup), nice=N; empty: all that it wants",
+		Default: []string{""}, Usage: "quota=PERCENT, nice=N", Parse: parsed(vocab.ParseReaderCPU),
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			if c.ReaderCPU == "" {
+				return ""
+			}
+			return "; the reader has " + string(c.ReaderCPU)
+		},
+		field: func(c *record.Cell) any { return &c.ReaderCPU },
+	},
+	{
+		Name: "flood", Filter: "flood", Text: "how many events one more producer sends as fast as it can, on the first CPU; the others are its victims",
+		Default: []string{"0"}, Most: maxEvents,
+		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
+			if c.Flood == 0 {
+				return ""
+			}
+			return fmt.Sprintf("; another producer floods with %d events", c.Flood)
+		},
+		field: func(c *record.Cell) any { return &c.Flood },
+	},
+	{
 		Name: "fault", Filter: "fault", Text: "what is injected into both sides, as selftest does: drop=N, work=N, ...",
-		Default: []string{""}, Parse: func(text string) error { _, err := vocab.ParseFault(text); return err },
+		Default: []string{""}, Usage: "KIND=N", Parse: parsed(vocab.ParseFault),
 		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
 			if c.Fault == "" {
 				return ""
@@ -149,6 +227,24 @@ var table = []Axis{
 		},
 		field: func(c *record.Cell) any { return &c.Fault },
 	},
+}
+
+// parsed is the error of a function that reads a word.
+func parsed[T any](parse func(string) (T, error)) func(string) error {
+	return func(text string) error {
+		if text == "" {
+			return nil
+		}
+		_, err := parse(text)
+		return err
+	}
+}
+
+func parseReader(text string) error {
+	if text != "" && !slices.Contains(vocab.Readers(), vocab.Reader(text)) {
+		return fmt.Errorf("reader %q: want one of %s", text, vocab.Join(vocab.Readers()))
+	}
+	return nil
 }
 
 // Rate is the name of the axis that a sweep replaces.
@@ -238,7 +334,7 @@ func (a Axis) Check(text string) error {
 func (a Axis) Limits() string {
 	switch {
 	case a.Parse != nil:
-		return "KIND=N"
+		return a.Usage
 	case len(a.Words) > 0:
 		return strings.Join(a.Words, ", ")
 	}

@@ -67,7 +67,7 @@ func (t *Tracer) Run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, unpin()) }()
-	reader, err := transport.Open(t.Transport, twin.Events(), transport.Options{RingBytes: ringBytes})
+	reader, err := transport.Open(t.Transport, twin.Rings(), transport.Options{RingBytes: ringBytes})
 	if err != nil {
 		return err
 	}

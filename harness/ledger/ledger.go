@@ -10,6 +10,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/vocab"
@@ -26,6 +27,21 @@ type rule struct {
 func reportsLoss(cell *record.Cell) bool  { return cell.Transport.Spec().Family.ReportsLoss }
 func hasPositions(cell *record.Cell) bool { return cell.Transport.Spec().Family.HasPositions }
 func execve(cell *record.Cell) bool       { return cell.Workload == vocab.Execve }
+func stages(cell *record.Cell) bool       { return cell.Transport.Spec().Family.Stages }
+func overwrites(cell *record.Cell) bool   { return cell.Transport.Spec().Family.Overwrites }
+func sized(cell *record.Cell) bool        { return cell.Sizes != "" }
+func totals(cell *record.Cell) bool       { return cell.TotalsOnly() }
+
+// all and not combine conditions.
+func all(conditions ...func(*record.Cell) bool) func(*record.Cell) bool {
+	return func(cell *record.Cell) bool {
+		return !slices.ContainsFunc(conditions, func(so func(*record.Cell) bool) bool { return !so(cell) })
+	}
+}
+
+func not(so func(*record.Cell) bool) func(*record.Cell) bool {
+	return func(cell *record.Cell) bool { return !so(cell) }
+}
 
 // The terms of the rules.
 type term = func(*record.Counts, *record.Cell) uint64
@@ -52,13 +68,41 @@ var rulesOfTheRings = []rule{
 	},
 	{
 		name:  "attempts = submitted + failed + discarded",
+		only:  not(stages),
 		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.Attempts },
 		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.Submitted + c.FailedTotal() + c.Discarded },
 	},
 	{
+		name: "attempts = submitted + failed + discarded + staged",
+		only: stages,
+		left: func(c *record.Counts, _ *record.Cell) uint64 { return c.Attempts },
+		right: func(c *record.Counts, _ *record.Cell) uint64 {
+			return c.Submitted + c.FailedTotal() + c.Discarded + c.Staged
+		},
+	},
+	{
+		name:  "staged = 0 after the flush",
+		only:  stages,
+		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.Staged },
+		right: zero,
+	},
+	{
 		name:  "submitted = delivered + residual",
+		only:  not(overwrites),
 		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.Submitted },
 		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.Delivered + c.Residual },
+	},
+	{
+		name:  "delivered = the events that fit",
+		only:  all(overwrites, not(sized)),
+		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.Delivered },
+		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.Fits },
+	},
+	{
+		name:  "missing behind the oldest delivered of a CPU = 0",
+		only:  overwrites,
+		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.MissingNewest },
+		right: zero,
 	},
 	{
 		name:  "residual = 0 after the drain",
@@ -73,11 +117,25 @@ var rulesOfTheRings = []rule{
 	},
 	{
 		name: "producer position = (submitted + discarded) x footprint",
-		only: hasPositions,
+		only: all(hasPositions, not(sized), not(stages)),
 		left: func(c *record.Counts, _ *record.Cell) uint64 { return c.ProducerBytes },
 		right: func(c *record.Counts, cell *record.Cell) uint64 {
 			footprint := cell.Transport.FootprintBytes(cell.PayloadBytes)
 			return (c.Submitted + c.Discarded) * uint64(footprint)
+		},
+	},
+	{
+		name:  "producer position = footprints of the delivered",
+		only:  all(hasPositions, sized),
+		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.ProducerBytes },
+		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.FootprintBytes },
+	},
+	{
+		name: "producer position = submitted x size + records x header",
+		only: all(hasPositions, stages),
+		left: func(c *record.Counts, _ *record.Cell) uint64 { return c.ProducerBytes },
+		right: func(c *record.Counts, cell *record.Cell) uint64 {
+			return c.Submitted*uint64(cell.Transport.FootprintBytes(cell.PayloadBytes)) + c.Records*vocab.RecordHeaderBytes
 		},
 	},
 	{
@@ -88,34 +146,70 @@ var rulesOfTheRings = []rule{
 	},
 }
 
-// onlyFull are the rules that an output fails only if the ring is full. ENOENT,
-// EOPNOTSUPP, EBUSY and E2BIG would be losses that are not reported to any reader. A
-// valid configuration cannot cause them.
+// onlyFull are the rules that an output fails only for the reasons that the transport has
+// by design: the ring is full, or the CPU has none. Another errno would be a loss that
+// nobody can explain.
 func onlyFull() []rule {
 	var all []rule
 	for _, family := range vocab.Families() {
-		errno := family.FullErrno
+		errnos := family.Errnos()
+		name := "failed = 0"
+		if len(errnos) > 0 {
+			name = fmt.Sprintf("failed = failed[%s]", strings.Join(errnos, "] + failed["))
+		}
 		all = append(all, rule{
-			name:  fmt.Sprintf("failed = failed[%s]", errno),
-			only:  func(cell *record.Cell) bool { return cell.Transport.Is(family) },
-			left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() },
-			right: failed(errno),
+			name: name,
+			only: func(cell *record.Cell) bool { return cell.Transport.Is(family) },
+			left: func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() },
+			right: func(c *record.Counts, _ *record.Cell) uint64 {
+				var n uint64
+				for _, errno := range errnos {
+					n += c.Failed[errno]
+				}
+				return n
+			},
 		})
 	}
 	return all
 }
 
-var rulesOfTheReader = []rule{
-	{
+// events restricts rules to trials in which single events are known.
+func events(rules ...rule) []rule {
+	for i := range rules {
+		only := rules[i].only
+		if rules[i].only = not(totals); only != nil {
+			rules[i].only = all(only, not(totals))
+		}
+	}
+	return rules
+}
+
+var rulesOfTheReader = events(
+	rule{
 		name:  "sequence gaps = failed + discarded",
+		only:  not(overwrites),
 		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.SeqGaps },
 		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() + c.Discarded },
 	},
-	{
-		only:  execve,
+	rule{
+		name:  "sequence gaps = failed + discarded + overwritten",
+		only:  overwrites,
+		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.SeqGaps },
+		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() + c.Discarded + c.Overwritten },
+	},
+	rule{
+		only:  all(execve, not(overwrites)),
 		name:  "missing tokens = failed + discarded + misses",
 		left:  func(c *record.Counts, _ *record.Cell) uint64 { return c.MissingTokens },
 		right: func(c *record.Counts, _ *record.Cell) uint64 { return c.FailedTotal() + c.Discarded + c.Misses },
+	},
+	rule{
+		only: all(execve, overwrites),
+		name: "missing tokens = failed + discarded + misses + overwritten",
+		left: func(c *record.Counts, _ *record.Cell) uint64 { return c.MissingTokens },
+		right: func(c *record.Counts, _ *record.Cell) uint64 {
+			return c.FailedTotal() + c.Discarded + c.Misses + c.Overwritten
+		},
 	},
 	none("duplicates", func(c *record.Counts) uint64 { return c.Duplicates }),
 	none("inversions within a CPU", func(c *record.Counts) uint64 { return c.InversionsCPU }),
@@ -123,7 +217,7 @@ var rulesOfTheReader = []rule{
 	none("misshaped samples", func(c *record.Counts) uint64 { return c.Misshaped }),
 	execves(none("unknown tokens", func(c *record.Counts) uint64 { return c.UnknownTokens })),
 	execves(none("events that differ from the truth", func(c *record.Counts) uint64 { return c.Mismatched })),
-}
+)
 
 func none(name string, of func(*record.Counts) uint64) rule {
 	return rule{

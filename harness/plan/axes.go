@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/axis"
@@ -92,13 +93,19 @@ func (p *Pair) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
-// Side is a transport with its policy.
+// Side is a transport with its policy, and with values of its own of the axes that belong
+// to a side.
 type Side struct {
 	Transport vocab.Transport
 	Policy    vocab.Policy
+	// Own are its values, as written: "reader=raw,shards=4". [RingBytes] is its ring's size.
+	Own string
 }
 
-// UnmarshalYAML reads TRANSPORT or TRANSPORT/POLICY.
+// RingBytes is the key of a side's own ring size.
+const RingBytes = "ring_bytes"
+
+// UnmarshalYAML reads what [ParseSide] does.
 func (s *Side) UnmarshalYAML(unmarshal func(any) error) error {
 	var text string
 	if err := unmarshal(&text); err != nil {
@@ -109,9 +116,11 @@ func (s *Side) UnmarshalYAML(unmarshal func(any) error) error {
 	return err
 }
 
-// ParseSide reads TRANSPORT or TRANSPORT/POLICY.
+// ParseSide reads TRANSPORT, TRANSPORT/POLICY, and behind either ,KEY=VALUE for each value
+// of its own: ringbuf-sharded/timer,shards=cpu/2,reader=poll.
 func ParseSide(text string) (Side, error) {
-	name, policy, hasPolicy := strings.Cut(text, "/")
+	head, own, _ := strings.Cut(text, ",")
+	name, policy, hasPolicy := strings.Cut(head, "/")
 	kind := vocab.Transport(name)
 	if err := OneOf("transport", kind, vocab.Transports()); err != nil {
 		return Side{}, err
@@ -124,14 +133,62 @@ func ParseSide(text string) (Side, error) {
 		word, _, _ := strings.Cut(policy, "=")
 		return Side{}, fmt.Errorf("%w%s", err, didYouMean(word, kind.Policies()))
 	}
-	return Side{kind, parsed}, nil
+	s := Side{Transport: kind, Policy: parsed, Own: own}
+	return s, s.eachOwn(func(key, value string) error {
+		if key == RingBytes {
+			n, err := strconv.Atoi(value)
+			if err != nil || n > maxRingBytes || vocab.CheckRingBytes(n, vocab.PageBytes) != nil {
+				return fmt.Errorf("%s: %s, want a power of two from %d to %d", text, value, vocab.PageBytes, maxRingBytes)
+			}
+			return nil
+		}
+		x, _ := axis.Named(key)
+		if !x.Side {
+			return fmt.Errorf("%s: %w", text, OneOf("key of a side", key, sideKeys()))
+		}
+		if err := x.Check(value); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
+	})
+}
+
+// eachOwn calls a function with each value of the side's own.
+func (s Side) eachOwn(f func(key, value string) error) error {
+	if s.Own == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(s.Own, ",") {
+		key, value, _ := strings.Cut(part, "=")
+		if err := f(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sideKeys are the keys that a side can have a value of its own for.
+func sideKeys() []string {
+	all := []string{RingBytes}
+	for _, x := range axis.All() {
+		if x.Side {
+			all = append(all, x.Name)
+		}
+	}
+	return all
 }
 
 // MarshalYAML writes what UnmarshalYAML reads.
 func (s Side) MarshalYAML() (any, error) { return s.String(), nil }
 
 // String is the side as written in a plan.
-func (s Side) String() string { return string(s.Transport) + "/" + string(s.Policy) }
+func (s Side) String() string {
+	text := string(s.Transport) + "/" + string(s.Policy)
+	if s.Own != "" {
+		text += "," + s.Own
+	}
+	return text
+}
 
 // over fills in the keys that the scenario omits.
 func (a Axes) over(base Axes) Axes {
@@ -158,8 +215,8 @@ func (a Axes) over(base Axes) Axes {
 func defaults() Axes {
 	a := Axes{
 		Pairs: list[Pair]{{
-			{vocab.Perf, vocab.Perf.DefaultPolicy()},
-			{vocab.Ringbuf, vocab.Ringbuf.DefaultPolicy()},
+			{Transport: vocab.Perf, Policy: vocab.Perf.DefaultPolicy()},
+			{Transport: vocab.Ringbuf, Policy: vocab.Ringbuf.DefaultPolicy()},
 		}},
 		Shows:  ShowsAll,
 		Values: map[string][]string{},

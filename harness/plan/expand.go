@@ -3,9 +3,11 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 
 	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -124,21 +126,39 @@ func plural(n int, what string) string {
 // fails forever.
 func (at *point) cellOf(side Side, attach vocab.Attach, cpus int) (record.Cell, error) {
 	kind, cell := side.Transport, at.cell
-	rings := kind.Rings(cpus)
-	each := at.bytes
-	if cell.Equal == vocab.EqualTotal {
-		each = floorPowerOfTwo(at.bytes / rings)
-	}
+	each := 0
+	_ = side.eachOwn(func(key, value string) error { // checked when it was read
+		if key == RingBytes {
+			each, _ = strconv.Atoi(value)
+		} else if x, ok := axis.Named(key); ok {
+			x.Set(&cell, value)
+		}
+		return nil
+	})
 	cell.Transport, cell.Policy, cell.Attach = kind, side.Policy, attach
+	if err := at.fit(&cell, cpus); err != nil {
+		return cell, err
+	}
+	rings := kind.Rings(cpus, cell.Shards)
+	switch {
+	case each > 0: // its own
+	case cell.Equal == vocab.EqualTotal:
+		each = floorPowerOfTwo(at.bytes / rings)
+	default:
+		each = at.bytes
+	}
 	cell.RingBytes, cell.RingBytesTotal = each, each*rings
 	share := cell.Batch * cell.Producers
 	cell.Events -= cell.Events % share
 	n := cell.PayloadBytes
 	footprint := kind.FootprintBytes(n)
+	family := kind.Spec().Family
 	least := cell.Workload.LeastBytes()
-	switch need := footprint + kind.Spec().Family.LossBytes; {
+	switch need := footprint + family.LossBytes; {
 	case cell.Events == 0:
 		return cell, fmt.Errorf("%d events are not one batch for each producer: %d x %d = %d", at.cell.Events, cell.Batch, cell.Producers, share)
+	case cell.Events > mostFull && !cell.TotalsOnly():
+		return cell, fmt.Errorf("%d events, at most %d whose order and content are checked (content=bare counts more)", cell.Events, mostFull)
 	case n < least:
 		return cell, fmt.Errorf("events of %d bytes, one of %s has %d at least", n, cell.Workload, least)
 	case cell.Workload != vocab.Storm && cell.Batch > 1:
@@ -147,9 +167,11 @@ func (at *point) cellOf(side Side, attach vocab.Attach, cpus int) (record.Cell, 
 		return cell, fmt.Errorf("%s: only a storm has a trigger that the reader can pull", vocab.BackToBack)
 	case vocab.CheckRingBytes(each, vocab.PageBytes) != nil:
 		return cell, vocab.CheckRingBytes(each, vocab.PageBytes)
+	case family.MostRingBytes > 0 && each > family.MostRingBytes:
+		return cell, fmt.Errorf("a ring of %d bytes, at most %d: older kernels limit the value of an array", each, family.MostRingBytes)
 	case kind.Capacity(each, n) < 1:
 		return cell, fmt.Errorf("an event of %d bytes takes %d in a ring of %d: %d-1 < %d", n, footprint, each, each, footprint)
-	case kind.Spec().Family.LossBytes > 0 && need > each-1:
+	case family.LossBytes > 0 && need > each-1:
 		return cell, fmt.Errorf("after one loss an event of %d bytes needs %d in a ring of %d, and is refused forever: %d > %d-1", n, need, each, need, each)
 	case cell.Placement == vocab.BackToBack && kind.Capacity(each, n) < cell.Batch:
 		return cell, fmt.Errorf("%s: a batch of %d does not fit: a ring of %d bytes holds %d events of %d", vocab.BackToBack, cell.Batch, each, kind.Capacity(each, n), n)
@@ -157,19 +179,79 @@ func (at *point) cellOf(side Side, attach vocab.Attach, cpus int) (record.Cell, 
 		return cell, fmt.Errorf("%s: the reader is the producer, and cannot sleep until it has ended", vocab.BackToBack)
 	case cell.Placement == vocab.BackToBack && (cell.RateHz != 0 || at.sweep != nil || cell.Producers != 1):
 		return cell, fmt.Errorf("%s: the reader is the only producer, and has no rate", vocab.BackToBack)
+	case cell.Placement == vocab.BackToBack && (family.Overwrites || family.Stages || family.Totals || cell.Flood > 0):
+		return cell, fmt.Errorf("%s: the reader would wait for events that do not reach it", vocab.BackToBack)
 	}
 	if err := kind.CheckPolicy(side.Policy, each, n); err != nil {
 		return cell, err
 	}
-	if side.Policy.Kind() == vocab.Timer && cell.FlushMS == 0 {
-		return cell, fmt.Errorf("%s: nobody would ever read: want flush_ms above 0", side.Policy)
+	if family.Stages {
+		cell.Stage = cell.Stage.For(n, each)
+		if err := cell.Stage.CheckFor(n, cell.Events/cell.Producers, each); err != nil {
+			return cell, err
+		}
+	}
+	if nobody := side.Policy.Kind() == vocab.Timer && cell.ReaderOrDefault().Spec().Waits || cell.ReaderOrDefault() == vocab.Ticker; nobody && cell.FlushMS == 0 {
+		return cell, fmt.Errorf("%s: nobody would ever read: want flush_ms above 0", cell.Configuration())
 	}
 	return cell, nil
+}
+
+// mostFull is how many events are kept, to check each.
+const mostFull = 1_000_000
+
+// fit checks the values that are not of every transport, workload and machine, and leaves
+// out those of other transports, so that both sides of a pair can have the same.
+func (at *point) fit(cell *record.Cell, cpus int) error {
+	family := cell.Transport.Spec().Family
+	if cell.Reader == cell.Transport.DefaultReader() {
+		cell.Reader = ""
+	}
+	if !family.Sharded {
+		cell.Shards = ""
+	}
+	if !family.Stages {
+		cell.Stage = ""
+	}
+	if cell.Sizes != "" {
+		cell.PayloadBytes = cell.Sizes.Most()
+	}
+	switch storm := cell.Workload == vocab.Storm; {
+	case !storm && cell.Content == vocab.Bare:
+		return errors.New("bare events: only those of a storm can be")
+	case !storm && cell.Sizes != "":
+		return errors.New("sizes: only the events of a storm have several")
+	case !storm && cell.Flood > 0:
+		return errors.New("flood: only a storm has a producer that floods")
+	case cell.Sizes != "" && family.OneSize:
+		return fmt.Errorf("sizes: all events of %s have the same", cell.Transport)
+	case cell.Sizes != "" && cell.Content == vocab.Bare:
+		return errors.New("sizes: bare events have no number that would say theirs")
+	case cell.Flood > 0 && cell.Content == vocab.Bare:
+		return errors.New("flood: of bare events nobody knows whose they are")
+	case cell.Flood > 0 && cell.PayloadBytes < 24:
+		return fmt.Errorf("flood: an event of %d bytes does not say whose it is, one of 24 does", cell.PayloadBytes)
+	case cell.Reader.Spec().Merges && (cell.Content == vocab.Bare || storm && cell.PayloadBytes < 16):
+		return fmt.Errorf("reader %s: the events have no time stamp", cell.Reader)
+	}
+	errs := []error{cell.Transport.CheckReader(cell.Reader), cell.Offline.CheckFor(cpus)}
+	if family.Sharded {
+		errs = append(errs, cell.Shards.CheckFor(cpus))
+	}
+	return errors.Join(errs...)
 }
 
 func floorPowerOfTwo(n int) int {
 	size := 1
 	for size*2 <= n {
+		size *= 2
+	}
+	return size
+}
+
+func ceilPowerOfTwo(n int) int {
+	size := floorPowerOfTwo(n)
+	if size < n {
 		size *= 2
 	}
 	return size

@@ -115,7 +115,7 @@ func TestParseRefuses(t *testing.T) {
 		"no value":          {good + "payload_bytes:\n", "line 4: payload_bytes: no value"},
 		"null in a list":    {good + "payload_bytes: [64, ~]\n", "line 4: payload_bytes[1]: no value"},
 		"null deep down":    {good + "scenarios:\n  - name: a\n    payload_bytes: null\n", "line 6: scenarios[0].payload_bytes: no value"},
-		"in a scenario":     {good + "scenarios:\n  - name: a\n    placement: hott\n", "line 6: scenarios[0].placement: \"hott\", want one of apart, hot, same, back-to-back (did you mean hot?)"},
+		"in a scenario":     {good + "scenarios:\n  - name: a\n    placement: hott\n", "line 6: scenarios[0].placement: \"hott\", want one of apart, hot, same, back-to-back, spread (did you mean hot?)"},
 		"too many": {good + "blocks: 1000\npayload_bytes: [64, 65, 66, 67, 68, 69]\nproducers: [1, 2, 3, 4, 5]\n",
 			"120000 trials on each kernel, at most 100000"},
 		"not YAML": {"{", "line 2"},

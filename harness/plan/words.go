@@ -5,6 +5,8 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -24,14 +26,17 @@ func Words(a, b *record.Cell) ([]string, error) {
 	if a.Equal != vocab.EqualEach {
 		// A single ring uses the whole total; several may use less, since each is a power
 		// of two.
-		bytes, list, key = max(a.RingBytesTotal, b.RingBytesTotal), s.RingBytesTotal, "ring_bytes_total"
+		bytes, list, key = ceilPowerOfTwo(max(a.RingBytesTotal, b.RingBytesTotal)), s.RingBytesTotal, "ring_bytes_total"
 	}
 	var words []string
-	pair := a.Configuration() + ", " + b.Configuration()
-	if pair != s.Pairs[0][0].String()+", "+s.Pairs[0][1].String() {
-		words = append(words, "pairs=[["+pair+"]]")
+	sides := [2]string{own(a, b), own(b, a)}
+	if sides != [2]string{s.Pairs[0][0].String(), s.Pairs[0][1].String()} {
+		words = append(words, "pairs=[["+quote(sides[0])+", "+quote(sides[1])+"]]")
 	}
 	for _, x := range axis.All() {
+		if x.Side && (x.Name != flushMS || a.FlushMS != b.FlushMS) {
+			continue // of the sides
+		}
 		if value := x.Get(a); !slices.Equal(s.Values[x.Name], []string{value}) {
 			words = append(words, x.Name+"="+value)
 		}
@@ -40,4 +45,24 @@ func Words(a, b *record.Cell) ([]string, error) {
 		words = append(words, fmt.Sprintf("%s=%d", key, bytes))
 	}
 	return words, nil
+}
+
+// flushMS is an axis of a side that both have in common in most plans.
+const flushMS = "flush_ms"
+
+// own is the side of a cell, with the values that the other does not have.
+func own(c, other *record.Cell) string {
+	text := c.Configuration()
+	if c.Agent == "" && c.FlushMS != other.FlushMS {
+		text += fmt.Sprintf(",%s=%d", flushMS, c.FlushMS)
+	}
+	return text
+}
+
+// quote quotes a side that holds a comma, which would end it in a list.
+func quote(side string) string {
+	if strings.Contains(side, ",") {
+		return strconv.Quote(side)
+	}
+	return side
 }

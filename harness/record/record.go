@@ -61,6 +61,14 @@ type Trial struct {
 	Cost     *Cost    `json:"cost,omitempty"`
 	Rate     *Rate    `json:"rate,omitempty"`
 	Memory   *Memory  `json:"memory,omitempty"`
+	// Order is how far events are from the order of their time stamps.
+	Order *Order `json:"order,omitempty"`
+	// Victims is what became of the events of producers beside one that floods.
+	Victims *Victims `json:"victims,omitempty"`
+	// RecoveryNS is from the last event before a ring was first full to the first after
+	// it was last full, by the events' time stamps; 0: it was never full, or never
+	// recovered.
+	RecoveryNS int64 `json:"recovery_ns,omitempty"`
 	// Disturbance is what of it the kernel knows; records made before there was
 	// this field lack it.
 	Disturbance *Disturbance `json:"disturbance,omitempty"`
@@ -79,7 +87,7 @@ type Kernel struct {
 
 // KernelConfig is the part of a kernel's configuration that affects figures.
 type KernelConfig struct {
-	Preempt string `json:"preempt,omitempty"` // none, voluntary, full, lazy, rt
+	Preempt string `json:"preempt,omitempty"` // as it ran: none, voluntary, full, lazy, rt
 	HZ      int    `json:"hz,omitempty"`
 	BTF     bool   `json:"btf"`
 }
@@ -155,16 +163,57 @@ type Cell struct {
 	// it first reads, or [UntilOver]; ReaderDelayNS how long it works on each event.
 	ReaderStallMS int `json:"reader_stall_ms"`
 	ReaderDelayNS int `json:"reader_delay_ns"`
+	// Reader is what reads; empty: the transport's default.
+	Reader vocab.Reader `json:"reader,omitempty"`
+	// Shards is how many rings a sharded transport has, and Stage when a batched one
+	// sends; empty: the default, or another transport.
+	Shards vocab.Shards `json:"shards,omitempty"`
+	Stage  vocab.Stage  `json:"stage,omitempty"`
+	// Content is what an event holds; empty: all that the ledger needs.
+	Content vocab.Content `json:"content,omitempty"`
+	// Sizes is the distribution of the sizes of events; empty: all have PayloadBytes.
+	Sizes vocab.Sizes `json:"sizes,omitempty"`
+	// Offline is a CPU that is offline for a while, ReaderCPU what the reader gets of its
+	// CPU, and Flood how many events one more producer sends as fast as it can; empty or
+	// 0: none, all, none.
+	Offline   vocab.Offline   `json:"offline,omitempty"`
+	ReaderCPU vocab.ReaderCPU `json:"reader_cpu,omitempty"`
+	Flood     int             `json:"flood,omitempty"`
+	// Agent is the agent whose arrangement this is; empty: none.
+	Agent string `json:"agent,omitempty"`
 	// Fault names what selftest injects; empty in a measurement.
 	Fault vocab.Fault `json:"fault,omitempty"`
 }
 
-// Configuration is the transport with its policy, as a plan has it.
+// Configuration is the transport with its policy, and what else is not the default of a
+// side, as a plan has it; or the agent whose arrangement it is.
 func (c *Cell) Configuration() string {
-	if c.Policy == "" {
-		return string(c.Transport)
+	if c.Agent != "" {
+		return c.Agent
 	}
-	return string(c.Transport) + "/" + string(c.Policy)
+	text := string(c.Transport)
+	if c.Policy != "" {
+		text += "/" + string(c.Policy)
+	}
+	for _, option := range []struct{ key, value string }{{"reader", string(c.Reader)}, {"shards", string(c.Shards)}, {"stage", string(c.Stage)}} {
+		if option.value != "" {
+			text += "," + option.key + "=" + option.value
+		}
+	}
+	return text
+}
+
+// ReaderOrDefault is what reads.
+func (c *Cell) ReaderOrDefault() vocab.Reader {
+	if c.Reader == "" {
+		return c.Transport.DefaultReader()
+	}
+	return c.Reader
+}
+
+// TotalsOnly reports whether nothing is known of a single event.
+func (c *Cell) TotalsOnly() bool {
+	return c.Content == vocab.Bare || c.Transport.Spec().Family.Totals
 }
 
 // UntilOver is the stall of a reader that sleeps until the workload has ended. The events
@@ -221,6 +270,22 @@ type Counts struct {
 	Drained uint64 `json:"drained"`
 	// Residual is events still in the rings at the end.
 	Residual uint64 `json:"residual"`
+	// Staged is events that were not sent in the end, since they waited for others;
+	// Records is the records of several events each that were. Of a batched transport.
+	Staged  uint64 `json:"staged,omitempty"`
+	Records uint64 `json:"records,omitempty"`
+	// Overwritten is the submitted events whose place newer ones took, Fits how many must
+	// remain by the formula, and MissingNewest those missing that are newer than the
+	// oldest that remained on their CPU. Of a flight recorder.
+	Overwritten   uint64 `json:"overwritten,omitempty"`
+	Fits          uint64 `json:"fits,omitempty"`
+	MissingNewest uint64 `json:"missing_newest,omitempty"`
+	// FootprintBytes is what the delivered events took in the rings, where their sizes
+	// differ.
+	FootprintBytes uint64 `json:"footprint_bytes,omitempty"`
+	// Unreadable is the triggers whose user memory the program could not read; they are
+	// among the foreign.
+	Unreadable uint64 `json:"unreadable,omitempty"`
 	// LostReported is the sum of PERF_RECORD_LOST until the rings were empty;
 	// LostTail is what came in front of one more event a CPU after that.
 	LostReported uint64 `json:"lost_reported"`
@@ -331,6 +396,20 @@ type Memory struct {
 	MapBytes    int64 `json:"map_bytes"`
 	LockedBytes int64 `json:"locked_bytes"`
 	RSSBytes    int64 `json:"rss_bytes"` // of the reading process
+}
+
+// Order is how long a reader must hold events back to sort them by their time stamps: for
+// each event, by how much an earlier one's stamp is later; 0 for all that are in order.
+type Order struct {
+	N     int64 `json:"n"` // events that came late
+	P999  int64 `json:"p999_ns"`
+	MaxNS int64 `json:"max_ns"`
+}
+
+// Victims are the events of the producers that do not flood.
+type Victims struct {
+	Sent    uint64 `json:"sent"`
+	Missing uint64 `json:"missing"`
 }
 
 // Disturbance is what kept the pinned threads of a trial, its producers and its

@@ -111,7 +111,7 @@ func (r *running) take(t *record.Trial, body json.RawMessage) error {
 	}
 	from := got.Trial
 	t.Counts, t.Latency, t.Intended, t.Cost, t.Rate, t.Memory = from.Counts, from.Latency, from.Intended, from.Cost, from.Rate, from.Memory
-	t.Disturbance = from.Disturbance
+	t.Disturbance, t.Order, t.Victims, t.RecoveryNS = from.Disturbance, from.Order, from.Victims, from.RecoveryNS
 	if r.virtual() {
 		instructions(t.Cost, &t.Cell)
 	}

@@ -78,7 +78,7 @@ func (r *Run) Do(ctx context.Context) (err error) {
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
-	err = run.look(ctx, jobs[0])
+	err = run.look(ctx, jobs)
 	defer func() { err = errors.Join(err, run.release()) }()
 	if err != nil && !errors.Is(err, ErrDiffer) {
 		status, reason := r.Why(err)
@@ -158,6 +158,9 @@ func (r *running) plan(j *job) []record.Trial {
 		t.Kernel, t.Machine, t.Tool, t.Trial.Trials = r.Kernel, r.Machine, buildinfo.Tool(), r.planned
 		if r.facts.Release != "" {
 			t.Kernel.Release, t.Kernel.Config.BTF = r.facts.Release, r.facts.BTF
+			if r.facts.Preempt != "" {
+				t.Kernel.Config.Preempt = r.facts.Preempt
+			}
 		}
 		if r.facts.Status == record.OK {
 			t.Cell.Attach = r.facts.Attach
@@ -170,20 +173,21 @@ func (r *running) plan(j *job) []record.Trial {
 	return trials
 }
 
-// look probes a fresh kernel, and compares the twins on it. The first block uses the same
+// look probes a fresh kernel, and compares the twins that the jobs measure on it. The first block uses the same
 // boot.
-func (r *running) look(ctx context.Context, first *job) (err error) {
+func (r *running) look(ctx context.Context, jobs []*job) (err error) {
 	if r.boot, err = r.fresh(ctx); err != nil {
 		return err
 	}
 	r.phase("probe")
-	attach, cell := vocab.Attach(r.Plan.Attach), compared(first.Cells[0])
+	attach, cell := vocab.Attach(r.Plan.Attach), compared(jobs[0].Cells[0])
 	var got *trial.TwinCheck
 	answers := 0
-	err = r.boot.Do(ctx, Request{Probe: &attach, CheckTwins: &cell}, 2*r.Timeout, func(body json.RawMessage) error {
+	request := Request{Probe: &attach, CheckTwins: &cell, Transports: transports(jobs)}
+	err = r.boot.Do(ctx, request, 2*r.Timeout, func(body json.RawMessage) error {
 		switch answers++; answers {
 		case 1:
-			r.phase("same programs under both twins")
+			r.phase("same programs under all twins")
 			return json.Unmarshal(body, &r.facts)
 		case 2:
 			return json.Unmarshal(body, &got)
@@ -200,6 +204,19 @@ func (r *running) look(ctx context.Context, first *job) (err error) {
 		r.same, err = checkTwins(*got)
 	}
 	return err
+}
+
+// transports are those that the jobs measure, in the order of the table.
+func transports(jobs []*job) []vocab.Transport {
+	var all []vocab.Transport
+	for _, kind := range vocab.Transports() {
+		if slices.ContainsFunc(jobs, func(j *job) bool {
+			return j.Cells[0].Transport == kind || j.Cells[1].Transport == kind
+		}) {
+			all = append(all, kind)
+		}
+	}
+	return all
 }
 
 // release ends the reusable machine, if there is one.

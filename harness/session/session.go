@@ -31,9 +31,12 @@ type Request struct {
 	Probe *vocab.Attach `json:"probe,omitempty"`
 	// Decide asks for experiments.
 	Decide *Decide `json:"decide,omitempty"`
-	// CheckTwins attaches both twins at once to the same programs. After a probe it is
-	// answered if the status is ok, and uses the resolved attach point.
+	// CheckTwins attaches the twins of Transports at once to the same programs. After a
+	// probe it is answered if the status is ok, and uses the resolved attach point, and
+	// those transports that the kernel has.
 	CheckTwins *record.Cell `json:"check_twins,omitempty"`
+	// Transports are those to probe and to check.
+	Transports []vocab.Transport `json:"transports,omitempty"`
 	// Trials measures these, one after the other. Each is answered as soon as it is
 	// measured.
 	Trials []Timed `json:"trials,omitempty"`
@@ -60,6 +63,11 @@ type Facts struct {
 	Attach  vocab.Attach `json:"attach"`  // resolved
 	CPUs    int          `json:"cpus"`
 	BTF     bool         `json:"btf"`
+	// Preempt is the preemption that the kernel runs with, if it says so: its configuration
+	// has what it was built with.
+	Preempt string `json:"preempt,omitempty"`
+	// Transports are those of the request that the kernel has.
+	Transports []vocab.Transport `json:"transports,omitempty"`
 	// Status is ok, or why nothing can be measured here; Reason explains it.
 	Status record.Status `json:"status"`
 	Reason string        `json:"reason,omitempty"`
@@ -79,11 +87,11 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 		return fmt.Errorf("read request: %w", err)
 	}
 	if r.Probe != nil {
-		facts := probe(*r.Probe)
+		facts := probe(*r.Probe, r.Transports)
 		if err := send(facts); err != nil || r.CheckTwins == nil || facts.Status != record.OK {
 			return err
 		}
-		r.CheckTwins.Attach = facts.Attach
+		r.CheckTwins.Attach, r.Transports = facts.Attach, facts.Transports
 	}
 	if r.Decide != nil {
 		return facts.Run(ctx, r.Decide.IDs, r.Decide.Boot, func(result facts.Result) error { return send(result) })
@@ -95,7 +103,7 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 	defer runner.Close()
 	switch {
 	case r.CheckTwins != nil:
-		comparison, err := runner.CheckTwins(ctx, *r.CheckTwins)
+		comparison, err := runner.CheckTwins(ctx, *r.CheckTwins, r.Transports)
 		if err != nil {
 			return err
 		}
@@ -121,8 +129,10 @@ func measured(ctx context.Context, runner *trial.Runner, t Timed) Measured {
 	return Measured{Status: record.OK, Trial: got}
 }
 
-func probe(want vocab.Attach) Facts {
-	facts := Facts{Status: record.OK, Release: release()}
+// probe finds out what can be measured here: nothing, where the kernel has none of the
+// transports, or refuses one of them.
+func probe(want vocab.Attach, transports []vocab.Transport) Facts {
+	facts := Facts{Status: record.OK, Release: release(), Preempt: preemption()}
 	_, err := os.Stat("/sys/kernel/btf/vmlinux")
 	facts.BTF = err == nil
 	cpus, err := trial.CPUs()
@@ -130,8 +140,22 @@ func probe(want vocab.Attach) Facts {
 		facts.CPUs = len(cpus)
 		facts.Attach, err = bpf.ResolveAttach(want)
 	}
-	if err == nil {
-		err = bpf.ProbeTransports(facts.Attach)
+	var lacking []error
+	for _, kind := range transports {
+		if err != nil {
+			break
+		}
+		switch probeErr := bpf.ProbeTransport(kind, facts.Attach); {
+		case probeErr == nil:
+			facts.Transports = append(facts.Transports, kind)
+		case errors.Is(probeErr, bpf.ErrUnsupported):
+			lacking = append(lacking, probeErr)
+		default:
+			err = probeErr
+		}
+	}
+	if err == nil && len(lacking) > 0 && len(facts.Transports) == 0 {
+		err = errors.Join(lacking...)
 	}
 	if err != nil {
 		facts.Status, facts.Reason = classify(err)

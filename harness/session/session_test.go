@@ -112,7 +112,7 @@ func TestRunSeesWhatIsWrong(t *testing.T) {
 		if err := json.Unmarshal(body, &c); err != nil {
 			return nil, err
 		}
-		c.Ringbuf[0].Message = "Hello Moon"
+		c.Twins[vocab.Ringbuf][0].Message = "Hello Moon"
 		return json.Marshal(c)
 	}}
 	for name, test := range map[string]struct {
@@ -122,7 +122,7 @@ func TestRunSeesWhatIsWrong(t *testing.T) {
 	}{
 		"an event lost":      {measured(func(m *Measured) { m.Trial.Counts.Delivered-- }), "submitted = delivered", false},
 		"a torn event":       {measured(func(m *Measured) { m.Trial.Counts.Torn++ }), "torn", false},
-		"twins do not agree": {compared, "both twins", true},
+		"twins do not agree": {compared, "the twins deliver", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trials, err := run(t, test.conn, small(t))
@@ -271,15 +271,20 @@ func TestDifference(t *testing.T) {
 
 func TestDiffer(t *testing.T) {
 	one := []trial.Normal{{Token: 1, Message: "Hey root!"}}
-	if err := Differ(trial.TwinCheck{Truth: one, Perf: one, Ringbuf: one}); err != nil {
+	twins := func(perf, ring []trial.Normal) map[vocab.Transport][]trial.Normal {
+		return map[vocab.Transport][]trial.Normal{vocab.Perf: perf, vocab.Ringbuf: ring}
+	}
+	counted := map[vocab.Transport]int{vocab.CountOnly: 1}
+	if err := Differ(trial.TwinCheck{Truth: one, Twins: twins(one, one), Counted: counted}); err != nil {
 		t.Error(err)
 	}
 	for name, c := range map[string]trial.TwinCheck{
 		"nothing ran":   {},
-		"perf lost one": {Truth: one, Ringbuf: one},
-		"ring lost one": {Truth: one, Perf: one},
-		"one too many":  {Truth: one, Perf: one, Ringbuf: append(one, one...)},
-		"other message": {Truth: one, Perf: []trial.Normal{{Token: 1}}, Ringbuf: one},
+		"perf lost one": {Truth: one, Twins: twins(nil, one)},
+		"ring lost one": {Truth: one, Twins: twins(one, nil)},
+		"one too many":  {Truth: one, Twins: twins(one, append(one, one...))},
+		"other message": {Truth: one, Twins: twins([]trial.Normal{{Token: 1}}, one)},
+		"counted two":   {Truth: one, Counted: map[vocab.Transport]int{vocab.CountOnly: 2}},
 	} {
 		if err := Differ(c); !errors.Is(err, ErrDiffer) {
 			t.Errorf("%s: %v", name, err)

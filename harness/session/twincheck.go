@@ -5,6 +5,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +21,7 @@ const checkPrograms = 30
 // deliver the same events, or not those that the programs must cause.
 var ErrDiffer = errors.New("the twins do not agree")
 
-// compared is the load that both twins are attached to at once.
+// compared is the load that the twins are attached to at once.
 func compared(cell record.Cell) record.Cell {
 	return record.Cell{Workload: vocab.Execve, Events: checkPrograms, Batch: 1, Producers: 1, PayloadBytes: max(cell.PayloadBytes, vocab.EventBytes)}
 }
@@ -30,8 +31,8 @@ func compared(cell record.Cell) record.Cell {
 func checkTwins(got trial.TwinCheck) (record.Invariant, error) {
 	err := Differ(got)
 	line := record.Invariant{
-		Invariant: "both twins deliver the same programs, all of them",
-		Holds:     err == nil, Detail: fmt.Sprintf("%d programs", len(got.Truth)),
+		Invariant: "the twins deliver the same programs, all of them",
+		Holds:     err == nil, Detail: fmt.Sprintf("%d programs, %d twins", len(got.Truth), len(got.Twins)+len(got.Counted)),
 	}
 	if err != nil {
 		line.Detail += ", and they differ"
@@ -47,16 +48,18 @@ func settle(t *record.Trial, line record.Invariant) {
 	}
 }
 
-// Differ returns [ErrDiffer] with the differences where either twin did not
+// Differ returns [ErrDiffer] with the differences where a twin did not
 // deliver exactly the truth.
 func Differ(c trial.TwinCheck) error {
 	var errs []error
-	for _, side := range []struct {
-		name   string
-		events []trial.Normal
-	}{{"perf", c.Perf}, {"ringbuf", c.Ringbuf}} {
-		if diff := difference(c.Truth, side.events); diff != "" {
-			errs = append(errs, fmt.Errorf("%w: %s against the programs that ran (-want +got):\n%s", ErrDiffer, side.name, diff))
+	for _, kind := range slices.Sorted(maps.Keys(c.Twins)) {
+		if diff := difference(c.Truth, c.Twins[kind]); diff != "" {
+			errs = append(errs, fmt.Errorf("%w: %s against the programs that ran (-want +got):\n%s", ErrDiffer, kind, diff))
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(c.Counted)) {
+		if n := c.Counted[kind]; n != len(c.Truth) {
+			errs = append(errs, fmt.Errorf("%w: %s counted %d programs, and %d ran", ErrDiffer, kind, n, len(c.Truth)))
 		}
 	}
 	if len(c.Truth) == 0 {

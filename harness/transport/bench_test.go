@@ -9,12 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/harness/workload"
 	"github.com/ringtwin/ringtwin/internal/testutils"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -35,8 +33,8 @@ func (d *drained) add(other drained) { d.events += other.events; d.took += other
 
 func (d *drained) rate() float64 { return float64(d.events) / d.took.Seconds() }
 
-// BenchmarkConsumer compares the reader, in turn, with the least that a consumer
-// can do: events that it drains in a second, while a storm fills the ring, and of a
+// BenchmarkConsumer compares the readers of the library and of this package, in turn, with
+// the least that a consumer can do, which is to count: events that it drains in a second, while a storm fills the ring, and of a
 // full ring that nobody fills any more.
 func BenchmarkConsumer(b *testing.B) {
 	testutils.Root(b)
@@ -46,21 +44,24 @@ func BenchmarkConsumer(b *testing.B) {
 			if full {
 				name = string(kind) + "/full-ring"
 			}
-			b.Run(name, func(b *testing.B) {
-				var ours, least drained
-				allocs := 0.0
-				for b.Loop() {
-					got, perEvent := benchReader(b, kind, full)
-					ours.add(got)
-					allocs += perEvent
-					least.add(benchLowerBound(b, kind, full))
-				}
-				b.ReportMetric(ours.rate()/1e6, "M-events/s")
-				b.ReportMetric(least.rate()/1e6, "lower-bound-M-events/s")
-				b.ReportMetric(ours.rate()/least.rate(), "of-lower-bound")
-				b.ReportMetric(allocs/float64(b.N), "allocs/event")
-				b.ReportMetric(0, "ns/op")
-			})
+			for _, reader := range []vocab.Reader{vocab.Cilium, vocab.Raw} {
+				b.Run(name+"/"+string(reader), func(b *testing.B) {
+					var ours, least drained
+					allocs := 0.0
+					for b.Loop() {
+						got, perEvent := benchReader(b, kind, reader, full, false)
+						ours.add(got)
+						allocs += perEvent
+						counted, _ := benchReader(b, kind, vocab.Raw, full, true)
+						least.add(counted)
+					}
+					b.ReportMetric(ours.rate()/1e6, "M-events/s")
+					b.ReportMetric(least.rate()/1e6, "lower-bound-M-events/s")
+					b.ReportMetric(ours.rate()/least.rate(), "of-lower-bound")
+					b.ReportMetric(allocs/float64(b.N), "allocs/event")
+					b.ReportMetric(0, "ns/op")
+				})
+			}
 		}
 	}
 }
@@ -99,7 +100,7 @@ func callsToFill(kind vocab.Transport) int {
 	return kind.Capacity(benchRing, benchEvent)/benchBatch + 1
 }
 
-func benchReader(b *testing.B, kind vocab.Transport, full bool) (d drained, allocs float64) {
+func benchReader(b *testing.B, kind vocab.Transport, of vocab.Reader, full, count bool) (d drained, allocs float64) {
 	b.Helper()
 	twin := loadBench(b, kind)
 	defer twin.Close()
@@ -111,13 +112,23 @@ func benchReader(b *testing.B, kind vocab.Transport, full bool) (d drained, allo
 	if err != nil {
 		b.Fatal(err)
 	}
-	reader, err := Open(kind, twin.Events(), Options{RingBytes: benchRing, Policy: policy})
+	reader, err := Open(kind, twin.Rings(), Options{RingBytes: benchRing, Policy: policy, Reader: of})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer reader.Close()
 	var sum byte
 	read := func() {
+		for count {
+			n, err := CounterOf(reader).Count()
+			if err != nil {
+				if !errors.Is(err, ErrFlushed) {
+					b.Error(err)
+				}
+				return
+			}
+			d.events += n.Events
+		}
 		var sample Sample
 		for {
 			if err := reader.Read(&sample); err != nil {
@@ -158,63 +169,4 @@ func benchReader(b *testing.B, kind vocab.Transport, full bool) (d drained, allo
 	}
 	<-done
 	return d, 0
-}
-
-func benchLowerBound(b *testing.B, kind vocab.Transport, full bool) (d drained) {
-	b.Helper()
-	twin := loadBench(b, kind)
-	defer twin.Close()
-	loop, epoll := openLowerBound(b, kind, twin.Events())
-	defer func() { _ = errors.Join(loop.Close(), unix.Close(epoll)) }()
-	var sum byte
-	see := func(raw []byte) { sum += raw[0] }
-	if full {
-		storm(b, twin, callsToFill(kind))
-		begun := time.Now()
-		d.events = loop.drain(see)
-		d.took = time.Since(begun)
-		return d
-	}
-	stop, done := make(chan struct{}), make(chan struct{})
-	begun := time.Now()
-	go func() {
-		defer close(done)
-		for {
-			d.events += loop.drain(see)
-			select {
-			case <-stop:
-				d.events += loop.drain(see)
-				d.took = time.Since(begun)
-				return
-			default:
-			}
-			waitFor(epoll)
-		}
-	}()
-	storm(b, twin, benchCalls)
-	close(stop)
-	<-done
-	return d
-}
-
-func openLowerBound(b *testing.B, kind vocab.Transport, events *ebpf.Map) (lowerBound, int) {
-	b.Helper()
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var loop lowerBound
-	fds := []int{events.FD()}
-	if kind == vocab.Perf {
-		perf := newPerfLoop(b, events, benchRing, benchWakeup)
-		loop, fds = perf, perf.fds
-	} else {
-		loop = newRingLoop(b, events)
-	}
-	for _, fd := range fds {
-		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return loop, epoll
 }

@@ -14,7 +14,7 @@ func Inject(f vocab.Fault, r Reader) Reader {
 	if f == "" || f.Kind() == vocab.Work {
 		return r
 	}
-	return &faultyReader{Reader: r, fault: f}
+	return &faultyReader{Reader: r, kind: f.Kind(), n: f.N()}
 }
 
 // ExtraWork is the number of turns of the program's extra loop.
@@ -28,7 +28,8 @@ func ExtraWork(f vocab.Fault) int {
 // faultyReader is a reader with a fault.
 type faultyReader struct {
 	Reader
-	fault vocab.Fault
+	kind  vocab.FaultKind
+	n     int
 	count int     // events read
 	held  *Sample // to be returned next
 }
@@ -43,15 +44,15 @@ func (r *faultyReader) Read(s *Sample) error {
 		return err
 	}
 	r.count++
-	if r.fault.Kind() == vocab.Delay {
-		for begun := time.Now(); time.Since(begun) < time.Duration(r.fault.N())*time.Microsecond; {
+	if r.kind == vocab.Delay {
+		for begun := time.Now(); time.Since(begun) < time.Duration(r.n)*time.Microsecond; {
 		}
 		return nil
 	}
-	if r.count%r.fault.N() != 0 {
+	if r.count%r.n != 0 {
 		return nil
 	}
-	switch r.fault.Kind() {
+	switch r.kind {
 	case vocab.Drop:
 		return r.Read(s)
 	case vocab.Tear:
@@ -78,4 +79,19 @@ func (r *faultyReader) Read(s *Sample) error {
 
 func copySample(s *Sample) *Sample {
 	return &Sample{Raw: append([]byte(nil), s.Raw...), CPU: s.CPU}
+}
+
+// Count counts like the reader, except for every Nth event, where that is a fault of a
+// number.
+func (r *faultyReader) Count() (Total, error) {
+	n, err := CounterOf(r.Reader).Count()
+	before := r.count / r.n
+	r.count += n.Events
+	switch faulty := r.count/r.n - before; r.kind {
+	case vocab.Drop:
+		n.Events -= faulty
+	case vocab.Duplicate:
+		n.Events += faulty
+	}
+	return n, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/perf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
 type perfReader struct {
@@ -17,7 +18,8 @@ type perfReader struct {
 	remaining []int // index: CPU; bytes left in its ring after the last read
 }
 
-func openPerf(events *ebpf.Map, opts Options) (Reader, error) {
+func openPerf(maps []*ebpf.Map, opts Options) (Reader, error) {
+	events := maps[0]
 	reader, err := perf.NewReaderWithOptions(events, opts.RingBytes, perfOptions(opts.Policy, opts.RingBytes))
 	if err != nil {
 		return nil, fmt.Errorf("open perf buffer: %w", err)
@@ -58,6 +60,6 @@ func (r *perfReader) State() (State, error) {
 func (r *perfReader) Memory() Memory {
 	return Memory{
 		MapBytes:    int64(8 * r.rings),
-		LockedBytes: int64(r.rings * (r.BufferSize() + os.Getpagesize())),
+		LockedBytes: lockedBytes(vocab.PerfRings, r.rings, r.BufferSize()),
 	}
 }

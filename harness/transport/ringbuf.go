@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +25,8 @@ type ringbufReader struct {
 	consumer, producer []byte
 }
 
-func openRingbuf(events *ebpf.Map, opts Options) (Reader, error) {
+func openRingbuf(maps []*ebpf.Map, opts Options) (Reader, error) {
+	events := maps[0]
 	reader, err := ringbuf.NewReader(events)
 	if err != nil {
 		return nil, fmt.Errorf("open ring buffer: %w", err)
@@ -70,7 +72,7 @@ func position(page []byte) uint64 {
 // pages of struct bpf_ringbuf, of the consumer's and of the producer's position:
 // RINGBUF_NR_META_PAGES in https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
 func (r *ringbufReader) Memory() Memory {
-	return Memory{LockedBytes: int64(r.BufferSize() + 3*os.Getpagesize())}
+	return Memory{LockedBytes: lockedBytes(vocab.BPFRings, 1, r.BufferSize())}
 }
 
 // Close may be called twice.

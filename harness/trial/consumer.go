@@ -14,6 +14,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
@@ -25,9 +26,16 @@ type consumer struct {
 	consumerOptions
 	reader transport.Reader
 
+	sizes       []int // of events, by their number; nil: all have one
+	storm       bool
+	fixed       bool            // each sample is as long as the largest
+	sampleBytes func(n int) int // in which an event arrives
+	sample      int             // the same of the largest event
+
 	events  []bpf.Event
-	times   []int64      // when each arrived, CLOCK_MONOTONIC
-	arrived atomic.Int64 // len(events), for others to look at
+	times   []int64         // when each arrived, CLOCK_MONOTONIC
+	arrived atomic.Int64    // how many there were, for others to look at
+	totals  transport.Total // of what was counted without a look
 
 	torn, misshaped, overflow uint64
 	lost                      uint64
@@ -46,12 +54,11 @@ type consumer struct {
 
 // consumerOptions configure a consumer.
 type consumerOptions struct {
-	workload    vocab.Workload
-	eventBytes  int // as sent
-	sampleBytes int // as it arrives
-	most        int // events to make room for
-	cpu         int // to be pinned to; -1: none
-	delay       time.Duration
+	cell  record.Cell
+	most  int // events to make room for
+	cpu   int // to be pinned to; -1: none
+	delay time.Duration
+	limit *quota // nil: none
 	// trigger is called before the first read and whenever a batch has been read, calls
 	// times in all: the reader is also the producer. nil: it is not.
 	trigger func(call int)
@@ -63,10 +70,18 @@ func newConsumer(reader transport.Reader, opts consumerOptions) *consumer {
 	c := &consumer{
 		reader:          reader,
 		consumerOptions: opts,
+		sizes:           opts.cell.Sizes.Table(),
+		storm:           opts.cell.Workload == vocab.Storm,
 		events:          make([]bpf.Event, 0, opts.most),
 		times:           make([]int64, 0, opts.most),
 		latency:         newHistogram(),
 	}
+	spec := opts.cell.Transport.Spec()
+	c.sampleBytes, c.fixed = spec.Family.SampleBytes, spec.FixedSize
+	if spec.Family.Stages {
+		c.sampleBytes = spec.Family.FootprintBytes // the share of a record
+	}
+	c.sample = c.sampleBytes(opts.cell.PayloadBytes)
 	// Fault in all pages now: untouched memory would cause page faults while reading.
 	clear(c.events[:opts.most])
 	clear(c.times[:opts.most])
@@ -76,7 +91,12 @@ func newConsumer(reader transport.Reader, opts consumerOptions) *consumer {
 
 // start reads in the background, first after stall, until the next flush. Then
 // wait returns.
+//
+// A second call does nothing.
 func (c *consumer) start(stall time.Duration) {
+	if c.stopped != nil {
+		return
+	}
 	c.stopped = make(chan struct{})
 	go func() {
 		defer close(c.stopped)
@@ -87,7 +107,12 @@ func (c *consumer) start(stall time.Duration) {
 }
 
 // wait returns once the transport has been flushed and read empty.
+//
+// Where it was never started there is nothing to wait for.
 func (c *consumer) wait() error {
+	if c.stopped == nil {
+		return nil
+	}
 	<-c.stopped
 	return c.err
 }
@@ -126,7 +151,7 @@ func (c *consumer) asleep() (bool, error) {
 	return !strings.HasPrefix(rest, "R"), nil
 }
 
-func (c *consumer) run(stall time.Duration) error {
+func (c *consumer) run(stall time.Duration) (err error) {
 	c.thread.Store(int64(unix.Gettid()))
 	if c.cpu >= 0 {
 		var set unix.CPUSet
@@ -135,6 +160,11 @@ func (c *consumer) run(stall time.Duration) error {
 			return fmt.Errorf("pin reader to CPU %d: %w", c.cpu, err)
 		}
 	}
+	undo, err := starve(c.cell.ReaderCPU, c.limit)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, undo()) }()
 	time.Sleep(stall)
 	delayed, err := runDelayOfThread()
 	if err != nil {
@@ -146,7 +176,11 @@ func (c *consumer) run(stall time.Duration) error {
 	}
 	c.beginNS = nanotime()
 	c.pull()
-	if err := c.read(); err != nil {
+	read := c.read
+	if c.cell.TotalsOnly() {
+		read = c.count
+	}
+	if err := read(); err != nil {
 		return err
 	}
 	after, err := usageOfThread()
@@ -176,6 +210,27 @@ func (c *consumer) read() error {
 	}
 }
 
+// count is the loop that is measured where only totals are known.
+func (c *consumer) count() error {
+	counter := transport.CounterOf(c.reader)
+	for {
+		n, err := counter.Count()
+		switch {
+		case err == nil:
+		case errors.Is(err, transport.ErrFlushed):
+			return nil
+		default:
+			return fmt.Errorf("count events: %w", err)
+		}
+		c.totals.Events += n.Events
+		c.lost += n.Lost
+		c.arrived.Store(int64(c.totals.Events))
+		if c.trigger != nil && c.totals.Events >= c.batch*int(c.called.Load()) {
+			c.pull()
+		}
+	}
+}
+
 func (c *consumer) take(sample *transport.Sample) {
 	now := nanotime()
 	if sample.Lost > 0 {
@@ -188,13 +243,20 @@ func (c *consumer) take(sample *transport.Sample) {
 	}
 	c.events = c.events[:len(c.events)+1]
 	event := &c.events[len(c.events)-1]
-	if c.decode(sample.Raw, event) != nil {
+	bytes, arrives := c.cell.PayloadBytes, c.sample
+	if c.sizes != nil {
+		bytes = vocab.SizeOf(c.sizes, bpf.StormSeq(sample.Raw))
+		if !c.fixed {
+			arrives = c.sampleBytes(bytes)
+		}
+	}
+	if c.decode(sample.Raw, bytes, event) != nil {
 		c.torn++
 		c.events = c.events[:len(c.events)-1]
 		return
 	}
 	c.times = append(c.times, now)
-	if len(sample.Raw) != c.sampleBytes {
+	if len(sample.Raw) != arrives {
 		c.misshaped++
 	}
 	if event.TimeNS != 0 { // else the event is too small for a time
@@ -220,9 +282,9 @@ func (c *consumer) pull() {
 	}
 }
 
-func (c *consumer) decode(raw []byte, event *bpf.Event) error {
-	if c.workload == vocab.Storm {
-		return bpf.DecodeStorm(raw, c.eventBytes, event)
+func (c *consumer) decode(raw []byte, bytes int, event *bpf.Event) error {
+	if c.storm {
+		return bpf.DecodeStorm(raw, bytes, event)
 	}
 	return bpf.Decode(raw, event)
 }

@@ -91,6 +91,7 @@ func (r *Runner) loadOptions(cell record.Cell, cpus []int) workload.Options {
 		RateHz:     cell.RateHz / float64(cell.Batch),
 		CPUs:       cpus,
 		GiveWay:    len(r.cpus) == 1 && cell.RateHz > 0,
+		Flood:      cell.Flood / cell.Batch,
 		FirstToken: nextTokens(),
 	}
 }
@@ -141,7 +142,7 @@ func (r *Runner) measureControl(ctx context.Context, cell record.Cell) (c contro
 	paced := cell.RateHz != 0
 	cell.RateHz = 0
 	options := r.loadOptions(cell, producers)
-	options.Count = min(options.Count, mostControls)
+	options.Count, options.Flood = min(options.Count, mostControls), 0
 	load, err := workload.New(ctx, options)
 	if err != nil {
 		return c, fmt.Errorf("start control: %w", err)
@@ -190,7 +191,7 @@ func settle(twin *bpf.Twin, c *consumer, from time.Time) error {
 	}
 	var submitted int64
 	for _, cpu := range counters {
-		submitted += int64(cpu.Submitted())
+		submitted += int64(cpu.Submitted(c.cell.Content == vocab.Bare && !c.cell.Transport.Spec().Family.Stages))
 	}
 	last, since := int64(-1), time.Now()
 	for {

@@ -103,20 +103,28 @@ func CPUs() ([]int, error) {
 	return cpus, nil
 }
 
-// placement puts the reader on the last CPU, and the producers as the cell configures.
+// placement puts the reader on the last CPU that stays online, and the producers as the
+// cell configures.
 func (r *Runner) placement(cell *record.Cell) (producers []int, consumer int) {
 	last := len(r.cpus) - 1
-	switch cell.Placement {
-	case "same":
-		return r.cpus[last:], r.cpus[last]
-	case "hot":
-		return r.cpus[:1], r.cpus[last]
+	leaves, _ := cell.Offline.CPU()
+	reader := r.cpus[last]
+	if reader == leaves && last > 0 {
+		reader = r.cpus[last-1]
 	}
-	return r.cpus[:max(last, 1)], r.cpus[last]
+	switch cell.Placement {
+	case vocab.Same:
+		return []int{reader}, reader
+	case vocab.Hot:
+		return r.cpus[:1], reader
+	case vocab.Spread:
+		return r.cpus, reader
+	}
+	return r.cpus[:max(last, 1)], reader
 }
 
 // Run measures one trial of the cell. It fills the measured parts of the record: counts,
-// latency, cost, rate and memory. The context ends the workload.
+// latency, cost, rate, memory and order. The context ends the workload.
 func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, err error) {
 	if err := r.keep(&cell); err != nil {
 		return nil, err
@@ -125,29 +133,68 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	if err != nil {
 		return nil, err
 	}
+	away, err := newAbsence(cell.Offline)
+	if err != nil {
+		return nil, err
+	}
+	defer func(all []int) {
+		err = errors.Join(err, away.end())
+		r.cpus = all
+	}(r.cpus)
+	if cell.Offline != "" {
+		if r.cpus, err = CPUs(); err != nil {
+			return nil, err
+		}
+	}
+	var limit *quota
+	if percent, _ := cell.ReaderCPU.Limits(); percent > 0 {
+		if limit, err = newQuota(percent); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, limit.close()) }()
+	}
 	twin, reader, err := open(cell)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, reader.Close(), twin.Close()) }()
-	producers, consumerCPU := r.placement(&cell)
-	options := r.loadOptions(cell, producers)
-
-	kind := cell.Transport
+	_, consumerCPU := r.placement(&cell)
 	c := newConsumer(reader, consumerOptions{
-		workload:    cell.Workload,
-		eventBytes:  cell.PayloadBytes,
-		sampleBytes: kind.SampleBytes(cell.PayloadBytes),
-		most:        room(cell),
-		cpu:         consumerCPU,
-		delay:       time.Duration(cell.ReaderDelayNS),
+		cell:  cell,
+		most:  room(cell),
+		cpu:   consumerCPU,
+		delay: time.Duration(cell.ReaderDelayNS),
+		limit: limit,
 	})
+	stall := time.Duration(cell.ReaderStallMS) * time.Millisecond
+	if _, when := cell.Offline.CPU(); when != vocab.Stays {
+		c.start(stall)
+		if err := away.beforeLoad(reader, c.stopped); err != nil {
+			return nil, errors.Join(err, reader.Close(), c.wait())
+		}
+		if r.cpus, err = CPUs(); err != nil {
+			return nil, errors.Join(err, reader.Close(), c.wait())
+		}
+	}
+	producers, _ := r.placement(&cell)
+	options := r.loadOptions(cell, producers)
 	load, err := newLoad(ctx, cell, options, c)
+	if err != nil {
+		return nil, errors.Join(err, reader.Close(), c.wait())
+	}
+	defer func() { err = errors.Join(err, load.Close()) }()
+	truth, stolen, beforeFlush, err := r.measure(cell, twin, reader, c, load)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, load.Close()) }()
-	out := &record.Trial{}
+	return r.conclude(ctx, &measured{
+		cell: cell, control: control, twin: twin, reader: reader, consumer: c,
+		options: options, truth: truth, stolen: stolen, beforeFlush: beforeFlush,
+	})
+}
+
+// measure runs the load, and reads until nothing is left.
+func (r *Runner) measure(cell record.Cell, twin *bpf.Twin, reader transport.Reader, c *consumer, load load) (truth workload.Truth, stolen, beforeFlush int64, err error) {
 	// Collect the garbage of the configuration now, and disable the collector during the
 	// trial.
 	runtime.GC()
@@ -160,14 +207,11 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	if procs := runtime.GOMAXPROCS(0); procs < 2 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	}
-
-	stolen, err := stealNS(r.cpus)
-	if err != nil {
-		return nil, err
+	if stolen, err = stealNS(r.cpus); err != nil {
+		return truth, 0, 0, errors.Join(err, reader.Close(), c.wait())
 	}
 	stall := time.Duration(cell.ReaderStallMS) * time.Millisecond
 	begun := time.Now()
-	var truth workload.Truth
 	if cell.ReaderStallMS == record.UntilOver {
 		truth, err = r.load(twin, load, nil)
 		c.start(0)
@@ -181,45 +225,71 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 		})
 	}
 	if err == nil {
+		err = twin.Flush(r.cpus)
+	}
+	if err == nil && !cell.Transport.Spec().Family.Overwrites {
 		err = settle(twin, c, begun.Add(stall))
 	}
 	// The reader must end, whatever happened to the load.
-	beforeFlush := c.arrived.Load()
+	beforeFlush = c.arrived.Load()
 	err = errors.Join(err, reader.Flush())
 	if err != nil {
-		return nil, errors.Join(err, reader.Close(), c.wait())
+		return truth, 0, 0, errors.Join(err, reader.Close(), c.wait())
 	}
 	if err := c.wait(); err != nil {
-		return nil, err
+		return truth, 0, 0, err
 	}
-
 	if p, ok := load.(*pulled); ok {
 		truth = p.truth()
 	}
-	counts, err := tally(twin, reader, c, cell, truth)
+	return truth, stolen, beforeFlush, nil
+}
+
+// measured is a trial whose load and reader have ended.
+type measured struct {
+	cell     record.Cell
+	control  controlCost
+	twin     *bpf.Twin
+	reader   transport.Reader
+	consumer *consumer
+	options  workload.Options
+	truth    workload.Truth
+	// stolen is the steal time before, and beforeFlush how many events had arrived when
+	// the reader was told to take the rest.
+	stolen, beforeFlush int64
+}
+
+// conclude computes the record.
+func (r *Runner) conclude(ctx context.Context, m *measured) (*record.Trial, error) {
+	out := &record.Trial{}
+	counts, err := tally(m)
 	if err != nil {
 		return nil, err
 	}
-	counts.Drained = counts.Delivered - uint64(beforeFlush)
+	counts.Drained = counts.Delivered - uint64(m.beforeFlush)
+	c, cell := m.consumer, m.cell
 	lost := int64(counts.Attempts + counts.Misses*uint64(cell.Batch) - counts.Delivered)
 	if out.Latency, err = latencies(c.latency, c.negative, lost); err != nil {
 		return nil, err
 	}
-	if out.Intended, err = intended(c, cell, options, truth, lost); err != nil {
+	if out.Intended, err = intended(c, cell, m.options, m.truth, lost); err != nil {
 		return nil, err
 	}
-	if out.Cost, err = cost(twin, c, counts, truth, control); err != nil {
+	if out.Cost, err = cost(m.twin, c, counts, m.truth, m.control); err != nil {
 		return nil, err
 	}
-	if out.Disturbance, err = r.disturbance(stolen, c, &truth); err != nil {
+	if out.Disturbance, err = r.disturbance(m.stolen, c, &m.truth); err != nil {
 		return nil, err
 	}
 	out.Counts = counts
-	out.Rate = rate(cell, counts, truth)
-	if out.Memory, err = memory(reader); err != nil {
+	out.Rate = rate(cell, counts, m.truth)
+	out.Order = order(c.events)
+	out.Victims = victims(m)
+	out.RecoveryNS = recovery(c.events, counts)
+	if out.Memory, err = memory(m.reader); err != nil {
 		return nil, err
 	}
-	if counts.LostTail, err = r.lostTail(ctx, cell, twin, reader, counts); err != nil {
+	if counts.LostTail, err = r.lostTail(ctx, cell, m.twin, m.reader, counts); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -227,10 +297,14 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 
 // room is the maximum number of events to arrive: a fault duplicates some.
 func room(cell record.Cell) int {
-	if cell.Fault != "" {
-		return 2 * cell.Events
+	n := cell.Events + cell.Flood
+	switch {
+	case cell.TotalsOnly():
+		return 0
+	case cell.Fault != "":
+		return 2 * n
 	}
-	return cell.Events
+	return n
 }
 
 // open loads the cell's twin and opens its reader.
@@ -254,6 +328,10 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 		Batch:       cell.Batch,
 		Wakeup:      wakeup,
 		WakeupBytes: wakeupBytes,
+		Shards:      cell.Shards,
+		Stage:       cell.Stage,
+		Bare:        cell.Content == vocab.Bare,
+		Sizes:       cell.Sizes,
 		ExtraWork:   transport.ExtraWork(fault),
 		Mark:        workload.Mark(),
 	})
@@ -265,8 +343,9 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 			return nil, nil, errors.Join(err, twin.Close())
 		}
 	}
-	reader, err := transport.Open(kind, twin.Events(), transport.Options{
-		RingBytes: cell.RingBytes, Policy: policy, Flush: time.Duration(cell.FlushMS) * time.Millisecond,
+	reader, err := transport.Open(kind, twin.Rings(), transport.Options{
+		RingBytes: cell.RingBytes, EventBytes: cell.PayloadBytes, Policy: policy, Flush: time.Duration(cell.FlushMS) * time.Millisecond,
+		Reader: cell.Reader, Time: bpf.TimeOf(cell.Workload),
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, twin.Close())

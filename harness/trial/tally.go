@@ -8,7 +8,6 @@ import (
 
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/harness/workload"
 	"golang.org/x/sys/unix"
@@ -16,51 +15,101 @@ import (
 
 // tally collects the counts of the program, the kernel, the reader and the workload for
 // one trial. It is called after all of them have stopped.
-func tally(twin *bpf.Twin, reader transport.Reader, c *consumer, cell record.Cell, truth workload.Truth) (*record.Counts, error) {
-	perCPU, err := twin.Counters()
+func tally(m *measured) (*record.Counts, error) {
+	cell, c := &m.cell, m.consumer
+	perCPU, err := m.twin.Counters()
 	if err != nil {
 		return nil, err
 	}
-	stats, err := twin.Stats()
+	stats, err := m.twin.Stats()
 	if err != nil {
 		return nil, err
 	}
-	state, err := reader.State()
+	state, err := m.reader.State()
 	if err != nil {
 		return nil, err
 	}
+	family := cell.Transport.Spec().Family
 	counts := &record.Counts{
-		Started:       uint64(truth.Triggers()),
+		Started:       uint64(m.truth.Triggers()),
 		Misses:        stats.Misses,
 		Failed:        map[string]uint64{},
-		Delivered:     uint64(len(c.events)) + c.torn + c.overflow,
+		Delivered:     uint64(len(c.events)+c.totals.Events) + c.torn + c.overflow,
 		LostReported:  c.lost,
 		Torn:          c.torn,
 		Misshaped:     c.misshaped,
 		ProducerBytes: state.ProducerBytes,
 		ConsumerBytes: state.ConsumerBytes,
 	}
-	footprint := cell.Transport.FootprintBytes(cell.PayloadBytes)
-	counts.Residual = (state.ResidualBytes + uint64(footprint) - 1) / uint64(footprint)
-	for _, cpu := range perCPU {
+	if footprint := uint64(family.FootprintBytes(cell.PayloadBytes)); footprint > 0 {
+		counts.Residual = (state.ResidualBytes + footprint - 1) / footprint
+	}
+	bare := cell.Content == vocab.Bare && !family.Stages
+	for i := range perCPU {
+		cpu := &perCPU[i]
 		counts.Triggers += cpu.Triggers
 		counts.Foreign += cpu.Foreign
 		counts.Attempts += cpu.Attempts
-		counts.Submitted += cpu.Submitted()
+		counts.Submitted += cpu.Submitted(bare)
 		counts.Discarded += cpu.Discarded
+		counts.Staged += cpu.Staged
+		counts.Records += cpu.Records
 		for errno, n := range cpu.Failed() {
 			counts.Failed[ErrnoName(uint64(errno))] += n
+		}
+		if family.Overwrites && family.PerCPU {
+			counts.Fits += min(cpu.Submitted(bare), uint64(cell.Transport.Capacity(cell.RingBytes, cell.PayloadBytes)))
 		}
 	}
 	if own := counts.Attempts / uint64(cell.Batch); cell.Attach == vocab.AttachRawTracepoint && counts.Started >= own {
 		// The kernel may also have skipped runs for other system calls.
 		counts.Misses = min(counts.Misses, counts.Started-own)
 	}
+	if cell.TotalsOnly() {
+		return counts, nil
+	}
 	countSequences(counts, perCPU, c.events)
+	if family.Overwrites {
+		countNewest(counts, cell, c.events)
+	}
+	if table := cell.Sizes.Table(); table != nil {
+		for i := range c.events {
+			n := cell.PayloadBytes
+			if !c.fixed {
+				n = vocab.SizeOf(table, c.events[i].Seq)
+			}
+			counts.FootprintBytes += uint64(family.FootprintBytes(n))
+		}
+	}
 	if cell.Workload == vocab.Execve {
-		countTokens(counts, c.events, truth.Starts)
+		countTokens(counts, c.events, m.truth.Starts)
 	}
 	return counts, nil
+}
+
+// countNewest compares what a flight recorder kept with what it must have kept: the newest
+// events. A gap behind the oldest that a CPU has is an event that is missing.
+func countNewest(counts *record.Counts, cell *record.Cell, events []bpf.Event) {
+	if !cell.Transport.Spec().Family.PerCPU {
+		counts.Fits = min(counts.Submitted, uint64(cell.Transport.Capacity(cell.RingBytes, cell.PayloadBytes)))
+	}
+	counts.Overwritten = counts.Submitted - min(counts.Delivered, counts.Submitted)
+	oldest, kept := map[uint16]uint32{}, map[uint16]uint64{}
+	newest := map[uint16]uint32{}
+	for i := range events {
+		e := &events[i]
+		if first, ok := oldest[e.CPU]; !ok || e.Seq < first {
+			oldest[e.CPU] = e.Seq
+		}
+		newest[e.CPU] = max(newest[e.CPU], e.Seq)
+		kept[e.CPU]++
+	}
+	for cpu, first := range oldest {
+		if wide := uint64(newest[cpu]-first) + 1; wide > kept[cpu] {
+			counts.MissingNewest += wide - kept[cpu]
+		}
+	}
+	counts.MissingNewest -= min(counts.MissingNewest, counts.FailedTotal())
 }
 
 // countSequences compares the sequence numbers that arrived with those that were stamped.

@@ -16,12 +16,14 @@ import (
 	"github.com/ringtwin/ringtwin/harness/workload"
 )
 
-// TwinCheck is the events that both twins delivered for the same programs, each in the
-// order of tokens.
+// TwinCheck is the events that twins delivered for the same programs, each in the order of
+// tokens.
 type TwinCheck struct {
-	Truth   []Normal `json:"truth"`
-	Perf    []Normal `json:"perf"`
-	Ringbuf []Normal `json:"ringbuf"`
+	Truth []Normal `json:"truth"`
+	// Twins are what each delivered. One that only counts has none.
+	Twins map[vocab.Transport][]Normal `json:"twins"`
+	// Counted is how many events a twin delivered of which nothing else is known.
+	Counted map[vocab.Transport]int `json:"counted,omitempty"`
 }
 
 // checkUIDs are two users with a message of their own and one without.
@@ -29,15 +31,16 @@ var checkUIDs = []uint32{0, 501, 1000}
 
 // side is one of the check's transports.
 type side struct {
+	kind     vocab.Transport
 	twin     *bpf.Twin
 	reader   transport.Reader
 	consumer *consumer
 }
 
-// CheckTwins attaches both twins at once and starts cell.Events programs under
-// three uids. The rings hold all of them, so nothing may be lost. The cell's
-// transport and ring size are ignored.
-func (r *Runner) CheckTwins(ctx context.Context, cell record.Cell) (_ *TwinCheck, err error) {
+// CheckTwins attaches the twins at once and starts cell.Events programs under three uids.
+// The rings hold all of them, so nothing may be lost. The cell's transport and ring size
+// are ignored.
+func (r *Runner) CheckTwins(ctx context.Context, cell record.Cell, kinds []vocab.Transport) (_ *TwinCheck, err error) {
 	load, err := workload.New(ctx, workload.Options{
 		Count: cell.Events, UIDs: checkUIDs, FirstToken: nextTokens(),
 	})
@@ -52,7 +55,7 @@ func (r *Runner) CheckTwins(ctx context.Context, cell record.Cell) (_ *TwinCheck
 			err = errors.Join(err, s.reader.Close(), s.twin.Close())
 		}
 	}()
-	for _, kind := range []vocab.Transport{vocab.Perf, vocab.Ringbuf} {
+	for _, kind := range kinds {
 		s, err := openSide(cell, kind)
 		if err != nil {
 			return nil, err
@@ -69,45 +72,63 @@ func (r *Runner) CheckTwins(ctx context.Context, cell record.Cell) (_ *TwinCheck
 	}
 	truth, err := load.Run()
 	for _, s := range sides {
-		err = errors.Join(err, s.twin.Detach(), settle(s.twin, s.consumer, time.Now()), s.reader.Flush())
+		err = errors.Join(err, s.twin.Detach(), s.twin.Flush(r.cpus))
+		if !s.kind.Spec().Family.Overwrites {
+			err = errors.Join(err, settle(s.twin, s.consumer, time.Now()))
+		}
+		err = errors.Join(err, s.reader.Flush())
 	}
 	if err != nil {
 		return nil, err // closing the readers ends the consumers
 	}
+	check := &TwinCheck{Twins: map[vocab.Transport][]Normal{}, Counted: map[vocab.Transport]int{}}
 	for _, s := range sides {
 		if err := s.consumer.wait(); err != nil {
 			return nil, err
 		}
+		if s.consumer.cell.TotalsOnly() {
+			check.Counted[s.kind] = s.consumer.totals.Events
+		} else {
+			check.Twins[s.kind] = s.events()
+		}
 	}
-	comparison := &TwinCheck{Perf: sides[0].events(), Ringbuf: sides[1].events()}
 	messages := Messages()
 	for i := range truth.Starts {
-		comparison.Truth = append(comparison.Truth, expect(&truth.Starts[i], messages))
+		check.Truth = append(check.Truth, expect(&truth.Starts[i], messages))
 	}
-	sortByToken(comparison.Truth)
-	return comparison, nil
+	sortByToken(check.Truth)
+	return check, nil
 }
 
+// checkFlushMS is how often a reader looks that nobody wakes.
+const checkFlushMS = 10
+
+// openSide opens a twin of the check. The raw reader has a ring on every CPU, whichever are
+// offline.
 func openSide(cell record.Cell, kind vocab.Transport) (*side, error) {
+	family := kind.Spec().Family
 	cell.Transport, cell.Policy = kind, kind.DefaultPolicy()
-	cell.RingBytes = roomFor(cell.Events * kind.FootprintBytes(cell.PayloadBytes))
+	cell.RingBytes = roomFor(cell.Events*family.FootprintBytes(cell.PayloadBytes), cell.PayloadBytes)
+	cell.FlushMS = checkFlushMS
+	if slices.Contains(family.Readers, vocab.Raw) {
+		cell.Reader = vocab.Raw
+	}
 	twin, reader, err := open(cell)
 	if err != nil {
 		return nil, err
 	}
-	return &side{twin: twin, reader: reader, consumer: newConsumer(reader, consumerOptions{
-		workload:    vocab.Execve,
-		eventBytes:  cell.PayloadBytes,
-		sampleBytes: kind.SampleBytes(cell.PayloadBytes),
-		most:        cell.Events,
-		cpu:         -1,
+	return &side{kind: kind, twin: twin, reader: reader, consumer: newConsumer(reader, consumerOptions{
+		cell: cell,
+		most: cell.Events,
+		cpu:  -1,
 	})}, nil
 }
 
-// roomFor is the smallest ring of at least a page that more than holds n bytes.
-func roomFor(n int) int {
-	size := 4096
-	for size <= n {
+// roomFor is the smallest ring of at least a page that more than holds n bytes, and one
+// event.
+func roomFor(n, event int) int {
+	size := vocab.PageBytes
+	for size <= max(n, 2*event) {
 		size *= 2
 	}
 	return size

@@ -42,7 +42,7 @@ func TestFormulas(t *testing.T) {
 // TestTable: the required fields of each transport, and the spec of an unknown one.
 func TestTable(t *testing.T) {
 	for _, s := range TransportSpecs() {
-		if s.Title == "" || s.Text == "" || s.Since == "" || s.Family.FullErrno == "" || len(s.Family.Policies) == 0 {
+		if s.Title == "" || s.Text == "" || s.Since == "" || (s.Family.FullErrno == "") != (s.Family.Overwrites || s.Family.Totals) || len(s.Family.Policies) == 0 || len(s.Family.Readers) == 0 {
 			t.Errorf("%s: incomplete: %+v", s.Name, s)
 		}
 		if got, err := ParseTransport(string(s.Name)); got != s.Name || err != nil {

@@ -50,10 +50,11 @@ const (
 	Hot        Placement = "hot"          // all on one CPU, apart
 	Same       Placement = "same"         // on the reader's CPU
 	BackToBack Placement = "back-to-back" // the reader itself triggers, once it has read a batch
+	Spread     Placement = "spread"       // one after the other on all CPUs, the reader's too
 )
 
 // Placements lists all of them.
-func Placements() []Placement { return []Placement{Apart, Hot, Same, BackToBack} }
+func Placements() []Placement { return []Placement{Apart, Hot, Same, BackToBack, Spread} }
 
 // Equal is the size that both transports of a pair have in common.
 type Equal string

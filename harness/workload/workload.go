@@ -48,6 +48,9 @@ type Options struct {
 	// RateHz is programs, or calls, a second of all producers together; 0 is as
 	// fast as possible.
 	RateHz float64
+	// Flood is how many calls one more producer makes as fast as it can, on the first of
+	// the CPUs. Its tokens come after those of the others.
+	Flood int
 	// UIDs are the users that the programs run as, in turn; at most 8.
 	// Default 0 and 501.
 	UIDs []uint32
@@ -112,7 +115,7 @@ func (t *Truth) Triggers() int { return len(t.Starts) + t.Calls }
 // made; 0 where there was no such call.
 func (t *Truth) IntendedCall(o Options, token uint32) uint64 {
 	i := int(token - uint32(o.FirstToken))
-	if i >= t.Calls || o.Count == 0 || i/o.Count >= len(t.Paces) {
+	if i >= t.Calls || o.Count == 0 || i/o.Count >= len(t.Paces) || i >= o.Count*max(o.Producers, 1) {
 		return 0
 	}
 	return t.Paces[i/o.Count].Due(i % o.Count)
@@ -136,7 +139,7 @@ type producer struct {
 }
 
 // Tokens returns the number of tokens, from FirstToken on, that the options use.
-func (o Options) Tokens() int { return o.Count * max(o.Producers, 1) }
+func (o Options) Tokens() int { return o.Count*max(o.Producers, 1) + o.Flood }
 
 // New starts the producers, which then wait for [Workload.Run]. Close it
 // after use; cancelling ctx kills the producers.
@@ -176,7 +179,11 @@ func New(ctx context.Context, opts Options) (_ *Workload, err error) {
 			err = errors.Join(err, w.Close())
 		}
 	}()
-	for i := range opts.Producers {
+	all := opts.Producers
+	if opts.Flood > 0 {
+		all++
+	}
+	for i := range all {
 		p, err := newProducer(ctx, opts, i, readOnly)
 		if err != nil {
 			return nil, fmt.Errorf("start producer %d: %w", i, err)
@@ -199,6 +206,8 @@ func (o Options) check() error {
 		return fmt.Errorf("%d producers: want at least 1", o.Producers)
 	case o.Lead < 0:
 		return fmt.Errorf("a lead of %s: want 0 or more", o.Lead)
+	case o.Flood < 0 || o.Flood > 0 && !o.Storm:
+		return fmt.Errorf("a flood of %d calls: only a storm floods", o.Flood)
 	case o.RateHz < 0:
 		return fmt.Errorf("rate of %g Hz: want 0 or more", o.RateHz)
 	case len(o.UIDs) == 0 || len(o.UIDs) > maxUIDs:
@@ -210,7 +219,11 @@ func (o Options) check() error {
 }
 
 func newProducer(ctx context.Context, opts Options, index int, image *os.File) (*producer, error) {
-	starts := opts.Count
+	starts, count := opts.Count, opts.Count
+	cpu := index
+	if floods := index == opts.Producers; floods {
+		count, opts.RateHz, cpu = opts.Flood, 0, 0
+	}
 	if opts.Storm {
 		starts = 0
 	}
@@ -218,7 +231,7 @@ func newProducer(ctx context.Context, opts Options, index int, image *os.File) (
 	if err != nil {
 		return nil, err
 	}
-	table.Count = uint64(opts.Count)
+	table.Count = uint64(count)
 	if opts.Storm {
 		table.Storm = 1
 	}
@@ -239,9 +252,10 @@ func newProducer(ctx context.Context, opts Options, index int, image *os.File) (
 	p := &producer{cmd: cmd, table: table}
 	if len(opts.CPUs) > 0 {
 		var set unix.CPUSet
-		set.Set(opts.CPUs[index%len(opts.CPUs)])
+		cpu = opts.CPUs[cpu%len(opts.CPUs)]
+		set.Set(cpu)
 		if err := unix.SchedSetaffinity(cmd.Process.Pid, &set); err != nil {
-			return nil, errors.Join(fmt.Errorf("pin to CPU %d: %w", opts.CPUs[index%len(opts.CPUs)], err), p.close())
+			return nil, errors.Join(fmt.Errorf("pin to CPU %d: %w", cpu, err), p.close())
 		}
 	}
 	if opts.GiveWay {
