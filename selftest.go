@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
@@ -67,7 +68,7 @@ func inject(ctx context.Context, host *vmtest.Host, all *vmtest.Machines, kind v
 		return err
 	}
 	limit := machines.Config().Limits.Request
-	attach, err := resolveIn(ctx, guest, limit)
+	kernel, err := probeIn(ctx, guest, kind, limit)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,8 @@ func inject(ctx context.Context, host *vmtest.Host, all *vmtest.Machines, kind v
 		return measureCells(ctx, guest, cells, 1, limit, func(text string) { host.Progress.Phase(string(kind), text) })
 	}
 	err = selftest.Run(ctx, selftest.Options{
-		Measure: measure, Attach: attach, Transports: []vocab.Transport{kind}, Virtual: true,
+		Measure: measure, Attach: kernel.Attach, Transports: []vocab.Transport{kind}, Virtual: true,
+		Has: func(kind vocab.Transport) (bool, error) { return slices.Contains(kernel.Transports, kind), nil },
 	}, report)
 	host.Progress.Done(string(kind), "")
 	if complaint, lookErr := guest.Complaint(); err == nil && complaint != "" {
@@ -84,17 +86,16 @@ func inject(ctx context.Context, host *vmtest.Host, all *vmtest.Machines, kind v
 	return err
 }
 
-// resolveIn asks a kernel how programs are attached to it.
-func resolveIn(ctx context.Context, conn session.Conn, timeout time.Duration) (vocab.Attach, error) {
+// probeIn asks a kernel how programs are attached to it, and whether it has a transport.
+func probeIn(ctx context.Context, conn session.Conn, kind vocab.Transport, timeout time.Duration) (facts session.Facts, err error) {
 	attach := vocab.AttachAuto
-	var facts session.Facts
-	err := conn.Do(ctx, session.Request{Probe: &attach}, timeout, func(body json.RawMessage) error {
+	err = conn.Do(ctx, session.Request{Probe: &attach, Transports: []vocab.Transport{kind}}, timeout, func(body json.RawMessage) error {
 		return json.Unmarshal(body, &facts)
 	})
-	if err == nil && facts.Status != record.OK {
+	if err == nil && facts.Status != record.OK && facts.Status != record.Unsupported {
 		err = fmt.Errorf("%s: %s", facts.Status, facts.Reason)
 	}
-	return facts.Attach, err
+	return facts, err
 }
 
 // SelftestHere injects faults into measurements on the running kernel. It needs root.
@@ -108,7 +109,13 @@ func SelftestHere(ctx context.Context, progress vmtest.Progress, report func(sel
 			progress.Phase(HostKernel, string(cells[0].Transport)+", "+text)
 		})
 	}
-	return selftest.Run(ctx, selftest.Options{Measure: measure, Attach: attach}, report)
+	return selftest.Run(ctx, selftest.Options{Measure: measure, Attach: attach, Has: func(kind vocab.Transport) (bool, error) {
+		err := bpf.ProbeTransport(kind, attach)
+		if errors.Is(err, bpf.ErrUnsupported) {
+			return false, nil
+		}
+		return err == nil, err
+	}}, report)
 }
 
 // CountAlarms compares a transport n times with itself on the running kernel. None of the

@@ -87,12 +87,23 @@ func times[T any](points []point, values []T, set func(*point, T)) []point {
 // Configurations returns all configurations of the plan on a machine of cpus CPUs, in
 // order. The error of an impossible cell has the formula that it violates.
 func (p *Plan) Configurations(cpus int) ([]Configuration, error) {
+	return p.Wanted(cpus, func(*Configuration) bool { return true })
+}
+
+// Wanted returns the configurations that a function selects by all but their cells. Only
+// these need to be possible.
+func (p *Plan) Wanted(cpus int, wants func(*Configuration) bool) ([]Configuration, error) {
+	number := 0
 	var all []Configuration
 	for _, s := range p.scenarios() {
 		for _, at := range s.points() {
-			config := Configuration{Number: len(all), Scenario: s.Name, Sweep: at.sweep}
+			config := Configuration{Number: number, Scenario: s.Name, Sweep: at.sweep}
+			number++
 			if at.shows != ShowsAll {
 				config.Shows = at.shows
+			}
+			if !wants(&config) {
+				continue
 			}
 			for i, side := range at.pair {
 				cell, err := at.cellOf(side, p.Attach, cpus)

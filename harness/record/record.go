@@ -264,8 +264,10 @@ type Counts struct {
 	Submitted uint64 `json:"submitted"`
 	Discarded uint64 `json:"discarded"`
 	// Failed counts refused events by errno name.
-	Failed    map[string]uint64 `json:"failed"`
-	Delivered uint64            `json:"delivered"`
+	Failed map[string]uint64 `json:"failed"`
+	// FailedCPUs are the CPUs of refusals that have another cause than a full ring.
+	FailedCPUs map[string][]int `json:"failed_cpus,omitempty"`
+	Delivered  uint64           `json:"delivered"`
 	// Drained is how many of the delivered came only with the final flush.
 	Drained uint64 `json:"drained"`
 	// Residual is events still in the rings at the end.

@@ -76,6 +76,7 @@ func say(a *verdict.Answer) said {
 	s.Reasons = append(s.Reasons, choiceOfPolicy(won)...)
 	s.Reasons = append(s.Reasons, delivery(a)...)
 	s.Reasons = append(s.Reasons, skippedRuns(a)...)
+	s.Reasons = append(s.Reasons, causesOf(a)...)
 	return s
 }
 

@@ -103,6 +103,13 @@ func benchName(t *record.Trial) benchfmt.Name {
 	if t.Trial.Step > 0 {
 		name += fmt.Sprintf("/step=%d", t.Trial.Step)
 	}
+	for _, option := range []struct{ key, value string }{
+		{"agent", t.Cell.Agent}, {"reader", string(t.Cell.Reader)}, {"shards", string(t.Cell.Shards)}, {"stage", string(t.Cell.Stage)},
+	} {
+		if option.value != "" {
+			name += "/" + option.key + "=" + strings.NewReplacer(" ", "-", "/", "-").Replace(option.value)
+		}
+	}
 	return benchfmt.Name(fmt.Sprintf("%s/payload=%d/producers=%d/transport=%s-%d", name, t.Cell.PayloadBytes, t.Cell.Producers, t.Cell.Transport, t.Machine.CPUs))
 }
 

@@ -266,6 +266,11 @@ func notes(c *verdict.Comparison) []string {
 	if c.A.Total.Delivered < c.A.Total.Emitted || c.B.Total.Delivered < c.B.Total.Emitted {
 		all = append(all, "latencies are of delivered events: a lost one has none")
 	}
+	for _, s := range c.Sides() {
+		if text := causes(s); text != "" {
+			all = append(all, text)
+		}
+	}
 	if c.A.Total.Misses+c.B.Total.Misses > 0 {
 		all = append(all, "skipped: the kernel did not run the twin, because a run of it was under way on that CPU")
 	}

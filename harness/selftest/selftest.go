@@ -30,6 +30,8 @@ const (
 	Found Answer = "found"
 	// NotFound: it differs, and no disturbance explains that.
 	NotFound Answer = "not found"
+	// Lacking: the kernel does not have the transport.
+	Lacking Answer = "not supported by this kernel"
 	// TooBusy: the host was too busy for its clock to decide.
 	TooBusy Answer = "too busy to say"
 )
@@ -50,6 +52,8 @@ type Result struct {
 type Options struct {
 	Measure Measure
 	Attach  vocab.Attach
+	// Has reports whether the kernel has a transport; nil: all.
+	Has func(vocab.Transport) (bool, error)
 	// Transports are those that faults are injected into. Default: all.
 	Transports []vocab.Transport
 	// Virtual means that Measure runs in virtual time, one nanosecond an instruction.
@@ -68,21 +72,74 @@ const (
 	every  = 7
 )
 
-// invariants that a fault of the reader violates.
-var breaks = map[vocab.FaultKind][]string{
-	vocab.Drop:      {"submitted = delivered + residual", "sequence gaps = failed + discarded"},
-	vocab.Duplicate: {"submitted = delivered + residual", "duplicates = 0", "inversions within a CPU = 0"},
-	vocab.Reorder:   {"inversions within a CPU = 0"},
-	vocab.Tear:      {"sequence gaps = failed + discarded", "torn events = 0"},
+// breaks are the invariants that a fault of the reader violates.
+func breaks(kind vocab.Transport, fault vocab.FaultKind) []string {
+	family := kind.Spec().Family
+	delivered, gaps := "submitted = delivered + residual", "sequence gaps = failed + discarded"
+	newest := "missing behind the oldest delivered of a CPU = 0"
+	if family.Overwrites {
+		delivered, gaps = "delivered = the events that fit", "sequence gaps = failed + discarded + overwritten"
+	}
+	switch fault {
+	case vocab.Drop:
+		switch {
+		case family.Totals:
+			return []string{delivered}
+		case family.Overwrites:
+			return []string{delivered, newest} // what is missing counts as overwritten
+		}
+		return []string{delivered, gaps}
+	case vocab.Duplicate:
+		switch {
+		case family.Totals:
+			return []string{delivered}
+		case family.Overwrites:
+			return []string{delivered, gaps, "duplicates = 0", "inversions within a CPU = 0"}
+		}
+		return []string{delivered, "duplicates = 0", "inversions within a CPU = 0"}
+	case vocab.Reorder:
+		return []string{"inversions within a CPU = 0"}
+	case vocab.Tear:
+		if family.Overwrites {
+			return []string{gaps, newest, "torn events = 0"}
+		}
+		return []string{gaps, "torn events = 0"}
+	case vocab.Strand:
+		return []string{gaps, "staged = 0 after the flush"}
+	}
+	return nil
+}
+
+// applies reports whether a fault can be injected into a transport. Times are measured
+// alike with all, and so with one of each kind of ring.
+func applies(kind vocab.Transport, fault vocab.FaultKind) bool {
+	family := kind.Spec().Family
+	switch fault {
+	case vocab.Strand:
+		return family.Stages
+	case vocab.Delay, vocab.Work:
+		return kind.Is(vocab.PerfRings) || kind.Is(vocab.BPFRings)
+	case vocab.Reorder, vocab.Tear:
+		return !family.Totals
+	}
+	return true
 }
 
 // Cell is the storm that the faults are injected into.
 func Cell(kind vocab.Transport, attach vocab.Attach) record.Cell {
-	return record.Cell{
+	cell := record.Cell{
 		Transport: kind, Policy: kind.DefaultPolicy(), Attach: attach,
 		Workload: vocab.Storm, Events: events, Batch: 1, PayloadBytes: vocab.EventBytes,
-		RingBytes: 1 << 20, RingBytesTotal: 1 << 20, Equal: "each", Producers: 1, Placement: "apart",
+		RingBytes: 1 << 20, RingBytesTotal: 1 << 20, Equal: vocab.EqualEach, Producers: 1, Placement: vocab.Apart,
 	}
+	family := kind.Spec().Family
+	if family.Overwrites {
+		cell.RingBytes, cell.RingBytesTotal = 1<<16, 1<<16 // or nothing would be overwritten
+	}
+	if !cell.ReaderOrDefault().Spec().Waits {
+		cell.FlushMS = 10
+	}
+	return cell
 }
 
 // experiment is the trials that one fault takes, and their evaluation.
@@ -99,6 +156,16 @@ func Run(ctx context.Context, o Options, report func(Result)) error {
 		o.Transports = vocab.Transports()
 	}
 	for _, kind := range o.Transports {
+		if o.Has != nil {
+			has, err := o.Has(kind)
+			if err != nil {
+				return fmt.Errorf("look for %s: %w", kind, err)
+			}
+			if !has {
+				report(Result{Transport: kind, Fault: None, Answer: Lacking})
+				continue
+			}
+		}
 		var cells []record.Cell
 		experiments := o.experiments(Cell(kind, o.Attach))
 		for _, x := range experiments {
@@ -127,6 +194,9 @@ func Run(ctx context.Context, o Options, report func(Result)) error {
 func (o *Options) experiments(cell record.Cell) []experiment {
 	all := []experiment{{None, []record.Cell{cell}, clean}}
 	for _, fault := range vocab.Faults() {
+		if !applies(cell.Transport, fault) {
+			continue
+		}
 		switch fault {
 		case vocab.Delay:
 			all = append(all, o.delay(cell))
@@ -169,16 +239,30 @@ func broken(t *record.Trial) []string {
 // counted compares the number of injected faults with the counts.
 func counted(fault vocab.FaultKind, t *record.Trial) Result {
 	c := t.Counts
+	kind := t.Cell.Transport
+	injected, read := c.Submitted/every, c.Submitted
+	if kind.Spec().Family.Overwrites {
+		injected, read = c.Fits/every, c.Fits
+	}
 	recovered := map[vocab.FaultKind]uint64{
-		vocab.Drop:      c.Submitted - c.Delivered,
+		vocab.Drop:      read - c.Delivered,
 		vocab.Duplicate: c.Duplicates,
 		vocab.Reorder:   c.InversionsCPU,
 		vocab.Tear:      c.Torn,
+		vocab.Strand:    c.Staged,
 	}[fault]
-	injected := c.Submitted / every
+	switch {
+	case fault == vocab.Reorder:
+		injected = (read - 1) / every // the last has no successor
+	case fault == vocab.Strand:
+		events, _, _ := vocab.DefaultStage.Limits()
+		injected = c.Attempts % uint64(events)
+	case fault == vocab.Duplicate && kind.Spec().Family.Totals:
+		recovered = c.Delivered - read
+	}
 	names := broken(t)
 	slices.Sort(names)
-	want := slices.Sorted(slices.Values(breaks[fault]))
+	want := slices.Sorted(slices.Values(breaks(kind, fault)))
 	return Result{
 		Injected: fmt.Sprint(injected), Recovered: fmt.Sprint(recovered),
 		Answer: answer(recovered == injected && slices.Equal(names, want)),

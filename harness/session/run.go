@@ -32,7 +32,7 @@ type Run struct {
 	SameBoot bool
 	// Timeout of one request, beyond the time that the plan itself asks for.
 	Timeout time.Duration
-	// Wants selects the configurations to measure; nil: all.
+	// Wants selects the configurations to measure, by all but their cells; nil: all.
 	Wants func(*plan.Configuration) bool
 	// CountsOnly omits the times by these machines' clock.
 	CountsOnly bool
@@ -92,16 +92,18 @@ func (r *Run) Do(ctx context.Context) (err error) {
 
 // jobs are the configurations that are measured.
 func (r *running) jobs() ([]*job, error) {
-	configs, err := r.Plan.Configurations(r.Machine.CPUs)
+	wants := r.Wants
+	if wants == nil {
+		wants = func(*plan.Configuration) bool { return true }
+	}
+	configs, err := r.Plan.Wanted(r.Machine.CPUs, wants)
 	if err != nil {
 		return nil, err
 	}
 	var jobs []*job
 	for _, config := range configs {
-		if r.Wants == nil || r.Wants(&config) {
-			jobs = append(jobs, &job{Configuration: config})
-			r.planned += max(r.Plan.Blocks, 1) * len(r.Plan.Block(r.Kernel.Want, &config, 0))
-		}
+		jobs = append(jobs, &job{Configuration: config})
+		r.planned += max(r.Plan.Blocks, 1) * len(r.Plan.Block(r.Kernel.Want, &config, 0))
 	}
 	return jobs, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // Inject returns the reader with the fault.
 func Inject(f vocab.Fault, r Reader) Reader {
-	if f == "" || f.Kind() == vocab.Work {
+	if f == "" || f.Kind() == vocab.Work || f.Kind() == vocab.Strand {
 		return r
 	}
 	return &faultyReader{Reader: r, kind: f.Kind(), n: f.N()}
@@ -56,6 +56,7 @@ func (r *faultyReader) Read(s *Sample) error {
 	case vocab.Drop:
 		return r.Read(s)
 	case vocab.Tear:
+		s.Raw = append([]byte(nil), s.Raw...) // the ring may be mapped read-only
 		s.Raw[0] ^= 1
 	case vocab.Duplicate:
 		r.held = copySample(s)

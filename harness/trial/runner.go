@@ -224,7 +224,7 @@ func (r *Runner) measure(cell record.Cell, twin *bpf.Twin, reader transport.Read
 			return c.awaitAsleep()
 		})
 	}
-	if err == nil {
+	if err == nil && cell.Fault.Kind() != vocab.Strand {
 		err = twin.Flush(r.cpus)
 	}
 	if err == nil && !cell.Transport.Spec().Family.Overwrites {

@@ -55,7 +55,14 @@ func tally(m *measured) (*record.Counts, error) {
 		counts.Staged += cpu.Staged
 		counts.Records += cpu.Records
 		for errno, n := range cpu.Failed() {
-			counts.Failed[ErrnoName(uint64(errno))] += n
+			name := ErrnoName(uint64(errno))
+			counts.Failed[name] += n
+			if family.CauseOf(name) != "" {
+				if counts.FailedCPUs == nil {
+					counts.FailedCPUs = map[string][]int{}
+				}
+				counts.FailedCPUs[name] = append(counts.FailedCPUs[name], i)
+			}
 		}
 		if family.Overwrites && family.PerCPU {
 			counts.Fits += min(cpu.Submitted(bare), uint64(cell.Transport.Capacity(cell.RingBytes, cell.PayloadBytes)))
@@ -65,12 +72,18 @@ func tally(m *measured) (*record.Counts, error) {
 		// The kernel may also have skipped runs for other system calls.
 		counts.Misses = min(counts.Misses, counts.Started-own)
 	}
+	if family.Overwrites {
+		if !family.PerCPU {
+			counts.Fits = min(counts.Submitted, uint64(cell.Transport.Capacity(cell.RingBytes, cell.PayloadBytes)))
+		}
+		counts.Overwritten = counts.Submitted - min(counts.Delivered, counts.Submitted)
+	}
 	if cell.TotalsOnly() {
 		return counts, nil
 	}
 	countSequences(counts, perCPU, c.events)
 	if family.Overwrites {
-		countNewest(counts, cell, c.events)
+		countNewest(counts, perCPU, c.events)
 	}
 	if table := cell.Sizes.Table(); table != nil {
 		for i := range c.events {
@@ -87,25 +100,22 @@ func tally(m *measured) (*record.Counts, error) {
 	return counts, nil
 }
 
-// countNewest compares what a flight recorder kept with what it must have kept: the newest
-// events. A gap behind the oldest that a CPU has is an event that is missing.
-func countNewest(counts *record.Counts, cell *record.Cell, events []bpf.Event) {
-	if !cell.Transport.Spec().Family.PerCPU {
-		counts.Fits = min(counts.Submitted, uint64(cell.Transport.Capacity(cell.RingBytes, cell.PayloadBytes)))
-	}
-	counts.Overwritten = counts.Submitted - min(counts.Delivered, counts.Submitted)
+// countNewest counts the events that a flight recorder must have kept and did not: those
+// missing among the last of a CPU, from the oldest on that it has.
+func countNewest(counts *record.Counts, perCPU []bpf.Counters, events []bpf.Event) {
 	oldest, kept := map[uint16]uint32{}, map[uint16]uint64{}
-	newest := map[uint16]uint32{}
 	for i := range events {
 		e := &events[i]
 		if first, ok := oldest[e.CPU]; !ok || e.Seq < first {
 			oldest[e.CPU] = e.Seq
 		}
-		newest[e.CPU] = max(newest[e.CPU], e.Seq)
 		kept[e.CPU]++
 	}
 	for cpu, first := range oldest {
-		if wide := uint64(newest[cpu]-first) + 1; wide > kept[cpu] {
+		if int(cpu) >= len(perCPU) {
+			continue // torn
+		}
+		if wide := perCPU[cpu].Attempts - min(uint64(first), perCPU[cpu].Attempts); wide > kept[cpu] {
 			counts.MissingNewest += wide - kept[cpu]
 		}
 	}
@@ -217,6 +227,9 @@ func expect(s *workload.Start, messages map[uint32]string) Normal {
 
 // ErrnoName is the name of an errno as the ledger uses it.
 func ErrnoName(errno uint64) string {
+	if unix.Errno(errno) == unix.EOPNOTSUPP {
+		return "EOPNOTSUPP" // the same number as ENOTSUP, and the name in the kernel
+	}
 	if name := unix.ErrnoName(unix.Errno(errno)); name != "" {
 		return name
 	}

@@ -110,6 +110,11 @@ func Metrics() []Metric {
 			Of: perDelivered(func(c *record.Cost) int64 { return c.Wakeups })},
 		{Name: "context switches, per event", Slug: "context_switches_per_event", Unit: "1", Better: Lower, Margin: 0.05,
 			Of: perDelivered(func(c *record.Cost) int64 { return c.ContextSwitches })},
+		{Name: "reorder window", Slug: "reorder_window", Short: "reorder", Unit: "ns", Better: Lower, Clock: true, Absolute: true, Margin: 1e5, Of: orderNS(func(o *record.Order) int64 { return o.MaxNS })},
+		{Name: "reorder window p99.9", Slug: "reorder_window_p999", Unit: "ns", Better: Lower, Clock: true, Absolute: true, Margin: 1e5, Events: needed(0.999), Of: orderNS(func(o *record.Order) int64 { return o.P999 })},
+		{Name: "goodput", Slug: "goodput", Short: "goodput", Unit: "share", Better: Higher, Absolute: true, Margin: 0.01, Clock: true, Of: goodput},
+		{Name: "events of victims missing", Slug: "victims_missing", Short: "victims", Unit: "share", Better: Lower, Absolute: true, Margin: 0.01, Counts: true, Of: victimsMissing},
+		{Name: "from full to recovered", Slug: "recovery", Unit: "ns", Better: Lower, Clock: true, Margin: 0.20, Of: recovery},
 		{Name: "memory of the rings", Slug: "memory_bytes", Unit: "bytes", Better: Lower, Exact: true, Margin: 0.10, Of: memory},
 	}
 }
@@ -246,4 +251,37 @@ func memory(t *record.Trial) float64 {
 		return math.NaN()
 	}
 	return float64(t.Memory.LockedBytes + t.Memory.MapBytes)
+}
+
+// orderNS is NaN in records without the figure, and where one producer makes all events:
+// these cannot be out of order.
+func orderNS(of func(*record.Order) int64) func(*record.Trial) float64 {
+	return func(t *record.Trial) float64 {
+		if t.Order == nil || t.Cell.Producers < 2 {
+			return math.NaN()
+		}
+		return float64(of(t.Order))
+	}
+}
+
+// goodput is the share of the offered events that were delivered, where there is a rate.
+func goodput(t *record.Trial) float64 {
+	if t.Rate == nil || t.Rate.OfferedHz == 0 || t.Counts == nil || emitted(t) == 0 {
+		return math.NaN()
+	}
+	return float64(t.Counts.Delivered) / float64(emitted(t))
+}
+
+func victimsMissing(t *record.Trial) float64 {
+	if t.Victims == nil || t.Victims.Sent == 0 {
+		return math.NaN()
+	}
+	return float64(t.Victims.Missing) / float64(t.Victims.Sent)
+}
+
+func recovery(t *record.Trial) float64 {
+	if t.RecoveryNS == 0 {
+		return math.NaN()
+	}
+	return float64(t.RecoveryNS)
 }

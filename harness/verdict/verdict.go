@@ -23,6 +23,7 @@ type Total struct {
 	Trials                                 int
 	Emitted, Delivered, Residual, LostTail uint64
 	Failed                                 map[string]uint64 // by errno
+	FailedCPUs                             map[string][]int  // of refusals with another cause than a full ring
 	// Misses are the events of runs of the twin that the kernel skipped.
 	Misses uint64
 }
@@ -433,6 +434,14 @@ func total(trials []*record.Trial) Total {
 		t.LostTail += trial.Counts.LostTail
 		for errno, n := range trial.Counts.Failed {
 			t.Failed[errno] += n
+		}
+		for errno, cpus := range trial.Counts.FailedCPUs {
+			if t.FailedCPUs == nil {
+				t.FailedCPUs = map[string][]int{}
+			}
+			all := slices.Concat(t.FailedCPUs[errno], cpus)
+			slices.Sort(all)
+			t.FailedCPUs[errno] = slices.Compact(all)
 		}
 	}
 	return t

@@ -14,7 +14,7 @@ type Fault string
 // FaultKind is a fault without its number.
 type FaultKind string
 
-// The kinds of faults. The number counts events, except for Delay and Work.
+// The kinds of faults. The number counts events, except for Delay, Work and Strand.
 const (
 	Drop      FaultKind = "drop"      // every Nth event never reaches the consumer
 	Duplicate FaultKind = "duplicate" // every Nth arrives twice
@@ -22,10 +22,11 @@ const (
 	Tear      FaultKind = "tear"      // a bit of every Nth is flipped
 	Delay     FaultKind = "delay"     // each arrives N microseconds later
 	Work      FaultKind = "work"      // the program runs N loop turns for each
+	Strand    FaultKind = "strand"    // what waits on a CPU when the load ends is not sent; N does not matter
 )
 
 // Faults lists the kinds.
-func Faults() []FaultKind { return []FaultKind{Drop, Duplicate, Reorder, Tear, Delay, Work} }
+func Faults() []FaultKind { return []FaultKind{Drop, Duplicate, Reorder, Tear, Delay, Work, Strand} }
 
 // Kind is the fault without its number.
 func (f Fault) Kind() FaultKind {

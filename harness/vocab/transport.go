@@ -106,6 +106,17 @@ func (f *Family) Errnos() []string {
 	return all
 }
 
+// CauseOf is why the output call returns an errno by design, other than that the ring is
+// full; empty: it does not.
+func (f *Family) CauseOf(errno string) string {
+	for _, c := range f.OtherErrnos {
+		if c.Errno == errno {
+			return c.Text
+		}
+	}
+	return ""
+}
+
 // PerfRings is the family of the perf buffer.
 //
 // bpf_perf_event_output() in https://elixir.bootlin.com/linux/v6.12/source/kernel/trace/bpf_trace.c
