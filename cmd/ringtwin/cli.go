@@ -43,6 +43,7 @@ type cli struct {
 	Exec       execCmd       `cmd:"" help:"Run a static program, or a test binary for go test -exec, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it did not run to its end."`
 	Facts      factsCmd      `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
 	Bisect     bisectCmd     `cmd:"" help:"Find the kernels between two versions at which a figure changed."`
+	Size       sizeCmd       `cmd:"" help:"Compute how large the rings must be for a load, and prove it."`
 	Kernels    kernelsCmd    `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello      helloCmd      `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
 	Syscalls   syscallsCmd   `cmd:"" help:"Show the tracer's system calls over either transport, and how they grow with the CPUs."`
