@@ -31,6 +31,32 @@ type Trace struct {
 	Timeout time.Duration
 }
 
+// TraceCPUs are the numbers of CPUs of the machines: those wanted, each once, or those that
+// show the calls and how they grow. In virtual time a machine has one.
+func TraceCPUs(want []int, attachments, virtual bool, accel machine.Accel) ([]int, error) {
+	for i, n := range want {
+		if slices.Contains(want[:i], n) {
+			return nil, fmt.Errorf("--cpus %d: want each number once", n)
+		}
+	}
+	switch {
+	case virtual:
+		for _, n := range append(want, vmtest.VirtualCPUs) {
+			if err := (vmtest.Spec{Virtual: true, CPUs: n}).Defaults().Check(accel); err != nil {
+				return nil, fmt.Errorf("--clock virtual: %w", err)
+			}
+		}
+		return []int{vmtest.VirtualCPUs}, nil
+	case len(want) > 0:
+		return want, nil
+	case attachments:
+		// With two that are emulated, a kernel panicked now and then while a trampoline
+		// was patched in.
+		return []int{1}, nil
+	}
+	return []int{2, 1, 4}, nil
+}
+
 // Kernels returns the traces of all available kernels, and the error of each, indexed by
 // kernel.
 func (t *Trace) Kernels(ctx context.Context, refs []kernel.Ref) (found []trace.Kernel, errs []error, err error) {

@@ -7,8 +7,11 @@ package docs
 
 import (
 	"embed"
+	"fmt"
+	"io"
 	"regexp"
 	"strings"
+	"text/tabwriter"
 )
 
 //go:embed *.md
@@ -27,6 +30,15 @@ func Topics() []Topic {
 		all = append(all, Topic{name, about(text)})
 	}
 	return all
+}
+
+// List prints the topics.
+func List(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, topic := range Topics() {
+		fmt.Fprintf(t, "%s\t%s\n", topic.Name, topic.About)
+	}
+	return t.Flush()
 }
 
 // Page is the Markdown of a topic, and whether there is one.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/hello"
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/report"
@@ -42,6 +43,7 @@ type cli struct {
 	Exec       execCmd       `cmd:"" help:"Run a static program, or a test binary for go test -exec, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it did not run to its end."`
 	Facts      factsCmd      `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
 	Bisect     bisectCmd     `cmd:"" help:"Find the kernels between two versions at which a figure changed."`
+	Size       sizeCmd       `cmd:"" help:"Compute how large the rings must be for a load, and prove it."`
 	Kernels    kernelsCmd    `cmd:"" help:"List, fetch, lock and prune kernels."`
 	Hello      helloCmd      `cmd:"" help:"Trace every execve on this kernel, over either transport, until Ctrl-C; set and dump the messages meanwhile."`
 	Syscalls   syscallsCmd   `cmd:"" help:"Show the tracer's system calls over either transport, and how they grow with the CPUs."`
@@ -100,24 +102,13 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		err = bounds.Check(parsed)
 	}
 	if err != nil {
-		err = fmt.Errorf("%w (ringtwin --help)", err)
-		if isExec(parsed, err) {
-			return exitCode(execError{err}, stderr)
+		err = usageError{fmt.Errorf("%w (ringtwin --help)", err)}
+		if len(args) > 0 && args[0] == "exec" {
+			err = execError{err}
 		}
-		return exitCode(usageError{err}, stderr)
+		return exitCode(err, stderr)
 	}
 	return exitCode(parsed.Run(&env{ctx, stdout, stderr}), stderr)
-}
-
-// isExec reports whether the command line is one of exec, as far as it was parsed.
-func isExec(parsed *kong.Context, err error) bool {
-	var parse *kong.ParseError
-	if errors.As(err, &parse) {
-		parsed = parse.Context
-	}
-	return parsed != nil && slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool {
-		return p.Command != nil && p.Command.Name == "exec"
-	})
 }
 
 // newParser makes a parser of the command line, which calls exit after --help.
@@ -161,17 +152,39 @@ func exitCode(err error, stderr io.Writer) int {
 	return exitInfra
 }
 
-// explain prints an error, named if there are several, and the state of a failed machine.
-func (e *env) explain(name string, err error) {
+// explain prints errors, named if there are several, and the state of a failed machine.
+func (e *env) explain(name string, errs ...error) {
 	if name != "" {
 		name += ": "
 	}
-	var failure *machine.Failure
-	if errors.As(err, &failure) {
-		fmt.Fprintf(e.stderr, "ringtwin: %s%s", name, failure.Report())
-		return
+	for _, err := range errs {
+		var failure *machine.Failure
+		if errors.As(err, &failure) {
+			fmt.Fprintf(e.stderr, "ringtwin: %s%s", name, failure.Report())
+		} else if err != nil {
+			fmt.Fprintf(e.stderr, "ringtwin: %s%v\n", name, err)
+		}
 	}
-	fmt.Fprintf(e.stderr, "ringtwin: %s%v\n", name, err)
+}
+
+// outcome makes an error that has been explained an exit code: that of a failure, or of
+// anything else.
+func outcome(err, failure error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, failure):
+		return exitError(exitFailed)
+	}
+	return exitError(exitInfra)
+}
+
+// needsRoot says of what needs root on this kernel how it is done without.
+func needsRoot(err error, what, without string) error {
+	if errors.Is(err, ringtwin.ErrRoot) {
+		return fmt.Errorf("%s on this kernel needs root: run it with sudo, or in a throwaway machine without, as in: %s", what, without)
+	}
+	return err
 }
 
 // mistake makes a kernel that does not exist a usage error.

@@ -32,9 +32,7 @@ func (c *compareCmd) Run(e *env) error {
 	if err := answer.Write(e.stdout, c.JSON, c.Markdown); err != nil {
 		return err
 	}
-	if answer.Missing != nil {
-		e.explain("", answer.Missing)
-	}
+	e.explain("", answer.Missing)
 	switch {
 	case answer.Failed:
 		return exitError(exitFailed)

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -23,10 +25,8 @@ func (d *doctorCmd) Run(e *env) error {
 	if err := ringtwin.WriteFindings(e.stdout, findings, d.JSON); err != nil {
 		return err
 	}
-	for _, f := range findings {
-		if f.Needed && !f.OK {
-			return exitError(exitInfra)
-		}
+	if slices.ContainsFunc(findings, func(f ringtwin.Finding) bool { return f.Needed && !f.OK }) {
+		return exitError(exitInfra)
 	}
 	return nil
 }

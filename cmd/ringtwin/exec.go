@@ -41,13 +41,10 @@ type execCmd struct {
 // returns the first exit code that is not 0. An error has its own code.
 func (x *execCmd) Run(e *env) error {
 	code, err := x.run(e)
-	switch {
-	case err != nil:
+	if err != nil {
 		return execError{err}
-	case code != exitOK:
-		return exitError(code)
 	}
-	return nil
+	return exitError(code)
 }
 
 func (x *execCmd) run(e *env) (failed int, err error) {

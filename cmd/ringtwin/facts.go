@@ -23,8 +23,8 @@ type factsCmd struct {
 	From   string   `help:"Oldest kernel for --bisect, such as 5.10." placeholder:"VERSION"`
 	To     string   `help:"Newest kernel for --bisect, such as 7.3." placeholder:"VERSION"`
 
-	Markdown bool `help:"Write Markdown."`
-	JSON     bool `name:"json" help:"Write one JSON object."`
+	Markdown bool `xor:"format" help:"Write Markdown."`
+	JSON     bool `name:"json" xor:"format" help:"Write one JSON object."`
 
 	jobsFlag
 	accelFlag
@@ -52,7 +52,11 @@ func (f *factsCmd) Run(e *env) error {
 	case f.Bisect != "":
 		return f.bisect(e)
 	case len(kernels) == 0:
-		return f.here(e, statements)
+		grid, err := ringtwin.DecideHere(e.ctx, statements)
+		if err != nil {
+			return needsRoot(err, "an experiment", "ringtwin facts --kernel 6.1")
+		}
+		return f.write(e, grid)
 	}
 	d, refs, end, err := f.decider(e, kernels...)
 	if err != nil {
@@ -70,26 +74,12 @@ func (f *factsCmd) Run(e *env) error {
 func (f *factsCmd) check(kernels int) error {
 	bisects := f.Bisect != ""
 	switch {
-	case f.JSON && f.Markdown:
-		return errors.New("want one of --json and --markdown")
 	case bisects != (f.From != "") || bisects != (f.To != ""):
 		return errors.New("--bisect, --from and --to go together")
 	case bisects && (kernels > 0 || len(f.Only) > 0 || f.List || f.JSON || f.Markdown):
 		return errors.New("--bisect takes --from and --to, and neither kernels nor --only, --list, --json, --markdown")
 	}
 	return nil
-}
-
-// here decides the statements on the running kernel.
-func (f *factsCmd) here(e *env, statements []facts.Statement) error {
-	grid, err := ringtwin.DecideHere(e.ctx, statements)
-	if errors.Is(err, ringtwin.ErrRoot) {
-		err = errors.New("experiments on this kernel need root: run it with sudo, or in a throwaway machine without, as in: ringtwin facts --kernel 6.1")
-	}
-	if err != nil {
-		return err
-	}
-	return f.write(e, grid)
 }
 
 // decider runs experiments in machines of these kernels. The caller ends it.
@@ -122,14 +112,11 @@ func (f *factsCmd) bisect(e *env) error {
 	if len(refs) < 2 {
 		return usageError{fmt.Errorf("%d kernels from %s to %s, want two at least", len(refs), f.From, f.To)}
 	}
-	switch err := d.Bisect(e.ctx, e.stdout, refs, statements[0]); {
-	case errors.Is(err, facts.ErrSame):
-		return exitError(exitFailed)
-	case errors.Is(err, facts.ErrUndecided):
-		return exitError(exitInfra) // it has been explained
-	default:
-		return err
+	err = d.Bisect(e.ctx, e.stdout, refs, statements[0])
+	if errors.Is(err, facts.ErrSame) || errors.Is(err, facts.ErrUndecided) {
+		return outcome(err, facts.ErrSame)
 	}
+	return err
 }
 
 // write prints the grid, and returns the exit code that it implies.
@@ -137,11 +124,5 @@ func (f *factsCmd) write(e *env, grid *facts.Grid) error {
 	if err := grid.Write(e.stdout, f.JSON, f.Markdown); err != nil {
 		return err
 	}
-	switch err := grid.Err(); {
-	case errors.Is(err, facts.ErrFails):
-		return exitError(exitFailed)
-	case err != nil:
-		return exitError(exitInfra)
-	}
-	return nil
+	return outcome(grid.Err(), facts.ErrFails)
 }

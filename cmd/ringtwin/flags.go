@@ -13,7 +13,6 @@ import (
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest"
-	"github.com/ringtwin/ringtwin/vmtest/fleet"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
@@ -35,10 +34,6 @@ type outFlags struct {
 
 // load reads the plan and applies the flags, for cpus CPUs. Each seed has its blocks.
 func (f *planFlags) load(cpus, seeds int) (*plan.Plan, error) {
-	p, err := plan.Load(f.Plan)
-	if err != nil {
-		return nil, usageError{err}
-	}
 	set := f.Set
 	if f.Attach != "" {
 		set = append(set, "attach="+f.Attach)
@@ -49,18 +44,8 @@ func (f *planFlags) load(cpus, seeds int) (*plan.Plan, error) {
 	if f.Budget != 0 {
 		set = append(set, "budget="+f.Budget.String())
 	}
-	for _, assignment := range set {
-		if err := p.Set(assignment); err != nil {
-			return nil, usageError{err}
-		}
-	}
-	if seeds > 1 {
-		p.Blocks = max(p.Blocks, 1) * seeds
-	}
-	if err := p.Check(); err != nil {
-		return nil, usageError{err}
-	}
-	if _, err := p.Configurations(cpus); err != nil {
+	p, err := plan.LoadFor(f.Plan, set, cpus, seeds)
+	if err != nil {
 		return nil, usageError{err}
 	}
 	return p, nil
@@ -105,7 +90,11 @@ func (f *kernelFlags) lock() (*kernel.Lock, error) {
 }
 
 // resolver resolves kernels according to the flags.
-func (f *kernelFlags) resolver(cache string, phase func(string)) (kernel.Resolver, error) {
+func (f *kernelFlags) resolver(phase func(string)) (kernel.Resolver, error) {
+	cache, err := vmtest.CacheDir()
+	if err != nil {
+		return kernel.Resolver{}, err
+	}
 	lock, err := f.lock()
 	return kernel.Resolver{
 		Cache: kernel.Cache{Dir: cache}, Phase: phase, Offline: f.Offline, Lock: lock, Places: kernel.PlacesFromEnvironment(),
@@ -134,14 +123,11 @@ type memoryFlag struct {
 
 // fits rejects a machine that has more memory than the host has available.
 func (f memoryFlag) fits() error {
-	available, err := fleet.AvailableMemory()
-	if err != nil {
-		return err
+	_, have, err := vmtest.Room(f.Memory)
+	if err == nil && int64(f.Memory) > have {
+		err = usageError{fmt.Errorf("--memory %d: want at most %d, for this host has %d MiB available", f.Memory, have, have)}
 	}
-	if have := available >> 20; int64(f.Memory) > have {
-		return usageError{fmt.Errorf("--memory %d: want at most %d, for this host has %d MiB available", f.Memory, have, have)}
-	}
-	return nil
+	return err
 }
 
 // appendFlag is for the kernel.
@@ -170,4 +156,17 @@ func (e *env) machines(from kernelFlags, qemu qemuFlag, accel string, jobs int, 
 		return nil, nil, nil, mistake(err)
 	}
 	return host, show, refs, nil
+}
+
+// machine is the same for the one kernel of --kernel.
+func (e *env) machine(from kernelFlags, qemu qemuFlag, accel, name string) (*vmtest.Host, *progress.Table, kernel.Ref, error) {
+	host, show, refs, err := e.machines(from, qemu, accel, 0, name)
+	if err != nil {
+		return nil, nil, kernel.Ref{}, err
+	}
+	if len(refs) != 1 {
+		show.End()
+		return nil, nil, kernel.Ref{}, usageError{fmt.Errorf("--kernel %s: that is %d kernels, want one", name, len(refs))}
+	}
+	return host, show, refs[0], nil
 }

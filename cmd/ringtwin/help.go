@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
 	"github.com/ringtwin/ringtwin/docs"
@@ -21,11 +20,7 @@ type helpCmd struct {
 // Run prints the page of a topic, or the --help output of a command.
 func (h *helpCmd) Run(e *env) error {
 	if len(h.Topic) == 0 {
-		t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-		for _, topic := range docs.Topics() {
-			fmt.Fprintf(t, "%s\t%s\n", topic.Name, topic.About)
-		}
-		return t.Flush()
+		return docs.List(e.stdout)
 	}
 	if page, ok := docs.Page(strings.Join(h.Topic, " ")); ok {
 		_, err := io.WriteString(e.stdout, page)
@@ -35,8 +30,5 @@ func (h *helpCmd) Run(e *env) error {
 	if !slices.ContainsFunc(commands, func(c *kong.Node) bool { return c.Name == h.Topic[0] }) {
 		return usageError{fmt.Errorf("help %s: neither a topic nor a command (ringtwin help lists the topics)", strings.Join(h.Topic, " "))}
 	}
-	if code := runCommand(e.ctx, append(h.Topic, "--help"), e.stdout, e.stderr); code != exitOK {
-		return exitError(code)
-	}
-	return nil
+	return exitError(runCommand(e.ctx, append(h.Topic, "--help"), e.stdout, e.stderr))
 }

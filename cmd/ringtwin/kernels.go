@@ -30,21 +30,15 @@ type kernelsListCmd struct {
 
 // Run prints the list.
 func (l *kernelsListCmd) Run(e *env) error {
-	cache, err := vmtest.CacheDir()
-	if err != nil {
-		return err
-	}
 	show := progress.New(e.stderr)
 	defer show.End()
-	resolver, err := l.resolver(cache, func(text string) { show.Phase("kernels", text) })
+	resolver, err := l.resolver(func(text string) { show.Phase("kernels", text) })
 	if err != nil {
 		return err
 	}
 	lines, problems, err := resolver.Listed(e.ctx, l.Kernels, cmp.Or(l.Arch, runtime.GOARCH), l.Source)
 	show.Done("kernels", "")
-	for _, problem := range problems {
-		e.explain("", problem)
-	}
+	e.explain("", problems...)
 	if err != nil {
 		return mistake(err)
 	}
@@ -67,13 +61,9 @@ func (f *kernelsFetchCmd) Run(e *env) error {
 
 // fetch fetches kernels one after the other and passes each to take.
 func (f *kernelFlags) fetch(e *env, wants []string, modules bool, take func(kernel.Ref, *kernel.Bundle) error) error {
-	cache, err := vmtest.CacheDir()
-	if err != nil {
-		return err
-	}
 	show := progress.New(e.stderr)
 	defer show.End()
-	resolver, err := f.resolver(cache, nil)
+	resolver, err := f.resolver(nil)
 	if err != nil {
 		return err
 	}
@@ -95,10 +85,7 @@ func (l *kernelsLockCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	err = (&kernelFlags{}).fetch(e, l.Kernels, false, func(ref kernel.Ref, b *kernel.Bundle) error {
-		return lock.Add(ref, b)
-	})
-	if err != nil {
+	if err := (&kernelFlags{}).fetch(e, l.Kernels, false, lock.Add); err != nil {
 		return err
 	}
 	if err := lock.WriteFile(l.LockFile); err != nil {

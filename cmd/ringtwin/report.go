@@ -5,12 +5,12 @@ package main
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/results"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/vmtest"
 )
 
 // reportCmd shows stored results.
@@ -47,18 +47,17 @@ func (r *reportCmd) Run(e *env) error {
 	if r.Publish != "" {
 		errs = append(errs, results.Publish(r.Publish, comparisons))
 	}
-	for _, want := range strings.Fields(strings.ReplaceAll(r.Expect, ",", " ")) {
+	for _, want := range vmtest.Words(r.Expect) {
 		errs = append(errs, results.Expect(comparisons, want))
 	}
 	errs = append(errs, results.Complete(comparisons))
 	if len(comparisons) == 0 {
 		errs = append(errs, errors.New("no trial in any file"))
 	}
-	if slices.ContainsFunc(comparisons, func(c verdict.Comparison) bool { return c.Statuses[record.Invalid] > 0 }) {
-		if err := errors.Join(errs...); err != nil {
-			e.explain("", err)
-		}
-		return exitError(exitFailed)
+	err = errors.Join(errs...)
+	if !slices.ContainsFunc(comparisons, func(c verdict.Comparison) bool { return c.Statuses[record.Invalid] > 0 }) {
+		return err
 	}
-	return errors.Join(errs...)
+	e.explain("", err)
+	return exitError(exitFailed)
 }

@@ -29,11 +29,8 @@ func (r *runCmd) Run(e *env) error {
 		return err
 	}
 	run, err := ringtwin.Native(e.ctx)
-	if errors.Is(err, ringtwin.ErrRoot) {
-		err = errors.New("measuring on this kernel needs root: run it with sudo, or in a throwaway machine without, as in: ringtwin vmtest 6.1")
-	}
 	if err != nil {
-		return err
+		return needsRoot(err, "measuring", "ringtwin vmtest 6.1")
 	}
 	out, err := results.New(r.Out, p)
 	if err != nil {

@@ -65,27 +65,18 @@ func (s *selftestCmd) Run(e *env) error {
 	if found.Answer == selftest.NotFound || slices.ContainsFunc(results, func(r selftest.Placed) bool { return r.Answer == selftest.NotFound }) {
 		return exitError(exitFailed)
 	}
-	code := error(nil)
-	for _, err := range errs {
-		if err != nil {
-			e.explain("", err)
-			code = exitError(exitInfra)
-		}
-	}
-	return code
+	e.explain("", errs...)
+	return outcome(errors.Join(errs...), nil)
 }
 
 // inMachine injects faults into measurements in virtual time.
 func (s *selftestCmd) inMachine(e *env, report func(string, selftest.Result)) error {
-	host, show, refs, err := e.machines(s.kernelFlags, s.qemuFlag, string(machine.TCG), 0, s.Kernel)
+	host, show, ref, err := e.machine(s.kernelFlags, s.qemuFlag, string(machine.TCG), s.Kernel)
 	if err != nil {
 		return err
 	}
 	defer show.End()
-	if len(refs) != 1 {
-		return usageError{fmt.Errorf("--kernel %s: that is %d kernels, want one", s.Kernel, len(refs))}
-	}
-	release, found, err := ringtwin.SelftestIn(e.ctx, host, refs[0])
+	release, found, err := ringtwin.SelftestIn(e.ctx, host, ref)
 	for _, r := range found {
 		report(fmt.Sprintf("Linux %s, in virtual time", release), r)
 	}

@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ringtwin/ringtwin"
@@ -65,46 +63,26 @@ func (s *syscallsCmd) Run(e *env) error {
 	if err := trace.Write(e.stdout, kernels, format); err != nil {
 		return err
 	}
-	if len(errs) > 0 {
-		return exitError(exitInfra) // each has been explained
-	}
-	return nil
+	return outcome(errors.Join(errs...), nil) // each has been explained
 }
 
 // timeout is the flag's, or the default.
 func (s *syscallsCmd) timeout() time.Duration { return cmp.Or(s.Timeout, patience.Of(time.Minute)) }
 
 // check rejects flags that do not go together, or not with this many kernels.
-func (s *syscallsCmd) check(kernels int) error {
-	if kernels == 0 && len(s.CPUs) > 0 {
-		return errors.New("--cpus is for machines: name a kernel, as in: ringtwin syscalls 6.1")
-	}
-	if s.Clock == record.Virtual {
-		if kernels == 0 {
-			return errors.New("--clock virtual is for machines: name a kernel, as in: ringtwin syscalls 6.1")
-		}
-		for _, cpus := range append(s.CPUs, vmtest.VirtualCPUs) {
-			if err := (vmtest.Spec{Virtual: true, CPUs: cpus}).Defaults().Check(machine.Accel(s.Accel)); err != nil {
-				return fmt.Errorf("--clock virtual: %w", err)
-			}
-		}
-		s.CPUs, s.Accel = []int{vmtest.VirtualCPUs}, string(machine.TCG)
-	}
+func (s *syscallsCmd) check(kernels int) (err error) {
+	virtual := s.Clock == record.Virtual
 	switch {
-	case len(s.CPUs) > 0:
-	case s.Attachments:
-		// With two that are emulated, a kernel panicked now and then while a
-		// trampoline was patched in.
-		s.CPUs = []int{1}
-	default:
-		s.CPUs = []int{2, 1, 4}
+	case kernels == 0 && len(s.CPUs) > 0:
+		return errors.New("--cpus is for machines: name a kernel, as in: ringtwin syscalls 6.1")
+	case kernels == 0 && virtual:
+		return errors.New("--clock virtual is for machines: name a kernel, as in: ringtwin syscalls 6.1")
 	}
-	for i, n := range s.CPUs {
-		if slices.Contains(s.CPUs[:i], n) {
-			return fmt.Errorf("--cpus %d: want each number once", n)
-		}
+	s.CPUs, err = ringtwin.TraceCPUs(s.CPUs, s.Attachments, virtual, machine.Accel(s.Accel))
+	if virtual {
+		s.Accel = string(machine.TCG)
 	}
-	return nil
+	return err
 }
 
 // hello is how this program's own hello is watched.

@@ -66,10 +66,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	c := &ringtwin.Campaign{
-		Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out,
-		Spec: v.spec(),
-	}
+	c := &ringtwin.Campaign{Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out, Spec: v.spec()}
 	c.Spec.Allowed = allowed
 	errs, err := c.Run(e.ctx, refs)
 	show.End()

@@ -71,6 +71,28 @@ func Names() []string {
 	return names
 }
 
+// LoadFor reads a plan, applies assignments of [Plan.Set], and checks that it is possible
+// on a machine of cpus CPUs. In virtual time each of several seeds has the plan's blocks.
+func LoadFor(nameOrPath string, assignments []string, cpus, seeds int) (*Plan, error) {
+	p, err := Load(nameOrPath)
+	if err != nil {
+		return nil, err
+	}
+	for _, assignment := range assignments {
+		if err := p.Set(assignment); err != nil {
+			return nil, err
+		}
+	}
+	if seeds > 1 {
+		p.Blocks = max(p.Blocks, 1) * seeds
+	}
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	_, err = p.Configurations(cpus)
+	return p, err
+}
+
 // Load reads the plan of that name, or the file at that path. An error names
 // the line and what is wrong with it.
 func Load(nameOrPath string) (*Plan, error) {

@@ -43,7 +43,7 @@ func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.
 	timeout := r.Timeout
 	for _, t := range warmUp {
 		request.Trials = append(request.Trials, Timed{Cell: t.Cell})
-		timeout += runTime(&t.Cell)
+		timeout += RunTime(&t.Cell)
 	}
 	for i := range trials {
 		t := &trials[i]
@@ -52,7 +52,7 @@ func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.
 			timed.PhaseNS = phase(&t.Trial)
 		}
 		request.Trials = append(request.Trials, timed)
-		timeout += runTime(&t.Cell)
+		timeout += RunTime(&t.Cell)
 	}
 	begin := func() {
 		if done < len(trials) {
@@ -159,8 +159,8 @@ func broken(lines []record.Invariant) string {
 	return text
 }
 
-// runTime is an upper bound of the time that the cell takes, even on a slow machine.
-func runTime(cell *record.Cell) time.Duration {
+// RunTime is an upper bound of the time that the cell takes, even on a slow machine.
+func RunTime(cell *record.Cell) time.Duration {
 	d := time.Duration(max(cell.ReaderStallMS, 0)) * time.Millisecond
 	if cell.RateHz > 0 {
 		d += time.Duration(float64(cell.Events) / cell.RateHz * float64(time.Second))
