@@ -89,12 +89,12 @@ type prover struct {
 // prove measures the trials of all sizes. A trial that fails is the reason of its size;
 // the others are measured nevertheless.
 func (p *prover) prove(ctx context.Context, sizes []size.Size) error {
-	attach, err := resolveIn(ctx, p.conn, p.limit)
+	kernel, err := probeIn(ctx, p.conn, vocab.Perf, p.limit)
 	if err != nil {
 		return err
 	}
 	for i := range sizes {
-		if err := p.measure(ctx, &sizes[i], attach); ctx.Err() != nil {
+		if err := p.measure(ctx, &sizes[i], kernel.Attach); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
 			sizes[i].NotMeasured(err)

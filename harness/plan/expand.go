@@ -168,8 +168,8 @@ func (at *point) cellOf(side Side, attach vocab.Attach, cpus int) (record.Cell, 
 	switch need := footprint + family.LossBytes; {
 	case cell.Events == 0:
 		return cell, fmt.Errorf("%d events are not one batch for each producer: %d x %d = %d", at.cell.Events, cell.Batch, cell.Producers, share)
-	case cell.Events > mostFull && !cell.TotalsOnly():
-		return cell, fmt.Errorf("%d events, at most %d whose order and content are checked (content=bare counts more)", cell.Events, mostFull)
+	case cell.Events > record.MostKept && !cell.TotalsOnly():
+		return cell, fmt.Errorf("%d events, at most %d whose order and content are checked (content=bare counts more)", cell.Events, record.MostKept)
 	case n < least:
 		return cell, fmt.Errorf("events of %d bytes, one of %s has %d at least", n, cell.Workload, least)
 	case cell.Workload != vocab.Storm && cell.Batch > 1:
@@ -207,9 +207,6 @@ func (at *point) cellOf(side Side, attach vocab.Attach, cpus int) (record.Cell, 
 	}
 	return cell, nil
 }
-
-// mostFull is how many events are kept, to check each.
-const mostFull = 1_000_000
 
 // fit checks the values that are not of every transport, workload and machine, and leaves
 // out those of other transports, so that both sides of a pair can have the same.

@@ -211,6 +211,9 @@ func (c *Cell) ReaderOrDefault() vocab.Reader {
 	return c.Reader
 }
 
+// MostKept is how many events a trial can keep, in order to check each.
+const MostKept = 1_000_000
+
 // TotalsOnly reports whether nothing is known of a single event.
 func (c *Cell) TotalsOnly() bool {
 	return c.Content == vocab.Bare || c.Transport.Spec().Family.Totals

@@ -134,9 +134,3 @@ func mostBytes() int {
 	x, _ := axis.Named("payload_bytes")
 	return int(x.Most)
 }
-
-// mostEvents is the most events that a trial can have.
-func mostEvents() int {
-	x, _ := axis.Named("events")
-	return int(x.Most)
-}

@@ -38,13 +38,16 @@ type Proof struct {
 	LostBelow  int `json:"lost_below,omitempty"`
 }
 
+// proofFlushMS is how often a reader looks that nobody wakes.
+const proofFlushMS = 10
+
 // Cells are the trials that prove the size, at it and at half of it, on a machine of cpus
 // CPUs: one producer on one CPU sends all events while the reader sleeps, so counts
 // decide and not times. There are none where the size cannot be proved: then the proof is
 // set, with the reason.
 func (s *Size) Cells(attach vocab.Attach, cpus int) []record.Cell {
-	if most := mostEvents(); s.Events > most {
-		s.Proof = &Proof{Outcome: Impossible, Reason: fmt.Sprintf("%s are more than the %s of a trial", plural(s.Events, "event"), count(most))}
+	if s.Events > record.MostKept {
+		s.Proof = &Proof{Outcome: Impossible, Reason: fmt.Sprintf("%s are more than the %s of a trial", plural(s.Events, "event"), count(record.MostKept))}
 		return nil
 	}
 	if s.Why != "" {
@@ -54,12 +57,12 @@ func (s *Size) Cells(attach vocab.Attach, cpus int) []record.Cell {
 	cell := record.Cell{
 		Transport: s.Transport, Policy: s.Transport.DefaultPolicy(), Attach: attach,
 		Workload: vocab.Storm, Events: s.Events, Batch: 1, PayloadBytes: s.eventBytes,
-		Equal: vocab.EqualEach, Producers: 1, Placement: vocab.Hot, ReaderStallMS: record.UntilOver,
+		Equal: vocab.EqualEach, FlushMS: proofFlushMS, Producers: 1, Placement: vocab.Hot, ReaderStallMS: record.UntilOver,
 	}
 	var cells []record.Cell
 	for _, each := range []int{s.RingBytes, s.RingBytes / 2} {
 		if each >= s.LeastBytes {
-			cell.RingBytes, cell.RingBytesTotal = each, each*s.Transport.Rings(cpus)
+			cell.RingBytes, cell.RingBytesTotal = each, each*s.Transport.Rings(cpus, "")
 			cells = append(cells, cell)
 		}
 	}

@@ -49,7 +49,7 @@ func TestCells(t *testing.T) {
 		}
 		for i, each := range []int{4 << 20, 2 << 20} {
 			c := &cells[i]
-			if c.RingBytes != each || c.RingBytesTotal != each*kind.Rings(2) || c.Events != 22_500 || c.ReaderStallMS != record.UntilOver || c.Producers != 1 {
+			if c.RingBytes != each || c.RingBytesTotal != each*kind.Rings(2, "") || c.Events != 22_500 || c.ReaderStallMS != record.UntilOver || c.Producers != 1 {
 				t.Errorf("%s: %+v", kind, c)
 			}
 			for _, x := range axis.All() {

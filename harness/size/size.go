@@ -54,16 +54,27 @@ func Of(kind vocab.Transport, l Load) (Size, error) {
 	}
 	s := Size{Transport: kind, Events: n, eventBytes: l.EventBytes}
 	family := kind.Spec().Family
-	if !kind.Known() || family == nil || family.FootprintBytes == nil || family.FootprintBytes(l.EventBytes) <= 0 {
+	if !kind.Known() || family.FootprintBytes(l.EventBytes) <= 0 && !family.Totals {
 		return Size{Transport: kind, Why: "there is no formula for this transport"}, nil
 	}
-	s.FootprintBytes, s.Rings = family.FootprintBytes(l.EventBytes), kind.Rings(l.CPUs)
+	switch {
+	case family.Totals:
+		return Size{Transport: kind, Why: "it sends no events"}, nil
+	case family.Overwrites:
+		return Size{Transport: kind, Why: "it loses nothing that is new: its size is how much of the past it keeps"}, nil
+	case family.Stages && l.EventBytes > vocab.StageBytes:
+		return Size{Transport: kind, Why: fmt.Sprintf("an event of %d bytes does not fit into the %d in which events wait", l.EventBytes, vocab.StageBytes)}, nil
+	}
+	s.FootprintBytes, s.Rings = family.FootprintBytes(l.EventBytes), kind.Rings(l.CPUs, "")
 	for s.LeastBytes = vocab.PageBytes; !takesOne(kind, s.LeastBytes, l.EventBytes); s.LeastBytes *= 2 {
 		if s.LeastBytes >= MaxRingBytes {
 			return Size{Transport: kind, Why: fmt.Sprintf("a ring of %s takes no event of %d bytes", bytes(MaxRingBytes), l.EventBytes)}, nil
 		}
 	}
 	for s.RingBytes = s.LeastBytes; kind.Capacity(s.RingBytes, l.EventBytes) < n; s.RingBytes *= 2 {
+		if most := family.MostRingBytes; most > 0 && s.RingBytes >= most {
+			return Size{Transport: kind, Why: fmt.Sprintf("a ring has %s at most, which takes %s", bytes(most), plural(kind.Capacity(most, l.EventBytes), "event"))}, nil
+		}
 		if s.RingBytes >= MaxRingBytes {
 			return Size{}, fmt.Errorf("%s events of %d bytes need a ring of more than %s over %s: want a shorter --stall, or a lower --rate, --burst or --bytes",
 				count(n), l.EventBytes, bytes(MaxRingBytes), kind)

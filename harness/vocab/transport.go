@@ -167,8 +167,22 @@ var BatchedRings = with(BPFRings, func(f *Family) {
 	f.Name, f.Stages, f.OneSize = "ringbuf-batched", true, true
 	// Without the header of a record, which many share.
 	f.FootprintBytes = roundUp8
-	f.Capacity = func(ringBytes, n int) int { return (ringBytes - 1 - ringHeaderBytes) / roundUp8(n) }
+	f.Capacity = batchedCapacity
 })
+
+// batchedCapacity is how many events of one CPU fit with the default stage, the last
+// record with fewer of them.
+func batchedCapacity(ringBytes, n int) int {
+	stage := Stage("").For(n, ringBytes)
+	each := roundUp8(n)
+	of, bytes, _ := stage.Limits()
+	if of == 0 {
+		of = max(bytes/each, 1)
+	}
+	record := ringHeaderBytes + of*each
+	left := (ringBytes - 1) % record
+	return (ringBytes-1)/record*of + max(left-ringHeaderBytes, 0)/each
+}
 
 // DynptrRings is the family of a BPF ring buffer in which dynptrs are reserved.
 //
