@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func memory() []Statement { return slices.Concat(memoryOfRings(), perfMappings()) }
+func memory() []Statement { return slices.Concat(memoryOfRings(), mapped(), perfMappings()) }
 
 func memoryOfRings() []Statement {
 	return []Statement{
