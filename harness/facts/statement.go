@@ -51,6 +51,7 @@ var groups = []struct {
 	{"errno", errnos},
 	{"cpus", cpus},
 	{"memory", memory},
+	{"permissions", permissions},
 	{"features", kernelFeatures},
 	{"context", contexts},
 	{"lifetimes", lifetimes},
