@@ -13,7 +13,7 @@ func perfMappings() []Statement {
 	return []Statement{
 		{
 			ID:     "perf-mapping-whole",
-			Text:   "The mapping of a perf ring cannot be split: to unmap, protect or cut off a part of it fails with EINVAL (CVE-2025-38563, fixed in 6.17 and in the stable lines).",
+			Text:   "The mapping of a perf ring cannot be split: to unmap, protect or cut off a part of it fails with EINVAL (CVE-2025-38563, fixed in 6.17 and in the stable lines). That of a ring buffer can.",
 			Source: commit("b024d7b56c77", "perf/core: Prevent VMA split of buffer mappings"),
 			Since:  kernel(6, 17, 0),
 			run: func(t *T) {
@@ -28,6 +28,8 @@ func perfMappings() []Statement {
 				t.check("cut it off by mremap", unix.EINVAL, mremap(mapping(), 4*page))
 				t.check("unmap all but the first", unix.EINVAL, munmap(mapping()[page:]))
 				t.check("write-protect all", nil, unix.Mprotect(mapping(), unix.PROT_READ))
+				ring := t.ring(4*page, 0)
+				t.check("unmap the last page of a ring buffer", nil, munmap(ring.data[7*page:]))
 			},
 		},
 		{
