@@ -3,8 +3,6 @@
 package facts
 
 import (
-	"errors"
-
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
@@ -17,47 +15,21 @@ func ringFeatures() []Statement {
 			Text:   "A program can reserve a size that it knows only when it runs, by a dynptr.",
 			Source: commit("bc34dee65a65", "bpf: Dynptr support for ring buffers"),
 			Since:  kernel(5, 19, 0),
-			run: func(t *T) {
-				ring := t.ring(page, 0)
-				program := t.loadNew("dynptr", dynptrCode(ring.Map))
-				checkAll(t, "reserve 8, 100 and 4080 bytes, and 5000 of a page", []int{8, 100, 4080, 5000},
-					func(n int) any { return n < page },
-					func(n int) any {
-						got := t.run(program, uint64(n)) == 0
-						for _, rec := range ring.read() {
-							if rec.length != n {
-								t.check("length", n, rec.length)
-							}
-						}
-						return got
-					})
-			},
+			run:    ringDynptr,
+		},
+		{
+			ID:     "ring-dynptr-refused",
+			Text:   "A reservation by a dynptr fails with EINVAL, and not with EAGAIN, if the ring buffer is full, and with E2BIG above 16 MiB. The program has to release the dynptr even then, or the verifier refuses the program.",
+			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_reserve_dynptr()"),
+			Since:  kernel(5, 19, 0),
+			run:    ringDynptrRefused,
 		},
 		{
 			ID:     "ring-overwrite",
-			Text:   "A ring buffer made with BPF_F_RB_OVERWRITE refuses nothing, and keeps the newest records; BPF_RB_OVERWRITE_POS says where they begin.",
-			Source: elixir("6.19", "kernel/bpf/ringbuf.c", "__bpf_ringbuf_reserve()"),
+			Text:   "A ring buffer made with BPF_F_RB_OVERWRITE keeps exactly the newest records that fit, and BPF_RB_OVERWRITE_POS says where they begin. It refuses only what would run over a reservation that is held.",
+			Source: elixir("6.19", "kernel/bpf/ringbuf.c", "bpf_ringbuf_has_space()"),
 			Since:  kernel(6, 19, 0),
-			run: func(t *T) {
-				m, err := tryRing(page, rbOverwrite)
-				if errors.Is(err, unix.EINVAL) {
-					t.absent(err)
-				}
-				t.must("make ring buffer", err)
-				t.must("close", m.Close())
-				ring := t.ring(page, rbOverwrite)
-				output, query := t.output(ring.Map), t.queryProgram(ring.Map)
-				refused := 0
-				for n := range uint64(100) {
-					if output(100, n) != 0 {
-						refused++
-					}
-				}
-				t.check("refused of 100, where 36 fit", 0, refused)
-				first := t.run(query, overwritePosition)
-				t.check("bytes from OVERWRITE_POS to PROD_POS", 36*ringFootprint(100), t.run(query, producerPosition)-first)
-				t.check("oldest kept", []uint64{64}, numbers([]record{ring.at(uint64(first))}))
-			},
+			run:    ringOverwrite,
 		},
 		{
 			ID:     "user-ring",
@@ -83,35 +55,6 @@ func ringFeatures() []Statement {
 			run:    ringInMap,
 		},
 	}
-}
-
-// dynptrCode reserves as many bytes as the first argument says, and submits them. It
-// returns 0, or 1 if they were refused; a dynptr must be released even then.
-func dynptrCode(to *ebpf.Map) asm.Instructions {
-	dynptr := func(into asm.Register) asm.Instructions {
-		return asm.Instructions{asm.Mov.Reg(into, asm.RFP), asm.Add.Imm(into, -16)}
-	}
-	code := asm.Instructions{
-		argument(asm.R2, 0),
-		asm.LoadMapPtr(asm.R1, to.FD()),
-		asm.Mov.Imm(asm.R3, 0),
-	}
-	code = append(code, dynptr(asm.R4)...)
-	code = append(code,
-		asm.FnRingbufReserveDynptr.Call(),
-		asm.Mov.Reg(asm.R6, asm.R0),
-	)
-	code = append(code, dynptr(asm.R1)...)
-	return append(code,
-		asm.Mov.Imm(asm.R2, 0),
-		asm.JNE.Imm(asm.R6, 0, "refused"),
-		asm.FnRingbufSubmitDynptr.Call(),
-		asm.Mov.Imm(asm.R0, 0),
-		asm.Return(),
-		asm.FnRingbufDiscardDynptr.Call().WithSymbol("refused"),
-		asm.Mov.Imm(asm.R0, 1),
-		asm.Return(),
-	)
 }
 
 // ringInMap puts a ring buffer into the second slot of an array of maps. A program

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func memory() []Statement {
+func memory() []Statement { return slices.Concat(memoryOfRings(), mapped(), perfMappings()) }
+
+func memoryOfRings() []Statement {
 	return []Statement{
 		{
 			ID:     "ring-mmap-permissions",
@@ -91,9 +94,7 @@ func memory() []Statement {
 				t.must("read perf_event_mlock_kb", err)
 				kib, err := strconv.Atoi(strings.TrimSpace(string(text)))
 				t.must("read perf_event_mlock_kb", err)
-				online, err := os.ReadFile("/sys/devices/system/cpu/online")
-				t.must("count CPUs", err)
-				allowed := kib * countCPUs(string(online)) / (page >> 10) // pages
+				allowed := kib * t.cpuList("online") / (page >> 10) // pages
 				size := 1
 				for size < allowed {
 					size *= 2

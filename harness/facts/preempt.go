@@ -31,6 +31,18 @@ func contexts() []Statement {
 			run:    wakeupInterrupts,
 		},
 		{
+			ID:     "wakeup-runs-in",
+			Text:   "The wake-up of either transport runs in an interrupt of the thread that outputs; on a PREEMPT_RT kernel in the thread irq_work/N of its CPU.",
+			Source: elixir("6.12", "kernel/irq_work.c", "__irq_work_queue_local()"),
+			run:    checkWakers,
+		},
+		{
+			ID:     "perf-wakeup-untraced",
+			Text:   "A program at a tracepoint, as sched_waking, is not run for the wake-up of a perf ring, as it is for that of a ring buffer. One at the raw tracepoint is run for both.",
+			Source: elixir("6.12", "kernel/events/core.c", "perf_pending_irq()"),
+			run:    checkTracedWakeups,
+		},
+		{
 			ID:     "syscall-tracepoint-preempted",
 			Text:   "A program at a system call's tracepoint is not preempted; since 7.2 it is, by a kernel that preempts itself, and what it assembles in memory of its CPU may be torn.",
 			Source: elixir("6.13", "kernel/trace/trace_syscalls.c", "perf_syscall_enter()"),
@@ -159,9 +171,7 @@ func (t *T) preemption() string {
 		return model
 	}
 	// The model is fixed at build time: uname(2) shows it.
-	var uts unix.Utsname
-	t.must("read version", unix.Uname(&uts))
-	version := unix.ByteSliceToString(uts.Version[:])
+	version := t.version()
 	for _, known := range []struct{ word, model string }{
 		{"PREEMPT_DYNAMIC", "dynamic"}, {"PREEMPT_LAZY", "lazy"}, {"PREEMPT", "full"},
 	} {
@@ -170,6 +180,13 @@ func (t *T) preemption() string {
 		}
 	}
 	return "voluntary"
+}
+
+// version is that of uname(2): how and when the kernel was built.
+func (t *T) version() string {
+	var uts unix.Utsname
+	t.must("read version", unix.Uname(&uts))
+	return unix.ByteSliceToString(uts.Version[:])
 }
 
 // preemptTurns is how long a program waits to be preempted: many times the time slice of
@@ -230,9 +247,15 @@ const commBytes = 16
 // returns it as a program reads it. A thread id does not work: a program sees that of the
 // initial pid namespace, which differs in a container.
 func (t *T) nameThread() uint64 {
+	name, err := nameThread()
+	t.must("name thread", err)
+	return name
+}
+
+func nameThread() (uint64, error) {
 	name := fmt.Appendf(nil, "%08x\x00", rand.Uint32())
-	t.must("name thread", unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0))
-	return binary.NativeEndian.Uint64(name)
+	err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
+	return binary.NativeEndian.Uint64(name), err
 }
 
 // rival starts a thread on this CPU that sets the second flag once the first is

@@ -44,6 +44,11 @@ func (t *T) ring(size int, flags uint32) *ring {
 	m, err := tryRing(size, flags)
 	t.must("make ring buffer", err)
 	t.after(m.Close)
+	return t.mapRing(m, size)
+}
+
+// mapRing maps a ring buffer as its reader does.
+func (t *T) mapRing(m *ebpf.Map, size int) *ring {
 	r := &ring{Map: m, t: t, size: size, epoll: -1}
 	r.consumer = t.mmap(m.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE)
 	rest := t.mmap(m.FD(), page, page+2*size, unix.PROT_READ)

@@ -19,6 +19,7 @@ type T struct {
 	ctx     context.Context
 	kernel  Version
 	cpus    []int // that this process may run on
+	machine bool  // that the kernel runs in a machine for experiments alone
 	checks  []Check
 	cleanup []func() error
 	err     error
@@ -61,7 +62,7 @@ func Run(ctx context.Context, ids []string, boot Boot, take func(Result) error) 
 		case boot == NextBoot:
 			run = s.next
 		}
-		t := &T{ctx: ctx, kernel: on, cpus: cpus}
+		t := &T{ctx: ctx, kernel: on, cpus: cpus, machine: boot != OnlyBoot}
 		begun := time.Now()
 		t.do(run)
 		result := conclude(s, on, t.checks, t.err)

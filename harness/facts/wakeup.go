@@ -84,6 +84,13 @@ func wakeup() []Statement {
 			},
 		},
 		{
+			ID:     "overwriting-ring-wakes",
+			Text:   "A ring buffer with BPF_F_RB_OVERWRITE wakes by the reader's position too, modulo the size of the ring: if the reader does not move it, the first record wakes, and no other, but for one that begins at the same offset again (of those of 112 bytes in a page, every 256th) or has BPF_RB_FORCE_WAKEUP.",
+			Source: elixir("6.19", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
+			Since:  kernel(6, 19, 0),
+			run:    overwritingWakes,
+		},
+		{
 			ID:     "stall-ends-by-timeout",
 			Text:   "A stalled reader that looks at the ring after a time-out reads all, and is woken again from then on.",
 			Source: elixir("6.12", "kernel/bpf/ringbuf.c", "bpf_ringbuf_commit()"),
