@@ -75,7 +75,29 @@ func (c *Campaign) specOf(ref kernel.Ref, virtual bool) vmtest.Spec {
 	if spec.Virtual = virtual; virtual {
 		spec.Seed = c.Plan.Seed
 	}
+	spec = spec.Defaults()
+	spec.MemoryMiB = max(spec.MemoryMiB, c.planMiB(spec.CPUs))
 	return spec
+}
+
+// planMiB is the memory of a machine of cpus CPUs for the largest rings of the plan,
+// which may be those of an agent; 0 where the default has room for all.
+func (c *Campaign) planMiB(cpus int) int {
+	const ownMiB, spareMiB = 512, 64
+	configs, err := c.Plan.Configurations(cpus)
+	if err != nil {
+		return 0 // it is refused elsewhere
+	}
+	need := 0
+	for _, config := range configs {
+		for _, cell := range config.Cells {
+			need = max(need, cell.RingBytesTotal>>20)
+		}
+	}
+	if need <= spareMiB {
+		return 0
+	}
+	return ownMiB + need
 }
 
 // machines prepares the machines of a kernel. Their console log is beside the results.

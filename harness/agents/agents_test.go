@@ -16,6 +16,12 @@ func TestTable(t *testing.T) {
 			t.Errorf("%+v: incomplete, or twice", a)
 		}
 		names[a.Name] = true
+		if got, ok := Named(a.ID); !ok || got.Name != a.Name {
+			t.Errorf("%s is not found as %q", a.Name, a.ID)
+		}
+		if err := a.Transport.CheckReader(a.Reader); err != nil {
+			t.Errorf("%s: %v", a.Name, err)
+		}
 		if a.Transport.Known() {
 			if _, err := a.Transport.ParsePolicy(string(a.Policy)); err != nil {
 				t.Errorf("%s: %v", a.Name, err)

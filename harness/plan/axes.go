@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ringtwin/ringtwin/harness/agents"
 	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/vocab"
@@ -43,6 +44,9 @@ type Sweep struct {
 	FromHz float64 `yaml:"from_hz"`
 	ToHz   float64 `yaml:"to_hz"`
 	Steps  int     `yaml:"steps"` // trials of each side
+	// Past is up to how many times the knee's rate to measure afterwards, in [pastSteps]
+	// more trials; 0: not at all.
+	Past float64 `yaml:"past,omitempty"`
 }
 
 // Scenario is a set of axes with a name.
@@ -100,6 +104,8 @@ type Side struct {
 	Policy    vocab.Policy
 	// Own are its values, as written: "reader=raw,shards=4". [RingBytes] is its ring's size.
 	Own string
+	// Agent is the agent whose arrangement it is; empty: none.
+	Agent string
 }
 
 // RingBytes is the key of a side's own ring size.
@@ -117,12 +123,19 @@ func (s *Side) UnmarshalYAML(unmarshal func(any) error) error {
 }
 
 // ParseSide reads TRANSPORT, TRANSPORT/POLICY, and behind either ,KEY=VALUE for each value
-// of its own: ringbuf-sharded/timer,shards=cpu/2,reader=poll.
+// of its own: ringbuf-sharded/timer,shards=cpu/2,reader=poll. The name of an agent is its
+// arrangement.
 func ParseSide(text string) (Side, error) {
+	if a, ok := agents.Named(text); ok {
+		return Side{Transport: a.Transport, Policy: a.Policy, Agent: a.ID}, nil
+	}
 	head, own, _ := strings.Cut(text, ",")
 	name, policy, hasPolicy := strings.Cut(head, "/")
 	kind := vocab.Transport(name)
 	if err := OneOf("transport", kind, vocab.Transports()); err != nil {
+		if didYouMean(kind, vocab.Transports()) == "" {
+			err = fmt.Errorf("%w%s", err, didYouMean(name, agents.IDs()))
+		}
 		return Side{}, err
 	}
 	if !hasPolicy {
@@ -155,6 +168,15 @@ func ParseSide(text string) (Side, error) {
 
 // eachOwn calls a function with each value of the side's own.
 func (s Side) eachOwn(f func(key, value string) error) error {
+	if a, ok := agents.Named(s.Agent); ok {
+		own := []string{"shards", string(a.Shards), "reader", string(a.Reader), "flush_ms", strconv.Itoa(a.FlushMS)}
+		for i := 0; i < len(own); i += 2 {
+			if err := f(own[i], own[i+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if s.Own == "" {
 		return nil
 	}
@@ -183,6 +205,9 @@ func (s Side) MarshalYAML() (any, error) { return s.String(), nil }
 
 // String is the side as written in a plan.
 func (s Side) String() string {
+	if s.Agent != "" {
+		return s.Agent
+	}
 	text := string(s.Transport) + "/" + string(s.Policy)
 	if s.Own != "" {
 		text += "," + s.Own
@@ -234,6 +259,7 @@ const (
 	maxRingBytes = 1 << 30
 	maxBlocks    = 1000
 	maxTrials    = 100_000
+	maxPast      = 100
 )
 
 // refusal is an invalid value of a key.
@@ -280,6 +306,9 @@ func (a *Axes) check() []refusal {
 				refuse(key, fmt.Errorf("%d, want a power of two from %d to %d", size, vocab.PageBytes, maxRingBytes))
 			}
 		}
+	}
+	if s := a.Sweep; s != nil && s.Past != 0 && !(s.Past > 1 && s.Past <= maxPast) {
+		refuse("sweep", fmt.Errorf("past %g, want more than 1 and at most %d times the knee", s.Past, maxPast))
 	}
 	if s := a.Sweep; s != nil && !(s.FromHz > 0 && s.FromHz < s.ToHz && s.ToHz <= 1e9 && s.Steps >= 3 && s.Steps <= 30) {
 		refuse("sweep", fmt.Errorf("from %g to %g Hz in %d steps, want rates above 0, the first below the second, and 3 to 30 steps", s.FromHz, s.ToHz, s.Steps))

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"github.com/ringtwin/ringtwin/harness/agents"
 	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/vocab"
@@ -40,7 +41,7 @@ func (p *Plan) trials() int {
 	for _, s := range p.scenarios() {
 		product := pairs * len(orders[0])
 		if s.Sweep != nil {
-			product = 2 * s.Sweep.Steps
+			product = 2 * s.Sweep.trials()
 		}
 		lengths := []int{len(s.Pairs), len(s.RingBytesTotal) + len(s.RingBytesEach), max(p.Blocks, 1)}
 		for _, x := range axis.All() {
@@ -147,6 +148,11 @@ func (at *point) cellOf(side Side, attach vocab.Attach, cpus int) (record.Cell, 
 		return nil
 	})
 	cell.Transport, cell.Policy, cell.Attach = kind, side.Policy, attach
+	if a, ok := agents.Named(side.Agent); ok {
+		if cell.Agent = a.ID; a.RingBytes != nil {
+			each = a.RingBytes(cpus)
+		}
+	}
 	if err := at.fit(&cell, cpus); err != nil {
 		return cell, err
 	}
@@ -284,7 +290,7 @@ func (p *Plan) Block(kernel string, config *Configuration, block int) []record.T
 	}
 	positions := len(order)
 	if config.Sweep != nil {
-		positions *= config.Sweep.Steps
+		positions *= config.Sweep.trials()
 	}
 	trials := make([]record.Trial, positions)
 	for position := range trials {

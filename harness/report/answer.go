@@ -146,6 +146,9 @@ func caseNames(cases, among []verdict.Case) string {
 
 // sideName is a name that distinguishes a side from the other.
 func sideName(c *verdict.Case, s *verdict.Side) string {
+	if s.Cell.Agent != "" {
+		return agentName(s.Cell.Agent)
+	}
 	if c.A.Cell.Transport != c.B.Cell.Transport {
 		return s.Cell.Transport.Spec().Title
 	}

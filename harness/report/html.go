@@ -31,6 +31,7 @@ type page struct {
 	Answers        []answerText
 	Matrix         matrixText
 	Open           []string // undecided comparisons, and what would decide them
+	Arrangements   []drawn
 	Map            heatMap
 	Sweeps         []drawn
 	Policies       []drawn
@@ -115,6 +116,7 @@ func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 		}
 	}
 	p.Matrix = matrixTextOf(answers)
+	p.Arrangements = arrangements(comparisons)
 	p.Map = heatMapOf(comparisons)
 	p.Sweeps, p.Policies, p.Trends = new(artist).sweeps(comparisons), new(artist).policies(comparisons), new(artist).trends(comparisons)
 	p.Latencies = new(artist).latencies(comparisons)

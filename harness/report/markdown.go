@@ -28,7 +28,13 @@ func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 	}
 	said.end("kernel")
 	b.WriteString("\n")
-	if m := matrixOf(answers); len(m.Columns) > 0 {
+	tables := arrangements(comparisons)
+	for _, table := range tables {
+		fmt.Fprintf(&b, "**%s**\n\n", cell(table.Title))
+		markdownGrid(&b, table.Table)
+		b.WriteString("\n")
+	}
+	if m := matrixOf(answers); len(m.Columns) > 0 && len(tables) == 0 {
 		markdownGrid(&b, m.table())
 		for _, text := range m.legend(answers) {
 			fmt.Fprintf(&b, "\n%s.\n", cell(text))

@@ -22,8 +22,14 @@ func Terminal(w io.Writer, comparisons []verdict.Comparison, details bool) error
 		wrap(&b, answers[i].Kernel.Want+": "+s.text())
 		b.WriteString("\n")
 	}
+	tables := arrangements(comparisons)
+	for _, table := range tables {
+		fmt.Fprintf(&b, "%s\n", table.Title)
+		terminalGrid(&b, table.Table)
+		b.WriteString("\n")
+	}
 	m := matrixOf(answers)
-	if len(m.Columns) > 0 {
+	if len(m.Columns) > 0 && len(tables) == 0 {
 		terminalGrid(&b, m.table())
 		b.WriteString("\n")
 	}
@@ -112,11 +118,27 @@ func terminalSection(b *strings.Builder, c *verdict.Comparison) {
 		terminalTable(b, c)
 		b.WriteString("\n")
 	}
+	terminalRates(b, c)
 	for _, note := range notes(c) {
 		fmt.Fprintf(b, "  %s\n", note)
 	}
 	fmt.Fprintf(b, "  trials: %s\n", statusLine(c))
 	terminalReasons(b, c.Reasons)
+}
+
+// terminalRates writes what a sweep offered and what was delivered of it.
+func terminalRates(b *strings.Builder, c *verdict.Comparison) {
+	for _, s := range c.Sides() {
+		if s.Knee == nil {
+			continue
+		}
+		var parts []string
+		for i := range s.Knee.Rates {
+			r := &s.Knee.Rates[i]
+			parts = append(parts, fmt.Sprintf("%s %s", value("Hz", r.OfferedHz), value("share", r.Goodput())))
+		}
+		fmt.Fprintf(b, "  delivered of what is offered, %s: %s\n", s.Label, strings.Join(parts, ", "))
+	}
 }
 
 // harmless removes terminal control characters, since text comes from kernels and result

@@ -67,7 +67,7 @@ func (a *artist) sweeps(comparisons []verdict.Comparison) []drawn {
 		if !c.Sweep() {
 			continue
 		}
-		d := drawn{Title: title(c), Table: grid{Head: []string{"side", "offered", "achieved", "trials", "lost", "share"}}}
+		d := drawn{Title: title(c), Table: grid{Head: []string{"side", "offered", "achieved", "delivered", "trials", "lost", "share"}}}
 		f := &figure{x: "offered rate", y: "lost"}
 		low, high, most := math.Inf(1), 0.0, 0.0
 		for n, side := range c.Sides() {
@@ -82,7 +82,7 @@ func (a *artist) sweeps(comparisons []verdict.Comparison) []drawn {
 				s.x, s.y = append(s.x, math.Log10(r.OfferedHz)), append(s.y, 100*r.Loss())
 				low, high, most = min(low, r.OfferedHz), max(high, r.OfferedHz), max(most, 100*r.Loss())
 				d.Table.Rows = append(d.Table.Rows, []string{
-					side.Label, value("Hz", r.OfferedHz), value("Hz", r.AchievedHz), fmt.Sprint(r.Trials),
+					side.Label, value("Hz", r.OfferedHz), value("Hz", r.AchievedHz), value("Hz", r.AchievedHz*r.Goodput()), fmt.Sprint(r.Trials),
 					fmt.Sprintf("%d of %d", r.Lost, r.Emitted), value("share", r.Loss()),
 				})
 			}

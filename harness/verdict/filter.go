@@ -53,7 +53,7 @@ func variantOf(t *record.Trial) variant {
 
 // freeSide frees all keys that belong to a side of a pair.
 func freeSide(v *variant) {
-	v.cell.Transport, v.cell.Policy, v.cell.RingBytes, v.cell.RingBytesTotal = "", "", 0, 0
+	v.cell.Transport, v.cell.Policy, v.cell.Agent, v.cell.RingBytes, v.cell.RingBytesTotal = "", "", "", 0, 0
 	for _, x := range axis.All() {
 		if x.Side {
 			x.Clear(&v.cell)

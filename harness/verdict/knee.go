@@ -27,7 +27,11 @@ type Rate struct {
 	Trials     int
 	Emitted    uint64
 	Lost       uint64
+	Delivered  uint64
 }
+
+// Goodput is the share of the events that was delivered.
+func (r *Rate) Goodput() float64 { return float64(r.Delivered) / float64(max(r.Emitted, 1)) }
 
 // Loss is the share of the events that was lost.
 func (r *Rate) Loss() float64 { return float64(r.Lost) / float64(max(r.Emitted, 1)) }
@@ -54,6 +58,7 @@ func kneeOf(trials []*record.Trial) *Knee {
 			rate.Trials++
 			rate.Emitted += sent(t)
 			rate.Lost += t.Counts.FailedTotal()
+			rate.Delivered += t.Counts.Delivered
 			if t.Rate != nil {
 				achieved[t.Cell.RateHz] = append(achieved[t.Cell.RateHz], t.Rate.AchievedHz)
 			}

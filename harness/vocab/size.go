@@ -62,16 +62,11 @@ func (s Shards) Each() int {
 
 // CheckFor rejects more shards than CPUs.
 func (s Shards) CheckFor(cpus int) error {
-	rings, each, err := s.parse()
-	switch {
-	case err != nil:
-		return err
-	case rings > cpus:
-		return fmt.Errorf("%d shards, and %d CPUs: some would never be used", rings, cpus)
-	case each > cpus:
-		return fmt.Errorf("one shard for %d CPUs, and there are %d: use ringbuf", each, cpus)
+	rings, _, err := s.parse()
+	if err == nil && rings > cpus {
+		err = fmt.Errorf("%d shards, and %d CPUs: some would never be used", rings, cpus)
 	}
-	return nil
+	return err
 }
 
 // Stage is when a batched transport sends what waits in the buffer of a CPU, as text:
