@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/agents"
 	"github.com/ringtwin/ringtwin/harness/axis"
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/ledger"
@@ -40,6 +41,8 @@ var generated = map[string]struct {
 	"ledger":     {"method.md", invariants},
 	"plans":      {"plans.md", plans},
 	"policies":   {"plans.md", policies},
+	"readers":    {"plans.md", readers},
+	"agents":     {"variants.md", arrangements},
 	"statements": {"statements.md", statements},
 	"transports": {"plans.md", transports},
 	"axes":       {"plans.md", axes},
@@ -189,30 +192,56 @@ func leadingComment(text string) string {
 	return strings.Join(words, " ")
 }
 
+// policies are a row each, with the transports that have it; bold where it is the default.
 func policies(*testing.T) string {
-	head := []string{"policy"}
-	for _, f := range vocab.Families() {
-		var names []string
-		for _, transport := range vocab.Transports() {
-			if transport.Is(f) {
-				names = append(names, "`"+string(transport)+"`")
-			}
-		}
-		head = append(head, strings.Join(names, ", "))
-	}
 	var rows [][]string
 	for _, p := range vocab.Policies() {
-		row := []string{"`" + p.Kind.Usage() + "`"}
-		for _, f := range vocab.Families() {
-			text := mark(slices.Contains(f.Policies, p.Kind))
-			if f.Policies[0] == p.Kind {
-				text = "default"
-			}
-			row = append(row, text)
-		}
-		rows = append(rows, append(row, p.Text))
+		of := having(func(f *vocab.Family) (has, first bool) {
+			return slices.Contains(f.Policies, p.Kind), f.Policies[0] == p.Kind
+		})
+		rows = append(rows, []string{"`" + p.Kind.Usage() + "`", p.Text, of})
 	}
-	return table(append(head, "who wakes the reader"), rows)
+	return table([]string{"policy", "who wakes the reader", "transports"}, rows)
+}
+
+// readers are a row each, likewise.
+func readers(*testing.T) string {
+	var rows [][]string
+	for _, r := range vocab.ReaderSpecs() {
+		of := having(func(f *vocab.Family) (has, first bool) {
+			return slices.Contains(f.Readers, r.Name), f.Readers[0] == r.Name
+		})
+		rows = append(rows, []string{"`" + string(r.Name) + "`", escape(r.Text), of})
+	}
+	return table([]string{"reader", "what it does", "transports"}, rows)
+}
+
+// having lists the transports whose family has something, in bold where it is the first.
+func having(of func(*vocab.Family) (has, first bool)) string {
+	var names []string
+	for _, transport := range vocab.Transports() {
+		switch has, first := of(transport.Spec().Family); {
+		case first:
+			names = append(names, "**`"+string(transport)+"`**")
+		case has:
+			names = append(names, "`"+string(transport)+"`")
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// arrangements are what agents run, on a machine of eight CPUs.
+func arrangements(*testing.T) string {
+	const cpus = 8
+	var rows [][]string
+	for _, a := range agents.All() {
+		rings := "not published"
+		if a.RingBytes != nil {
+			rings = fmt.Sprintf("%d x %d KiB", a.Rings(cpus), a.RingBytes(cpus)>>10)
+		}
+		rows = append(rows, []string{"`" + a.ID + "`", a.Name, "`" + string(a.Transport) + "`", "`" + string(a.Policy) + "`", rings, escape(a.Text)})
+	}
+	return table([]string{"in a plan", "agent", "transport", "policy", "rings on 8 CPUs", "as published"}, rows)
 }
 
 func transports(*testing.T) string {
@@ -291,7 +320,10 @@ func statements(*testing.T) string {
 
 // invariants are those that the ledger checks of any kind of cell.
 func invariants(*testing.T) string {
-	type kind struct{ family, workload string }
+	type kind struct {
+		transport vocab.Transport
+		workload  string
+	}
 	of := map[string][]kind{}
 	var names []string
 	for _, transport := range vocab.Transports() {
@@ -305,19 +337,38 @@ func invariants(*testing.T) string {
 					names = slices.Insert(names, after, line.Invariant)
 					after++
 				}
-				of[line.Invariant] = append(of[line.Invariant], kind{transport.Spec().Family.Name, string(workload)})
+				of[line.Invariant] = append(of[line.Invariant], kind{transport, string(workload)})
 			}
 		}
 	}
 	var rows [][]string
 	for _, name := range names {
-		families, workloads := map[string]bool{}, map[string]bool{}
+		transports, workloads := map[vocab.Transport]bool{}, map[string]bool{}
 		for _, k := range of[name] {
-			families[k.family], workloads[k.workload] = true, true
+			transports[k.transport], workloads[k.workload] = true, true
 		}
-		rows = append(rows, []string{escape(name), every(families), every(workloads)})
+		rows = append(rows, []string{escape(name), most(transports), every(workloads)})
 	}
 	return table([]string{"invariant", "transport", "workload"}, rows)
+}
+
+// most lists transports: all, all but a few, or these.
+func most(of map[vocab.Transport]bool) string {
+	var have, lack []string
+	for _, transport := range vocab.Transports() {
+		if of[transport] {
+			have = append(have, "`"+string(transport)+"`")
+		} else {
+			lack = append(lack, "`"+string(transport)+"`")
+		}
+	}
+	switch {
+	case len(lack) == 0:
+		return "all"
+	case len(lack) <= 3:
+		return "all but " + strings.Join(lack, ", ")
+	}
+	return strings.Join(have, ", ")
 }
 
 // every is the one that is there, or that all are.

@@ -157,13 +157,7 @@ var table = []Axis{
 	},
 	{
 		Name: "content", Filter: "content", Text: "what the events of a storm hold: empty for all that the ledger needs, bare for nothing, so that no bookkeeping is measured",
-		Default: []string{""}, Usage: "bare", Parse: parsed(vocab.ParseContent),
-		Phrase: func(c *record.Cell, _ func(string, float64) string) string {
-			if c.Content == vocab.Full {
-				return ""
-			}
-			return "; events are bare: only totals are known"
-		},
+		Default: []string{""}, Usage: "bare", Parse: parsed(vocab.ParseContent), Side: true,
 		field: func(c *record.Cell) any { return &c.Content },
 	},
 	{

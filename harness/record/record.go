@@ -195,7 +195,7 @@ func (c *Cell) Configuration() string {
 	if c.Policy != "" {
 		text += "/" + string(c.Policy)
 	}
-	for _, option := range []struct{ key, value string }{{"reader", string(c.Reader)}, {"shards", string(c.Shards)}, {"stage", string(c.Stage)}} {
+	for _, option := range []struct{ key, value string }{{"reader", string(c.Reader)}, {"shards", string(c.Shards)}, {"stage", string(c.Stage)}, {"content", string(c.Content)}} {
 		if option.value != "" {
 			text += "," + option.key + "=" + option.value
 		}
@@ -288,9 +288,6 @@ type Counts struct {
 	// FootprintBytes is what the delivered events took in the rings, where their sizes
 	// differ.
 	FootprintBytes uint64 `json:"footprint_bytes,omitempty"`
-	// Unreadable is the triggers whose user memory the program could not read; they are
-	// among the foreign.
-	Unreadable uint64 `json:"unreadable,omitempty"`
 	// LostReported is the sum of PERF_RECORD_LOST until the rings were empty;
 	// LostTail is what came in front of one more event a CPU after that.
 	LostReported uint64 `json:"lost_reported"`

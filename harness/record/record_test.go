@@ -42,6 +42,10 @@ func fillIn(t testing.TB, v reflect.Value) {
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fillIn(t, v.Index(0))
 	case reflect.Map:
+		if v.Type().Elem().Kind() == reflect.Slice {
+			v.Set(reflect.ValueOf(map[string][]int{"ENOENT": {3}}))
+			return
+		}
 		v.Set(reflect.ValueOf(map[string]uint64{"ENOSPC": 3}))
 	case reflect.String:
 		v.SetString("text <&> \u2028")

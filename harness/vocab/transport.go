@@ -124,7 +124,7 @@ var PerfRings = &Family{
 	Name: "perf", PerCPU: true, FullErrno: "ENOSPC", ReportsLoss: true,
 	OtherErrnos: []Cause{
 		{"ENOENT", "the CPU has no ring"},
-		{"EOPNOTSUPP", "the ring's CPU was offline meanwhile"},
+		{"EOPNOTSUPP", "its slot has the ring of another CPU, or of one that was offline"},
 	},
 	Policies:       []PolicyKind{Every, WakeupEvents, Watermark, Timer},
 	Readers:        []Reader{Cilium, Raw, Poll, Ticker, RawMerge, PollMerge},
