@@ -70,8 +70,10 @@ func arrangements(comparisons []verdict.Comparison) []drawn {
 // shownOf are the metrics of an arrangement, after what was lost.
 var shownOf = []string{
 	"latency_p50", "latency_p99", "instructions_per_event", "consumer_instructions_per_event", "producer_ns_per_event",
-	"consumer_cpu_ns_per_event", "reorder_window", "memory_bytes",
+	"consumer_cpu_ns_per_event", "reorder_window", memorySlug,
 }
+
+const memorySlug = "memory_bytes"
 
 func arrangementTable(rows []*arrangement, scenarios []string) grid {
 	g := grid{Head: []string{"", "transport", "rings"}}
@@ -79,13 +81,13 @@ func arrangementTable(rows []*arrangement, scenarios []string) grid {
 		s := row.sides[0].side
 		g.Rows = append(g.Rows, []string{agentName(row.name), transportOf(&s.Cell), ringsOf(&s.Cell)})
 	}
-	column := func(head string, of func(placed) string) {
+	column := func(head string, of func(first, p placed) string) {
 		var cells []string
 		empty := true
 		for _, row := range rows {
 			text := ""
 			for _, p := range row.sides {
-				if seen := of(p); seen != "" {
+				if seen := of(row.sides[0], p); seen != "" {
 					text, empty = seen, false
 					break
 				}
@@ -104,7 +106,7 @@ func arrangementTable(rows []*arrangement, scenarios []string) grid {
 		}
 	}
 	for _, scenario := range scenarios {
-		column(scenario+": lost", func(p placed) string {
+		column(scenario+": lost", func(_, p placed) string {
 			t := p.side.Total
 			if p.of.Scenario != scenario || t.Emitted == 0 {
 				return ""
@@ -117,9 +119,11 @@ func arrangementTable(rows []*arrangement, scenarios []string) grid {
 	})
 	for _, slug := range shownOf {
 		m, _ := verdict.MetricNamed(slug)
-		column(m.Name, func(p placed) string {
+		column(m.Name, func(first, p placed) string {
 			row := p.of.Row(slug)
-			if row == nil || paced && p.side.Cell.RateHz == 0 { // figures of one scenario
+			if row == nil || paced && p.side.Cell.RateHz == 0 || slug == memorySlug && p.side.Cell.RingBytesTotal != first.side.Cell.RingBytesTotal {
+				// Figures of one scenario, and the memory of the rings that are shown: on
+				// another number of CPUs they have another size.
 
 				return ""
 			}
