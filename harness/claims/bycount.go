@@ -113,9 +113,12 @@ func matched(c *Claim, e evidence) finding {
 		return finding{verdict: Undecidable, reason: noAttempts}
 	}
 	loses := part{"loss", Undecidable, ""}
+	busy := e.busy(c.Scenarios...) // then a reader that is awake may lose by that alone
 	switch {
-	case perf.share() <= ring.share():
-		loses.verdict, loses.reason = Refuted, "with the same bytes and wake-ups the perf buffer does not lose more"
+	case busy != "":
+		loses.reason = busy
+	case perf.lost == 0:
+		loses.verdict, loses.reason = Refuted, "with the same bytes and wake-ups the perf buffer loses nothing"
 	case ring.lost > 0:
 		loses.reason = "both lose events: the reader keeps up with neither"
 	default:
@@ -128,7 +131,7 @@ func matched(c *Claim, e evidence) finding {
 		return over(e.of(scenario, f, transport(vocab.Ringbuf), clock), e.of(scenario, f, transport(vocab.Perf), clock))
 	}
 	if r := sides(programNS, trusted); r.pairs > 0 {
-		if takes.reason = e.busy(scenario); takes.reason == "" {
+		if takes.reason = busy; busy == "" {
 			takes.verdict, takes.reason = r.hold(c.Ratios[0])
 		}
 		ours += fmt.Sprintf("; program's run time, ring buffer / perf buffer: %s / %s (%s)", ns(r.a), ns(r.b), times(r.mid))
@@ -137,6 +140,9 @@ func matched(c *Claim, e evidence) finding {
 		ours += fmt.Sprintf("; program's instructions, ring buffer / perf buffer: %s / %s (%s)", instructions(r.a), instructions(r.b), times(r.mid))
 	}
 	verdict, reason := together([]part{loses, takes})
+	if busy != "" {
+		reason = busy
+	}
 	return finding{verdict, ours, reason}
 }
 

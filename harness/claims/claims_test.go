@@ -225,7 +225,7 @@ func TestDecide(t *testing.T) {
 		{"no loss", 7, native, native, nothing, Undecidable, "lost anything"},
 
 		{"as published", 8, native, native, both(onlyPerf, costOf(100, 80)), Confirmed, "0.8 against"},
-		{"no loss", 8, native, native, costOf(100, 80), Refuted, "does not lose more"},
+		{"no loss", 8, native, native, costOf(100, 80), Refuted, "loses nothing"},
 		{"slower", 8, native, native, both(onlyPerf, costOf(100, 120)), Refuted, "other side"},
 		{"both lose", 8, native, native, both(lost("matched-loss", shares{perf: 0.2, ring: 0.1}), costOf(100, 80)), Undecidable, "both lose"},
 		{"instructions", 8, counting, counts, both(onlyPerf, costOf(100, 80)), Undecidable, noFactor},

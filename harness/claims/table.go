@@ -70,7 +70,7 @@ var table = []Claim{
 		Published: "perf buffer: 23,142 lost, 4.81 s; ring buffer: none lost, 3.94 s",
 		Ratios:    []float64{3.94 / 4.81},
 		Scenarios: []string{"matched-loss", "matched-cost"},
-		Rule:      "with the same bytes, and a wake-up for each event: confirmed if the perf buffer loses events and the ring buffer does not, and the program's run time on a real clock is below 1 and within a factor of 1.5 of 0.82; refuted if the perf buffer loses no larger a share, or by the time. Instructions refute on the other side of 1",
+		Rule:      "with the same bytes, and a wake-up for each event: confirmed if the perf buffer loses events and the ring buffer does not, and the program's run time on a real clock is below 1 and within a factor of 1.5 of 0.82; refuted if the perf buffer loses none, or by the time. Instructions refute on the other side of 1",
 		decide:    matched,
 	},
 	{
