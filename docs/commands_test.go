@@ -33,6 +33,10 @@ var byOthers = map[string]struct{ file, has string }{
 		"cmd/ringtwin/testdata/script/variants.txtar", "exits 0 ringtwin vmtest $USUAL --plan agents "},
 	"ringtwin bisect --metric instructions_per_event --from 5.10 --to 6.1 --set events=2000": {
 		"cmd/ringtwin/testdata/script/bisect.txtar", "exits 0 ringtwin bisect --metric instructions_per_event --from $OLDEST --to $USUAL --set events=2000\n"},
+	"ringtwin vmtest 6.1 --plan claims": {
+		"cmd/ringtwin/testdata/script/claims.txtar", "exits 0 ringtwin vmtest $USUAL --plan claims --blocks 1\n"},
+	"sudo ringtwin run --plan claims": {
+		"cmd/ringtwin/testdata/script/claims.txtar", "exits 0 ringtwin run --plan claims --blocks 1\n"},
 }
 
 // instead are commands of which a test runs another form: of this commit, without a

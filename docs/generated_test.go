@@ -16,6 +16,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/agents"
 	"github.com/ringtwin/ringtwin/harness/axis"
+	"github.com/ringtwin/ringtwin/harness/claims"
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/plan"
@@ -40,6 +41,7 @@ var generated = map[string]struct {
 	"metrics":    {"verdicts.md", metrics},
 	"ledger":     {"method.md", invariants},
 	"plans":      {"plans.md", plans},
+	"claims":     {"claims.md", published},
 	"policies":   {"plans.md", policies},
 	"readers":    {"plans.md", readers},
 	"agents":     {"variants.md", arrangements},
@@ -190,6 +192,22 @@ func leadingComment(text string) string {
 		words = append(words, strings.Fields(rest)...)
 	}
 	return strings.Join(words, " ")
+}
+
+// published are the claims, what decides them, and how.
+func published(*testing.T) string {
+	var rows [][]string
+	for _, c := range claims.Table() {
+		who := escape(c.Who) + ": " + escape(c.Where)
+		if strings.Contains(c.Where, "://") {
+			who = fmt.Sprintf("[%s](%s)", escape(c.Who), c.Where)
+		}
+		rows = append(rows, []string{
+			fmt.Sprint(c.Number), who, escape(c.Setup), escape(c.Published),
+			"`" + strings.Join(c.Scenarios, "`, `") + "`", escape(c.Rule),
+		})
+	}
+	return table([]string{"number", "who", "set-up", "published", "scenarios", "how it is decided"}, rows)
 }
 
 // policies are a row each, with the transports that have it; bold where it is the default.

@@ -29,7 +29,7 @@ func Words(a, b *record.Cell) ([]string, error) {
 		bytes, list, key = ceilPowerOfTwo(max(a.RingBytesTotal, b.RingBytesTotal)), s.RingBytesTotal, "ring_bytes_total"
 	}
 	var words []string
-	sides := [2]string{own(a, b), own(b, a)}
+	sides := [2]string{own(a, b, bytes), own(b, a, bytes)}
 	if sides != [2]string{s.Pairs[0][0].String(), s.Pairs[0][1].String()} {
 		words = append(words, "pairs=[["+quote(sides[0])+", "+quote(sides[1])+"]]")
 	}
@@ -50,9 +50,17 @@ func Words(a, b *record.Cell) ([]string, error) {
 // flushMS is an axis of a side that both have in common in most plans.
 const flushMS = "flush_ms"
 
-// own is the side of a cell, with the values that the other does not have.
-func own(c, other *record.Cell) string {
+// own is the side of a cell, with the values that the other does not have, and the size of
+// its rings if it is not what the plan's bytes give.
+func own(c, other *record.Cell, bytes int) string {
 	text := c.Configuration()
+	each := bytes
+	if c.Equal != vocab.EqualEach && c.RingBytes > 0 {
+		each = floorPowerOfTwo(bytes / max(c.RingBytesTotal/c.RingBytes, 1))
+	}
+	if c.Agent == "" && c.RingBytes != each {
+		text += fmt.Sprintf(",%s=%d", RingBytes, c.RingBytes)
+	}
 	if c.Agent == "" && c.FlushMS != other.FlushMS {
 		text += fmt.Sprintf(",%s=%d", flushMS, c.FlushMS)
 	}

@@ -28,6 +28,7 @@ type page struct {
 	Style          template.CSS
 	Measured       string
 	Complete       bool
+	Claims         []claimTable
 	Answers        []answerText
 	Matrix         matrixText
 	Open           []string // undecided comparisons, and what would decide them
@@ -105,10 +106,10 @@ type details struct {
 // reader's light or dark scheme. Shape or text repeats whatever colour shows.
 func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 	p := page{Style: template.CSS(pageStyle), Measured: measuredLine(comparisons), Complete: true}
-	answers := verdict.Answers(comparisons)
+	p.Claims = claimTables(comparisons)
+	answers := verdict.Answers(withoutClaims(comparisons))
 	for i := range answers {
 		a := &answers[i]
-		p.Complete = p.Complete && a.Measured == a.Planned
 		words := say(a)
 		p.Answers = append(p.Answers, answerText{a.Kernel.Want, words.Use, fmt.Sprintf("%d of %d trials measured", a.Measured, a.Planned), capitals(words.Reasons)})
 		for _, text := range words.Open {
@@ -124,6 +125,7 @@ func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 	seen := map[string]bool{}
 	for i := range comparisons {
 		c := &comparisons[i]
+		p.Complete = p.Complete && c.Measured() == c.Planned
 		if c.A.HasLatency() || c.B.HasLatency() {
 			have++
 		}

@@ -19,7 +19,8 @@ const markdownBytes = 512 << 10
 func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Perf buffer and BPF ring buffer\n\n**%s**\n\n", measuredLine(comparisons))
-	answers := verdict.Answers(comparisons)
+	markdownClaims(&b, comparisons)
+	answers := verdict.Answers(withoutClaims(comparisons))
 	said := &limited{b: &b, left: markdownBytes / 8}
 	for i := range answers {
 		a := &answers[i]

@@ -16,7 +16,8 @@ import (
 // kernel, one table, and deviations from the plan; with details every comparison too.
 func Terminal(w io.Writer, comparisons []verdict.Comparison, details bool) error {
 	var b strings.Builder
-	answers := verdict.Answers(comparisons)
+	terminalClaims(&b, comparisons)
+	answers := verdict.Answers(withoutClaims(comparisons))
 	for i := range answers {
 		s := say(&answers[i])
 		wrap(&b, answers[i].Kernel.Want+": "+s.text())
@@ -52,13 +53,15 @@ func Terminal(w io.Writer, comparisons []verdict.Comparison, details bool) error
 const textWidth = 100
 
 // wrap writes text in lines, those after the first indented.
-func wrap(b *strings.Builder, text string) {
+func wrap(b *strings.Builder, text string) { wrapTo(b, text, textWidth) }
+
+func wrapTo(b *strings.Builder, text string, width int) {
 	at := 0
 	for i, word := range strings.Fields(text) {
 		n := utf8.RuneCountInString(word)
 		switch {
 		case i == 0:
-		case at+1+n > textWidth:
+		case at+1+n > width:
 			b.WriteString("\n  ")
 			at = 2
 		default:

@@ -88,11 +88,11 @@ func (p *rawPerf) look() error {
 	for {
 		n, _, err := unix.Recvfrom(p.uevents, buffer, 0)
 		switch {
-		case err == unix.EAGAIN && changed:
+		case errors.Is(err, unix.EAGAIN) && changed:
 			return p.openMissing()
-		case err == unix.EAGAIN || err == unix.EINTR:
+		case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
 			return nil
-		case err == unix.ENOBUFS: // messages were lost
+		case errors.Is(err, unix.ENOBUFS): // messages were lost
 			p.live, changed = map[int]bool{}, true
 			continue
 		case err != nil:

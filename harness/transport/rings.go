@@ -39,8 +39,6 @@ type Total struct {
 	Lost   uint64 // that the kernel reported
 }
 
-func (t *Total) add(o Total) { t.Events += o.Events; t.Bytes += o.Bytes; t.Lost += o.Lost }
-
 // word is a position in a mapping.
 func word(mem []byte, at uint64) *uint64 { return (*uint64)(unsafe.Pointer(&mem[at])) }
 

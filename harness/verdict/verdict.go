@@ -73,6 +73,8 @@ type Comparison struct {
 	Invariants int
 
 	Rows []Row // empty unless both sides have trials
+
+	all []*record.Trial
 }
 
 // Sides are A and B.
@@ -345,6 +347,7 @@ func (c *Comparison) compare(blocks []blockPair) {
 
 // add counts a trial.
 func (c *Comparison) add(t *record.Trial) {
+	c.all = append(c.all, t)
 	c.Plan, c.Configuration, c.Scenario, c.Machine = t.Trial.Plan, t.Trial.Configuration, t.Trial.Scenario, t.Machine
 	if c.Kernel.Release == "" || t.Kernel.Release != "" {
 		c.Kernel = t.Kernel
