@@ -45,7 +45,11 @@ func side(name string) which { return func(t *record.Trial) bool { return t.Tria
 
 // configuration selects those of a configuration, as a plan writes it.
 func configuration(text string) which {
-	return func(t *record.Trial) bool { return t.Cell.Configuration() == text }
+	return func(t *record.Trial) bool {
+		cell := t.Cell
+		cell.Content = "" // that of the whole scenario
+		return cell.Configuration() == text
+	}
 }
 
 func transport(kind vocab.Transport) which {
