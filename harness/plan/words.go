@@ -58,7 +58,7 @@ func own(c, other *record.Cell, bytes int) string {
 	if c.Equal != vocab.EqualEach && c.RingBytes > 0 {
 		each = floorPowerOfTwo(bytes / max(c.RingBytesTotal/c.RingBytes, 1))
 	}
-	if c.Agent == "" && c.RingBytes != each {
+	if c.Agent == "" && c.RingBytes > 0 && c.RingBytes != each {
 		text += fmt.Sprintf(",%s=%d", RingBytes, c.RingBytes)
 	}
 	if c.Agent == "" && c.FlushMS != other.FlushMS {
