@@ -56,7 +56,13 @@ type bpfRing struct {
 	consumer, data []byte // data: the producer's page, and the ring twice
 	ring           []byte // of data
 	mask, at, upTo uint64
+	published      uint64 // the position that the producer sees
 }
+
+// publishBytes is after how many bytes a reader publishes its position within a batch. A
+// program that wakes by the bytes that wait sees them until then, and would wake a
+// reader that is awake.
+const publishBytes = 4 << 10
 
 func openBPFRing(events *ebpf.Map, access int) (*bpfRing, error) {
 	page, size := os.Getpagesize(), int(events.MaxEntries())
@@ -68,7 +74,7 @@ func openBPFRing(events *ebpf.Map, access int) (*bpfRing, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map the ring buffer: %w", err), unix.Munmap(consumer))
 	}
-	return &bpfRing{events: events, consumer: consumer, data: data, ring: data[page:], mask: uint64(size - 1), at: *word(consumer, 0)}, nil
+	return &bpfRing{events: events, consumer: consumer, data: data, ring: data[page:], mask: uint64(size - 1), at: *word(consumer, 0), published: *word(consumer, 0)}, nil
 }
 
 func (r *bpfRing) begin() bool {
@@ -77,6 +83,9 @@ func (r *bpfRing) begin() bool {
 }
 
 func (r *bpfRing) next(s *Sample) bool {
+	if r.at-r.published >= publishBytes {
+		r.end()
+	}
 	for r.at < r.upTo {
 		head := r.ring[r.at&r.mask:]
 		length := atomic.LoadUint32((*uint32)(unsafe.Pointer(&head[0])))
@@ -106,12 +115,19 @@ func (r *bpfRing) count() (n Total) {
 			n.Events++
 			n.Bytes += int(bytes)
 		}
+		if at-r.published >= publishBytes {
+			r.at = at
+			r.end()
+		}
 	}
 	r.at = at
 	return n
 }
 
-func (r *bpfRing) end() { atomic.StoreUint64(word(r.consumer, 0), r.at) }
+func (r *bpfRing) end() {
+	atomic.StoreUint64(word(r.consumer, 0), r.at)
+	r.published = r.at
+}
 
 func (r *bpfRing) positions() (producer, consumer uint64) {
 	return atomic.LoadUint64(word(r.data, 0)), atomic.LoadUint64(word(r.consumer, 0))

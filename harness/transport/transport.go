@@ -77,6 +77,8 @@ type Options struct {
 	Flush time.Duration
 	// Reader is what reads; empty: the transport's default.
 	Reader vocab.Reader
+	// Lone says that the reader is also the producer: nothing comes while it waits.
+	Lone bool
 	// Time returns the time stamp of a sample. It is required to merge rings.
 	Time func(raw []byte) uint64
 }
@@ -150,6 +152,7 @@ func openRawRings(maps []*ebpf.Map, opts Options) (Reader, error) {
 		return nil, err
 	}
 	r.memory = Memory{LockedBytes: lockedBytes(vocab.BPFRings, len(rings), opts.RingBytes)}
+	r.pauses = !opts.Lone
 	return r, nil
 }
 

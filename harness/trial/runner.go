@@ -345,7 +345,7 @@ func open(cell record.Cell) (_ *bpf.Twin, _ transport.Reader, err error) {
 	}
 	reader, err := transport.Open(kind, twin.Rings(), transport.Options{
 		RingBytes: cell.RingBytes, EventBytes: cell.PayloadBytes, Policy: policy, Flush: time.Duration(cell.FlushMS) * time.Millisecond,
-		Reader: cell.Reader, Time: bpf.TimeOf(cell.Workload),
+		Reader: cell.Reader, Lone: cell.Placement == vocab.BackToBack, Time: bpf.TimeOf(cell.Workload),
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, twin.Close())
