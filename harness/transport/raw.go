@@ -22,6 +22,11 @@ type Counter interface {
 	Count() (Total, error)
 }
 
+// Releaser is a reader that publishes its position once a batch. Who causes new events
+// before the batch is over releases what was read first: a program that wakes by the bytes
+// that wait would count them too.
+type Releaser interface{ Release() }
+
 // rawReader drains rings in place, one after the other. It publishes a position once all
 // that a ring held has been read.
 type rawReader struct {
@@ -249,6 +254,16 @@ func (r *rawReader) Close() error {
 		return nil
 	}
 	return r.free()
+}
+
+// Release gives the space of what was read back to the producer. The last sample is no
+// longer valid.
+func (r *rawReader) Release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.begun {
+		r.rings[r.at].end()
+	}
 }
 
 // closedError is what a Read returns after Close: nobody looks at a sample any more.

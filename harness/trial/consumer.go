@@ -276,6 +276,9 @@ func (c *consumer) pull() {
 		return
 	}
 	c.endNS = nanotime()
+	if r, ok := c.reader.(transport.Releaser); ok {
+		r.Release()
+	}
 	if n := int(c.called.Load()); n < c.calls {
 		c.called.Add(1)
 		c.trigger(n)
