@@ -19,13 +19,19 @@ import (
 // does not exist there.
 var ErrUnsupported = errors.New("not supported by this kernel")
 
-// programName is the function of twin.bpf.c for the attach point.
-func programName(a vocab.Attach, w vocab.Workload) (string, error) {
+// programName is the function of twin.bpf.c for the attach point and what is sent.
+func programName(opts *Options) (string, error) {
 	prefix := "handle_"
-	if w == vocab.Storm {
+	switch {
+	case opts.Workload != vocab.Storm:
+	case opts.Bare:
+		prefix = "bare_"
+	case opts.Sizes != "":
+		prefix = "sized_"
+	default:
 		prefix = "storm_"
 	}
-	suffix, err := programSuffix(a)
+	suffix, err := programSuffix(opts.Attach)
 	return prefix + suffix, err
 }
 

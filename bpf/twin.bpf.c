@@ -26,9 +26,7 @@ const volatile __u32 event_bytes = sizeof(struct event);
 const volatile __u32 batch = 1;		  /* events that a call of a storm makes */
 const volatile __u32 extra_work = 0;	  /* instructions that selftest adds to each event */
 const volatile bool only_workload = true; /* count others as foreign, do not send */
-const volatile bool bare = false;	  /* a storm's events hold nothing, and are not counted one by one */
-const volatile bool many_sizes = false;	  /* a storm's events have the sizes below, event_bytes is the largest */
-const volatile __u32 event_sizes[SIZE_CLASSES] = {};
+const volatile __u32 event_sizes[SIZE_CLASSES] = {}; /* of SIZED ones; event_bytes is the largest */
 /*
  * A workload starts its children with argv[1] = its mark, eight characters, and
  * the token, eight more. Another mark is somebody else's workload: foreign.
@@ -48,6 +46,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct counters);
 } counters SEC(".maps");
+
+/*
+ * What is sent. Each is a program of its own: where an event is measured, not even a
+ * constant is looked at that it does not need.
+ */
+enum shape {
+	EXECVE,
+	STORM,
+	SIZED, /* a storm of events of several sizes */
+	BARE,  /* of events that hold nothing, and are not counted one by one */
+};
 
 /* Nothing else would bring these layouts into the object's BTF. */
 const struct event *event_layout __attribute__((unused));
@@ -84,8 +93,6 @@ static __always_inline __u64 bytes_of(__u32 seq)
 {
 	__u64 n;
 
-	if (!many_sizes)
-		return event_bytes;
 	n = event_sizes[seq * 7 % SIZE_CLASSES];
 	asm volatile("" : "+r"(n));
 	if (n > event_bytes)
@@ -130,11 +137,11 @@ static __always_inline __u64 storm_last(__u32 seq, __u16 cpu)
 	return payload_word(seq | (__u64)cpu << 32, 0);
 }
 
-static __always_inline void fill_storm(struct storm_event *e, const struct stamp *stamp)
+static __always_inline void fill_storm(struct storm_event *e, enum shape shape, const struct stamp *stamp)
 {
 	__u16 cpu = bpf_get_smp_processor_id();
 	__u64 h = stamp->seq | (__u64)cpu << 32;
-	__u64 bytes = stamp->bytes;
+	__u64 bytes = shape == SIZED ? stamp->bytes : event_bytes;
 
 	e->seq = stamp->seq;
 	e->cpu = cpu;
@@ -154,7 +161,7 @@ static __always_inline void fill_storm(struct storm_event *e, const struct stamp
 }
 
 /* Unused where nothing is sent. */
-static __always_inline __attribute__((unused)) void fill(void *event, bool storm, const struct stamp *stamp)
+static __always_inline __attribute__((unused)) void fill(void *event, enum shape shape, const struct stamp *stamp)
 {
 	/*
 	 * What selftest adds, where the send would be: not part of the program else. Of
@@ -167,10 +174,10 @@ static __always_inline __attribute__((unused)) void fill(void *event, bool storm
 			     "r0 *= r0\n"
 			     "r0 *= r0\n"
 			     "r0 *= r0\n" ::: "r0");
-	if (bare)
+	if (shape == BARE)
 		*(__u64 *)event = 0;
-	else if (storm)
-		fill_storm(event, stamp);
+	else if (shape != EXECVE)
+		fill_storm(event, shape, stamp);
 	else
 		fill_execve(event, stamp);
 }
@@ -178,7 +185,7 @@ static __always_inline __attribute__((unused)) void fill(void *event, bool storm
 #include "send/send.h"
 #include TRANSPORT
 
-static __always_inline void emit(void *ctx, bool storm, __u64 token)
+static __always_inline void emit(void *ctx, enum shape shape, __u64 token)
 {
 	__u32 zero = 0;
 	struct counters *count = bpf_map_lookup_elem(&counters, &zero);
@@ -190,14 +197,14 @@ static __always_inline void emit(void *ctx, bool storm, __u64 token)
 	struct stamp stamp = {
 		.token = token,
 		.seq = seq,
-		.bytes = storm ? bytes_of(seq) : event_bytes,
+		.bytes = shape == SIZED ? bytes_of(seq) : event_bytes,
 	};
 
 	/* An event of a storm may be too small for it. */
-	if (!storm || stamp.bytes >= 16)
+	if (shape == EXECVE || stamp.bytes >= 16)
 		stamp.time_ns = bpf_ktime_get_ns();
 
-	long err = send(ctx, storm, &stamp, count);
+	long err = send(ctx, shape, &stamp, count);
 
 	/*
 	 * Without a branch: the verifier follows each of a batch's, and gives up when
@@ -212,7 +219,7 @@ static __always_inline void emit(void *ctx, bool storm, __u64 token)
 static __always_inline void emit_bare(void *ctx)
 {
 	struct stamp stamp = { .bytes = event_bytes };
-	long err = send(ctx, true, &stamp, NULL);
+	long err = send(ctx, BARE, &stamp, NULL);
 	struct counters *count;
 	__u32 zero = 0;
 
@@ -232,21 +239,24 @@ static __always_inline void emit_bare(void *ctx)
  */
 #if SEND_CONTEXT
 #define CONTEXT(ctx) ctx,
-static __always_inline int emit_storm(void *ctx, __u64 token)
+#define EMIT(name, shape)                                              \
+	static __always_inline int name(void *ctx, __u64 token)        \
+	{                                                              \
+		shape == BARE ? emit_bare(ctx) : emit(ctx, shape, token); \
+		return 0;                                              \
+	}
 #else
 #define CONTEXT(ctx)
-__attribute__((noinline)) int emit_storm(__u64 token)
+#define EMIT(name, shape)                                                \
+	__attribute__((noinline)) int name(__u64 token)                  \
+	{                                                                \
+		shape == BARE ? emit_bare(NULL) : emit(NULL, shape, token); \
+		return 0;                                                \
+	}
 #endif
-{
-#if !SEND_CONTEXT
-	void *ctx = NULL;
-#endif
-	if (bare)
-		emit_bare(ctx);
-	else
-		emit(ctx, true, token);
-	return 0;
-}
+EMIT(emit_storm, STORM)
+EMIT(emit_sized, SIZED)
+EMIT(emit_bare_storm, BARE)
 
 /* The token in argv[1], or 0 where the execve is not the workload's. */
 static __always_inline __u64 workload_token(const char *const *argv)
@@ -274,12 +284,12 @@ static __always_inline int on_execve(void *ctx, const char *const *argv)
 		count->foreign++;
 		return 0;
 	}
-	emit(ctx, false, token);
+	emit(ctx, EXECVE, token);
 	return 0;
 }
 
 /* The upper half of a storm's argument is its mark; getpgid looks at the lower. */
-static __always_inline int on_getpgid(void *ctx, __u64 token)
+static __always_inline int on_getpgid(void *ctx, enum shape shape, __u64 token)
 {
 	__u32 zero = 0;
 	struct counters *count = bpf_map_lookup_elem(&counters, &zero);
@@ -291,10 +301,16 @@ static __always_inline int on_getpgid(void *ctx, __u64 token)
 		count->foreign++;
 		return 0;
 	}
-	if (bare)
+	if (shape == BARE)
 		count->attempts += batch;
-	for (__u32 i = 0; i < batch; i++)
-		emit_storm(CONTEXT(ctx) token);
+	for (__u32 i = 0; i < batch; i++) {
+		if (shape == BARE)
+			emit_bare_storm(CONTEXT(ctx) token);
+		else if (shape == SIZED)
+			emit_sized(CONTEXT(ctx) token);
+		else
+			emit_storm(CONTEXT(ctx) token);
+	}
 	return 0;
 }
 
@@ -364,31 +380,33 @@ struct sys_enter_getpgid {
 	__u64 pid;
 };
 
-SEC("tracepoint/syscalls/sys_enter_getpgid")
-int storm_tracepoint(struct sys_enter_getpgid *ctx)
-{
-	return on_getpgid(ctx, ctx->pid);
-}
+#define HOOKS(name, shape)                                                             \
+	SEC("tracepoint/syscalls/sys_enter_getpgid")                                   \
+	int name##_tracepoint(struct sys_enter_getpgid *ctx)                           \
+	{                                                                              \
+		return on_getpgid(ctx, shape, ctx->pid);                               \
+	}                                                                              \
+	SEC("raw_tracepoint/sys_enter")                                                \
+	int name##_raw_tracepoint(struct bpf_raw_tracepoint_args *ctx)                 \
+	{                                                                              \
+		if (ctx->args[1] != __NR_getpgid)                                      \
+			return 0;                                                      \
+		return on_getpgid(ctx, shape, first_of((const struct pt_regs *)ctx->args[0])); \
+	}                                                                              \
+	SEC("kprobe/getpgid")                                                          \
+	int name##_kprobe(struct pt_regs *ctx)                                         \
+	{                                                                              \
+		return on_getpgid(ctx, shape, first_of((const struct pt_regs *)ctx->rdi)); \
+	}                                                                              \
+	SEC("fentry/getpgid")                                                          \
+	int name##_fentry(__u64 *ctx)                                                  \
+	{                                                                              \
+		return on_getpgid(ctx, shape, first_of((const struct pt_regs *)ctx[0]));   \
+	}
 
-SEC("raw_tracepoint/sys_enter")
-int storm_raw_tracepoint(struct bpf_raw_tracepoint_args *ctx)
-{
-	if (ctx->args[1] != __NR_getpgid)
-		return 0;
-	return on_getpgid(ctx, first_of((const struct pt_regs *)ctx->args[0]));
-}
-
-SEC("kprobe/getpgid")
-int storm_kprobe(struct pt_regs *ctx)
-{
-	return on_getpgid(ctx, first_of((const struct pt_regs *)ctx->rdi));
-}
-
-SEC("fentry/getpgid")
-int storm_fentry(__u64 *ctx)
-{
-	return on_getpgid(ctx, first_of((const struct pt_regs *)ctx[0]));
-}
+HOOKS(storm, STORM)
+HOOKS(sized, SIZED)
+HOOKS(bare, BARE)
 
 #if SEND_COUNTS
 /* Sends what waits on this CPU: user space runs it on each once a load has ended. */

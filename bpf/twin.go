@@ -93,16 +93,16 @@ func object(transport vocab.Transport) (*ebpf.CollectionSpec, error) {
 }
 
 // spec returns the collection of one transport with the one program.
-func spec(transport vocab.Transport, attach vocab.Attach, workload vocab.Workload) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
-	cs, err := object(transport)
+func spec(opts *Options) (*ebpf.CollectionSpec, *ebpf.ProgramSpec, error) {
+	cs, err := object(opts.Transport)
 	if err != nil {
 		return nil, nil, err
 	}
-	name, err := programName(attach, workload)
+	name, err := programName(opts)
 	if err != nil {
 		return nil, nil, err
 	}
-	return cs, only(cs, name, attach, workload), nil
+	return cs, only(cs, name, opts.Attach, opts.Workload), nil
 }
 
 // only leaves one program in the collection.
@@ -133,7 +133,7 @@ func Load(opts Options) (*Twin, error) {
 	if stages := opts.Transport.Spec().Family.Stages; stages && opts.EventBytes > vocab.StageBytes {
 		return nil, fmt.Errorf("event of %d bytes: want at most the %d in which events of %s wait", opts.EventBytes, vocab.StageBytes, opts.Transport)
 	}
-	cs, program, err := spec(opts.Transport, opts.Attach, opts.Workload)
+	cs, program, err := spec(&opts)
 	if err != nil {
 		return nil, err
 	}
@@ -160,13 +160,11 @@ func Load(opts Options) (*Twin, error) {
 	set("wakeup", uint32(opts.Wakeup))
 	set("wakeup_bytes", uint64(opts.WakeupBytes))
 	set("extra_work", uint32(opts.ExtraWork))
-	set("bare", opts.Bare)
 	if table := opts.Sizes.Table(); table != nil {
 		var sizes [vocab.SizeClasses]uint32
 		for i, n := range table {
 			sizes[i] = uint32(n)
 		}
-		set("many_sizes", true)
 		set("event_sizes", sizes)
 	}
 	set("shards", uint32(opts.Shards.Rings(cpus)))

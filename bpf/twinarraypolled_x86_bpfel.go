@@ -36,6 +36,10 @@ const (
 	twinArrayPolledMapConfig               = "config"
 	twinArrayPolledMapCounters             = "counters"
 	twinArrayPolledMapEvents               = "events"
+	twinArrayPolledProgBareFentry          = "bare_fentry"
+	twinArrayPolledProgBareKprobe          = "bare_kprobe"
+	twinArrayPolledProgBareRawTracepoint   = "bare_raw_tracepoint"
+	twinArrayPolledProgBareTracepoint      = "bare_tracepoint"
 	twinArrayPolledProgEmptyFentry         = "empty_fentry"
 	twinArrayPolledProgEmptyKprobe         = "empty_kprobe"
 	twinArrayPolledProgEmptyRawTracepoint  = "empty_raw_tracepoint"
@@ -44,18 +48,20 @@ const (
 	twinArrayPolledProgHandleKprobe        = "handle_kprobe"
 	twinArrayPolledProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinArrayPolledProgHandleTracepoint    = "handle_tracepoint"
+	twinArrayPolledProgSizedFentry         = "sized_fentry"
+	twinArrayPolledProgSizedKprobe         = "sized_kprobe"
+	twinArrayPolledProgSizedRawTracepoint  = "sized_raw_tracepoint"
+	twinArrayPolledProgSizedTracepoint     = "sized_tracepoint"
 	twinArrayPolledProgStormFentry         = "storm_fentry"
 	twinArrayPolledProgStormKprobe         = "storm_kprobe"
 	twinArrayPolledProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinArrayPolledProgStormTracepoint     = "storm_tracepoint"
 	twinArrayPolledVarArrayBytes           = "array_bytes"
-	twinArrayPolledVarBare                 = "bare"
 	twinArrayPolledVarBatch                = "batch"
 	twinArrayPolledVarEventBytes           = "event_bytes"
 	twinArrayPolledVarEventLayout          = "event_layout"
 	twinArrayPolledVarEventSizes           = "event_sizes"
 	twinArrayPolledVarExtraWork            = "extra_work"
-	twinArrayPolledVarManySizes            = "many_sizes"
 	twinArrayPolledVarOnlyWorkload         = "only_workload"
 	twinArrayPolledVarStormLayout          = "storm_layout"
 	twinArrayPolledVarWakeup               = "wakeup"
@@ -105,6 +111,10 @@ type twinArrayPolledSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinArrayPolledProgramSpecs struct {
+	BareFentry          *ebpf.ProgramSpec `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.ProgramSpec `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.ProgramSpec `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.ProgramSpec `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
@@ -113,6 +123,10 @@ type twinArrayPolledProgramSpecs struct {
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.ProgramSpec `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.ProgramSpec `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.ProgramSpec `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.ProgramSpec `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
@@ -133,13 +147,11 @@ type twinArrayPolledMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinArrayPolledVariableSpecs struct {
 	ArrayBytes   *ebpf.VariableSpec `ebpf:"array_bytes"`
-	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
-	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
 	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
@@ -185,13 +197,11 @@ func (m *twinArrayPolledMaps) Close() error {
 // It can be passed to loadTwinArrayPolledObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinArrayPolledVariables struct {
 	ArrayBytes   *ebpf.Variable `ebpf:"array_bytes"`
-	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
-	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
 	Wakeup       *ebpf.Variable `ebpf:"wakeup"`
@@ -203,6 +213,10 @@ type twinArrayPolledVariables struct {
 //
 // It can be passed to loadTwinArrayPolledObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinArrayPolledPrograms struct {
+	BareFentry          *ebpf.Program `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.Program `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.Program `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.Program `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
@@ -211,6 +225,10 @@ type twinArrayPolledPrograms struct {
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.Program `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.Program `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.Program `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.Program `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
@@ -219,6 +237,10 @@ type twinArrayPolledPrograms struct {
 
 func (p *twinArrayPolledPrograms) Close() error {
 	return _TwinArrayPolledClose(
+		p.BareFentry,
+		p.BareKprobe,
+		p.BareRawTracepoint,
+		p.BareTracepoint,
 		p.EmptyFentry,
 		p.EmptyKprobe,
 		p.EmptyRawTracepoint,
@@ -227,6 +249,10 @@ func (p *twinArrayPolledPrograms) Close() error {
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.SizedFentry,
+		p.SizedKprobe,
+		p.SizedRawTracepoint,
+		p.SizedTracepoint,
 		p.StormFentry,
 		p.StormKprobe,
 		p.StormRawTracepoint,

@@ -36,6 +36,10 @@ const (
 	twinCountOnlyMapConfig               = "config"
 	twinCountOnlyMapCounters             = "counters"
 	twinCountOnlyMapEvents               = "events"
+	twinCountOnlyProgBareFentry          = "bare_fentry"
+	twinCountOnlyProgBareKprobe          = "bare_kprobe"
+	twinCountOnlyProgBareRawTracepoint   = "bare_raw_tracepoint"
+	twinCountOnlyProgBareTracepoint      = "bare_tracepoint"
 	twinCountOnlyProgEmptyFentry         = "empty_fentry"
 	twinCountOnlyProgEmptyKprobe         = "empty_kprobe"
 	twinCountOnlyProgEmptyRawTracepoint  = "empty_raw_tracepoint"
@@ -44,17 +48,19 @@ const (
 	twinCountOnlyProgHandleKprobe        = "handle_kprobe"
 	twinCountOnlyProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinCountOnlyProgHandleTracepoint    = "handle_tracepoint"
+	twinCountOnlyProgSizedFentry         = "sized_fentry"
+	twinCountOnlyProgSizedKprobe         = "sized_kprobe"
+	twinCountOnlyProgSizedRawTracepoint  = "sized_raw_tracepoint"
+	twinCountOnlyProgSizedTracepoint     = "sized_tracepoint"
 	twinCountOnlyProgStormFentry         = "storm_fentry"
 	twinCountOnlyProgStormKprobe         = "storm_kprobe"
 	twinCountOnlyProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinCountOnlyProgStormTracepoint     = "storm_tracepoint"
-	twinCountOnlyVarBare                 = "bare"
 	twinCountOnlyVarBatch                = "batch"
 	twinCountOnlyVarEventBytes           = "event_bytes"
 	twinCountOnlyVarEventLayout          = "event_layout"
 	twinCountOnlyVarEventSizes           = "event_sizes"
 	twinCountOnlyVarExtraWork            = "extra_work"
-	twinCountOnlyVarManySizes            = "many_sizes"
 	twinCountOnlyVarOnlyWorkload         = "only_workload"
 	twinCountOnlyVarStormLayout          = "storm_layout"
 	twinCountOnlyVarWakeup               = "wakeup"
@@ -104,6 +110,10 @@ type twinCountOnlySpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinCountOnlyProgramSpecs struct {
+	BareFentry          *ebpf.ProgramSpec `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.ProgramSpec `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.ProgramSpec `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.ProgramSpec `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
@@ -112,6 +122,10 @@ type twinCountOnlyProgramSpecs struct {
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.ProgramSpec `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.ProgramSpec `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.ProgramSpec `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.ProgramSpec `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
@@ -131,13 +145,11 @@ type twinCountOnlyMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinCountOnlyVariableSpecs struct {
-	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
-	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
 	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
@@ -182,13 +194,11 @@ func (m *twinCountOnlyMaps) Close() error {
 //
 // It can be passed to loadTwinCountOnlyObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinCountOnlyVariables struct {
-	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
-	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
 	Wakeup       *ebpf.Variable `ebpf:"wakeup"`
@@ -200,6 +210,10 @@ type twinCountOnlyVariables struct {
 //
 // It can be passed to loadTwinCountOnlyObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinCountOnlyPrograms struct {
+	BareFentry          *ebpf.Program `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.Program `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.Program `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.Program `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
@@ -208,6 +222,10 @@ type twinCountOnlyPrograms struct {
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.Program `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.Program `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.Program `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.Program `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
@@ -216,6 +234,10 @@ type twinCountOnlyPrograms struct {
 
 func (p *twinCountOnlyPrograms) Close() error {
 	return _TwinCountOnlyClose(
+		p.BareFentry,
+		p.BareKprobe,
+		p.BareRawTracepoint,
+		p.BareTracepoint,
 		p.EmptyFentry,
 		p.EmptyKprobe,
 		p.EmptyRawTracepoint,
@@ -224,6 +246,10 @@ func (p *twinCountOnlyPrograms) Close() error {
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.SizedFentry,
+		p.SizedKprobe,
+		p.SizedRawTracepoint,
+		p.SizedTracepoint,
 		p.StormFentry,
 		p.StormKprobe,
 		p.StormRawTracepoint,

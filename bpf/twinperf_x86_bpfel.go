@@ -37,6 +37,10 @@ const (
 	twinPerfMapCounters             = "counters"
 	twinPerfMapEvents               = "events"
 	twinPerfMapScratch              = "scratch"
+	twinPerfProgBareFentry          = "bare_fentry"
+	twinPerfProgBareKprobe          = "bare_kprobe"
+	twinPerfProgBareRawTracepoint   = "bare_raw_tracepoint"
+	twinPerfProgBareTracepoint      = "bare_tracepoint"
 	twinPerfProgEmptyFentry         = "empty_fentry"
 	twinPerfProgEmptyKprobe         = "empty_kprobe"
 	twinPerfProgEmptyRawTracepoint  = "empty_raw_tracepoint"
@@ -45,17 +49,19 @@ const (
 	twinPerfProgHandleKprobe        = "handle_kprobe"
 	twinPerfProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinPerfProgHandleTracepoint    = "handle_tracepoint"
+	twinPerfProgSizedFentry         = "sized_fentry"
+	twinPerfProgSizedKprobe         = "sized_kprobe"
+	twinPerfProgSizedRawTracepoint  = "sized_raw_tracepoint"
+	twinPerfProgSizedTracepoint     = "sized_tracepoint"
 	twinPerfProgStormFentry         = "storm_fentry"
 	twinPerfProgStormKprobe         = "storm_kprobe"
 	twinPerfProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinPerfProgStormTracepoint     = "storm_tracepoint"
-	twinPerfVarBare                 = "bare"
 	twinPerfVarBatch                = "batch"
 	twinPerfVarEventBytes           = "event_bytes"
 	twinPerfVarEventLayout          = "event_layout"
 	twinPerfVarEventSizes           = "event_sizes"
 	twinPerfVarExtraWork            = "extra_work"
-	twinPerfVarManySizes            = "many_sizes"
 	twinPerfVarOnlyWorkload         = "only_workload"
 	twinPerfVarStormLayout          = "storm_layout"
 	twinPerfVarWakeup               = "wakeup"
@@ -105,6 +111,10 @@ type twinPerfSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinPerfProgramSpecs struct {
+	BareFentry          *ebpf.ProgramSpec `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.ProgramSpec `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.ProgramSpec `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.ProgramSpec `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
@@ -113,6 +123,10 @@ type twinPerfProgramSpecs struct {
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.ProgramSpec `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.ProgramSpec `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.ProgramSpec `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.ProgramSpec `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
@@ -133,13 +147,11 @@ type twinPerfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinPerfVariableSpecs struct {
-	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
-	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
 	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
@@ -186,13 +198,11 @@ func (m *twinPerfMaps) Close() error {
 //
 // It can be passed to loadTwinPerfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinPerfVariables struct {
-	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
-	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
 	Wakeup       *ebpf.Variable `ebpf:"wakeup"`
@@ -204,6 +214,10 @@ type twinPerfVariables struct {
 //
 // It can be passed to loadTwinPerfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinPerfPrograms struct {
+	BareFentry          *ebpf.Program `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.Program `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.Program `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.Program `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
@@ -212,6 +226,10 @@ type twinPerfPrograms struct {
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.Program `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.Program `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.Program `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.Program `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
@@ -220,6 +238,10 @@ type twinPerfPrograms struct {
 
 func (p *twinPerfPrograms) Close() error {
 	return _TwinPerfClose(
+		p.BareFentry,
+		p.BareKprobe,
+		p.BareRawTracepoint,
+		p.BareTracepoint,
 		p.EmptyFentry,
 		p.EmptyKprobe,
 		p.EmptyRawTracepoint,
@@ -228,6 +250,10 @@ func (p *twinPerfPrograms) Close() error {
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.SizedFentry,
+		p.SizedKprobe,
+		p.SizedRawTracepoint,
+		p.SizedTracepoint,
 		p.StormFentry,
 		p.StormKprobe,
 		p.StormRawTracepoint,

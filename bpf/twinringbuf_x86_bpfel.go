@@ -36,6 +36,10 @@ const (
 	twinRingbufMapConfig               = "config"
 	twinRingbufMapCounters             = "counters"
 	twinRingbufMapEvents               = "events"
+	twinRingbufProgBareFentry          = "bare_fentry"
+	twinRingbufProgBareKprobe          = "bare_kprobe"
+	twinRingbufProgBareRawTracepoint   = "bare_raw_tracepoint"
+	twinRingbufProgBareTracepoint      = "bare_tracepoint"
 	twinRingbufProgEmptyFentry         = "empty_fentry"
 	twinRingbufProgEmptyKprobe         = "empty_kprobe"
 	twinRingbufProgEmptyRawTracepoint  = "empty_raw_tracepoint"
@@ -44,17 +48,19 @@ const (
 	twinRingbufProgHandleKprobe        = "handle_kprobe"
 	twinRingbufProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinRingbufProgHandleTracepoint    = "handle_tracepoint"
+	twinRingbufProgSizedFentry         = "sized_fentry"
+	twinRingbufProgSizedKprobe         = "sized_kprobe"
+	twinRingbufProgSizedRawTracepoint  = "sized_raw_tracepoint"
+	twinRingbufProgSizedTracepoint     = "sized_tracepoint"
 	twinRingbufProgStormFentry         = "storm_fentry"
 	twinRingbufProgStormKprobe         = "storm_kprobe"
 	twinRingbufProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinRingbufProgStormTracepoint     = "storm_tracepoint"
-	twinRingbufVarBare                 = "bare"
 	twinRingbufVarBatch                = "batch"
 	twinRingbufVarEventBytes           = "event_bytes"
 	twinRingbufVarEventLayout          = "event_layout"
 	twinRingbufVarEventSizes           = "event_sizes"
 	twinRingbufVarExtraWork            = "extra_work"
-	twinRingbufVarManySizes            = "many_sizes"
 	twinRingbufVarOnlyWorkload         = "only_workload"
 	twinRingbufVarStormLayout          = "storm_layout"
 	twinRingbufVarWakeup               = "wakeup"
@@ -104,6 +110,10 @@ type twinRingbufSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufProgramSpecs struct {
+	BareFentry          *ebpf.ProgramSpec `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.ProgramSpec `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.ProgramSpec `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.ProgramSpec `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
@@ -112,6 +122,10 @@ type twinRingbufProgramSpecs struct {
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.ProgramSpec `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.ProgramSpec `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.ProgramSpec `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.ProgramSpec `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
@@ -131,13 +145,11 @@ type twinRingbufMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufVariableSpecs struct {
-	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
-	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
 	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
@@ -182,13 +194,11 @@ func (m *twinRingbufMaps) Close() error {
 //
 // It can be passed to loadTwinRingbufObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufVariables struct {
-	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
-	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
 	Wakeup       *ebpf.Variable `ebpf:"wakeup"`
@@ -200,6 +210,10 @@ type twinRingbufVariables struct {
 //
 // It can be passed to loadTwinRingbufObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufPrograms struct {
+	BareFentry          *ebpf.Program `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.Program `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.Program `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.Program `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
@@ -208,6 +222,10 @@ type twinRingbufPrograms struct {
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.Program `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.Program `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.Program `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.Program `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
@@ -216,6 +234,10 @@ type twinRingbufPrograms struct {
 
 func (p *twinRingbufPrograms) Close() error {
 	return _TwinRingbufClose(
+		p.BareFentry,
+		p.BareKprobe,
+		p.BareRawTracepoint,
+		p.BareTracepoint,
 		p.EmptyFentry,
 		p.EmptyKprobe,
 		p.EmptyRawTracepoint,
@@ -224,6 +246,10 @@ func (p *twinRingbufPrograms) Close() error {
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.SizedFentry,
+		p.SizedKprobe,
+		p.SizedRawTracepoint,
+		p.SizedTracepoint,
 		p.StormFentry,
 		p.StormKprobe,
 		p.StormRawTracepoint,

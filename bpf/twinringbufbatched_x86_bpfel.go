@@ -45,6 +45,10 @@ const (
 	twinRingbufBatchedMapCounters             = "counters"
 	twinRingbufBatchedMapEvents               = "events"
 	twinRingbufBatchedMapStages               = "stages"
+	twinRingbufBatchedProgBareFentry          = "bare_fentry"
+	twinRingbufBatchedProgBareKprobe          = "bare_kprobe"
+	twinRingbufBatchedProgBareRawTracepoint   = "bare_raw_tracepoint"
+	twinRingbufBatchedProgBareTracepoint      = "bare_tracepoint"
 	twinRingbufBatchedProgEmptyFentry         = "empty_fentry"
 	twinRingbufBatchedProgEmptyKprobe         = "empty_kprobe"
 	twinRingbufBatchedProgEmptyRawTracepoint  = "empty_raw_tracepoint"
@@ -54,17 +58,19 @@ const (
 	twinRingbufBatchedProgHandleKprobe        = "handle_kprobe"
 	twinRingbufBatchedProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinRingbufBatchedProgHandleTracepoint    = "handle_tracepoint"
+	twinRingbufBatchedProgSizedFentry         = "sized_fentry"
+	twinRingbufBatchedProgSizedKprobe         = "sized_kprobe"
+	twinRingbufBatchedProgSizedRawTracepoint  = "sized_raw_tracepoint"
+	twinRingbufBatchedProgSizedTracepoint     = "sized_tracepoint"
 	twinRingbufBatchedProgStormFentry         = "storm_fentry"
 	twinRingbufBatchedProgStormKprobe         = "storm_kprobe"
 	twinRingbufBatchedProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinRingbufBatchedProgStormTracepoint     = "storm_tracepoint"
-	twinRingbufBatchedVarBare                 = "bare"
 	twinRingbufBatchedVarBatch                = "batch"
 	twinRingbufBatchedVarEventBytes           = "event_bytes"
 	twinRingbufBatchedVarEventLayout          = "event_layout"
 	twinRingbufBatchedVarEventSizes           = "event_sizes"
 	twinRingbufBatchedVarExtraWork            = "extra_work"
-	twinRingbufBatchedVarManySizes            = "many_sizes"
 	twinRingbufBatchedVarOnlyWorkload         = "only_workload"
 	twinRingbufBatchedVarStageBytes           = "stage_bytes"
 	twinRingbufBatchedVarStageEvents          = "stage_events"
@@ -117,6 +123,10 @@ type twinRingbufBatchedSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufBatchedProgramSpecs struct {
+	BareFentry          *ebpf.ProgramSpec `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.ProgramSpec `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.ProgramSpec `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.ProgramSpec `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
@@ -126,6 +136,10 @@ type twinRingbufBatchedProgramSpecs struct {
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.ProgramSpec `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.ProgramSpec `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.ProgramSpec `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.ProgramSpec `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
@@ -146,13 +160,11 @@ type twinRingbufBatchedMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufBatchedVariableSpecs struct {
-	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
-	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StageBytes   *ebpf.VariableSpec `ebpf:"stage_bytes"`
 	StageEvents  *ebpf.VariableSpec `ebpf:"stage_events"`
@@ -202,13 +214,11 @@ func (m *twinRingbufBatchedMaps) Close() error {
 //
 // It can be passed to loadTwinRingbufBatchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufBatchedVariables struct {
-	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
-	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StageBytes   *ebpf.Variable `ebpf:"stage_bytes"`
 	StageEvents  *ebpf.Variable `ebpf:"stage_events"`
@@ -223,6 +233,10 @@ type twinRingbufBatchedVariables struct {
 //
 // It can be passed to loadTwinRingbufBatchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufBatchedPrograms struct {
+	BareFentry          *ebpf.Program `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.Program `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.Program `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.Program `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
@@ -232,6 +246,10 @@ type twinRingbufBatchedPrograms struct {
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.Program `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.Program `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.Program `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.Program `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
@@ -240,6 +258,10 @@ type twinRingbufBatchedPrograms struct {
 
 func (p *twinRingbufBatchedPrograms) Close() error {
 	return _TwinRingbufBatchedClose(
+		p.BareFentry,
+		p.BareKprobe,
+		p.BareRawTracepoint,
+		p.BareTracepoint,
 		p.EmptyFentry,
 		p.EmptyKprobe,
 		p.EmptyRawTracepoint,
@@ -249,6 +271,10 @@ func (p *twinRingbufBatchedPrograms) Close() error {
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.SizedFentry,
+		p.SizedKprobe,
+		p.SizedRawTracepoint,
+		p.SizedTracepoint,
 		p.StormFentry,
 		p.StormKprobe,
 		p.StormRawTracepoint,

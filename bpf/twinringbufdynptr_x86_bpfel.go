@@ -37,6 +37,10 @@ const (
 	twinRingbufDynptrMapCounters             = "counters"
 	twinRingbufDynptrMapEvents               = "events"
 	twinRingbufDynptrMapScratch              = "scratch"
+	twinRingbufDynptrProgBareFentry          = "bare_fentry"
+	twinRingbufDynptrProgBareKprobe          = "bare_kprobe"
+	twinRingbufDynptrProgBareRawTracepoint   = "bare_raw_tracepoint"
+	twinRingbufDynptrProgBareTracepoint      = "bare_tracepoint"
 	twinRingbufDynptrProgEmptyFentry         = "empty_fentry"
 	twinRingbufDynptrProgEmptyKprobe         = "empty_kprobe"
 	twinRingbufDynptrProgEmptyRawTracepoint  = "empty_raw_tracepoint"
@@ -45,17 +49,19 @@ const (
 	twinRingbufDynptrProgHandleKprobe        = "handle_kprobe"
 	twinRingbufDynptrProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinRingbufDynptrProgHandleTracepoint    = "handle_tracepoint"
+	twinRingbufDynptrProgSizedFentry         = "sized_fentry"
+	twinRingbufDynptrProgSizedKprobe         = "sized_kprobe"
+	twinRingbufDynptrProgSizedRawTracepoint  = "sized_raw_tracepoint"
+	twinRingbufDynptrProgSizedTracepoint     = "sized_tracepoint"
 	twinRingbufDynptrProgStormFentry         = "storm_fentry"
 	twinRingbufDynptrProgStormKprobe         = "storm_kprobe"
 	twinRingbufDynptrProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinRingbufDynptrProgStormTracepoint     = "storm_tracepoint"
-	twinRingbufDynptrVarBare                 = "bare"
 	twinRingbufDynptrVarBatch                = "batch"
 	twinRingbufDynptrVarEventBytes           = "event_bytes"
 	twinRingbufDynptrVarEventLayout          = "event_layout"
 	twinRingbufDynptrVarEventSizes           = "event_sizes"
 	twinRingbufDynptrVarExtraWork            = "extra_work"
-	twinRingbufDynptrVarManySizes            = "many_sizes"
 	twinRingbufDynptrVarOnlyWorkload         = "only_workload"
 	twinRingbufDynptrVarStormLayout          = "storm_layout"
 	twinRingbufDynptrVarWakeup               = "wakeup"
@@ -105,6 +111,10 @@ type twinRingbufDynptrSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufDynptrProgramSpecs struct {
+	BareFentry          *ebpf.ProgramSpec `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.ProgramSpec `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.ProgramSpec `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.ProgramSpec `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
@@ -113,6 +123,10 @@ type twinRingbufDynptrProgramSpecs struct {
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.ProgramSpec `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.ProgramSpec `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.ProgramSpec `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.ProgramSpec `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
@@ -133,13 +147,11 @@ type twinRingbufDynptrMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufDynptrVariableSpecs struct {
-	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
-	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
 	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
@@ -186,13 +198,11 @@ func (m *twinRingbufDynptrMaps) Close() error {
 //
 // It can be passed to loadTwinRingbufDynptrObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufDynptrVariables struct {
-	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
-	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
 	Wakeup       *ebpf.Variable `ebpf:"wakeup"`
@@ -204,6 +214,10 @@ type twinRingbufDynptrVariables struct {
 //
 // It can be passed to loadTwinRingbufDynptrObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufDynptrPrograms struct {
+	BareFentry          *ebpf.Program `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.Program `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.Program `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.Program `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
@@ -212,6 +226,10 @@ type twinRingbufDynptrPrograms struct {
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.Program `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.Program `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.Program `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.Program `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
@@ -220,6 +238,10 @@ type twinRingbufDynptrPrograms struct {
 
 func (p *twinRingbufDynptrPrograms) Close() error {
 	return _TwinRingbufDynptrClose(
+		p.BareFentry,
+		p.BareKprobe,
+		p.BareRawTracepoint,
+		p.BareTracepoint,
 		p.EmptyFentry,
 		p.EmptyKprobe,
 		p.EmptyRawTracepoint,
@@ -228,6 +250,10 @@ func (p *twinRingbufDynptrPrograms) Close() error {
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.SizedFentry,
+		p.SizedKprobe,
+		p.SizedRawTracepoint,
+		p.SizedTracepoint,
 		p.StormFentry,
 		p.StormKprobe,
 		p.StormRawTracepoint,

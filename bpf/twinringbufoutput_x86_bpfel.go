@@ -37,6 +37,10 @@ const (
 	twinRingbufOutputMapCounters             = "counters"
 	twinRingbufOutputMapEvents               = "events"
 	twinRingbufOutputMapScratch              = "scratch"
+	twinRingbufOutputProgBareFentry          = "bare_fentry"
+	twinRingbufOutputProgBareKprobe          = "bare_kprobe"
+	twinRingbufOutputProgBareRawTracepoint   = "bare_raw_tracepoint"
+	twinRingbufOutputProgBareTracepoint      = "bare_tracepoint"
 	twinRingbufOutputProgEmptyFentry         = "empty_fentry"
 	twinRingbufOutputProgEmptyKprobe         = "empty_kprobe"
 	twinRingbufOutputProgEmptyRawTracepoint  = "empty_raw_tracepoint"
@@ -45,17 +49,19 @@ const (
 	twinRingbufOutputProgHandleKprobe        = "handle_kprobe"
 	twinRingbufOutputProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinRingbufOutputProgHandleTracepoint    = "handle_tracepoint"
+	twinRingbufOutputProgSizedFentry         = "sized_fentry"
+	twinRingbufOutputProgSizedKprobe         = "sized_kprobe"
+	twinRingbufOutputProgSizedRawTracepoint  = "sized_raw_tracepoint"
+	twinRingbufOutputProgSizedTracepoint     = "sized_tracepoint"
 	twinRingbufOutputProgStormFentry         = "storm_fentry"
 	twinRingbufOutputProgStormKprobe         = "storm_kprobe"
 	twinRingbufOutputProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinRingbufOutputProgStormTracepoint     = "storm_tracepoint"
-	twinRingbufOutputVarBare                 = "bare"
 	twinRingbufOutputVarBatch                = "batch"
 	twinRingbufOutputVarEventBytes           = "event_bytes"
 	twinRingbufOutputVarEventLayout          = "event_layout"
 	twinRingbufOutputVarEventSizes           = "event_sizes"
 	twinRingbufOutputVarExtraWork            = "extra_work"
-	twinRingbufOutputVarManySizes            = "many_sizes"
 	twinRingbufOutputVarOnlyWorkload         = "only_workload"
 	twinRingbufOutputVarStormLayout          = "storm_layout"
 	twinRingbufOutputVarWakeup               = "wakeup"
@@ -105,6 +111,10 @@ type twinRingbufOutputSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufOutputProgramSpecs struct {
+	BareFentry          *ebpf.ProgramSpec `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.ProgramSpec `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.ProgramSpec `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.ProgramSpec `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
@@ -113,6 +123,10 @@ type twinRingbufOutputProgramSpecs struct {
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.ProgramSpec `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.ProgramSpec `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.ProgramSpec `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.ProgramSpec `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
@@ -133,13 +147,11 @@ type twinRingbufOutputMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufOutputVariableSpecs struct {
-	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
-	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	StormLayout  *ebpf.VariableSpec `ebpf:"storm_layout"`
 	Wakeup       *ebpf.VariableSpec `ebpf:"wakeup"`
@@ -186,13 +198,11 @@ func (m *twinRingbufOutputMaps) Close() error {
 //
 // It can be passed to loadTwinRingbufOutputObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufOutputVariables struct {
-	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
-	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	StormLayout  *ebpf.Variable `ebpf:"storm_layout"`
 	Wakeup       *ebpf.Variable `ebpf:"wakeup"`
@@ -204,6 +214,10 @@ type twinRingbufOutputVariables struct {
 //
 // It can be passed to loadTwinRingbufOutputObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufOutputPrograms struct {
+	BareFentry          *ebpf.Program `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.Program `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.Program `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.Program `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
@@ -212,6 +226,10 @@ type twinRingbufOutputPrograms struct {
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.Program `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.Program `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.Program `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.Program `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
@@ -220,6 +238,10 @@ type twinRingbufOutputPrograms struct {
 
 func (p *twinRingbufOutputPrograms) Close() error {
 	return _TwinRingbufOutputClose(
+		p.BareFentry,
+		p.BareKprobe,
+		p.BareRawTracepoint,
+		p.BareTracepoint,
 		p.EmptyFentry,
 		p.EmptyKprobe,
 		p.EmptyRawTracepoint,
@@ -228,6 +250,10 @@ func (p *twinRingbufOutputPrograms) Close() error {
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.SizedFentry,
+		p.SizedKprobe,
+		p.SizedRawTracepoint,
+		p.SizedTracepoint,
 		p.StormFentry,
 		p.StormKprobe,
 		p.StormRawTracepoint,

@@ -36,6 +36,10 @@ const (
 	twinRingbufShardedMapConfig               = "config"
 	twinRingbufShardedMapCounters             = "counters"
 	twinRingbufShardedMapEvents               = "events"
+	twinRingbufShardedProgBareFentry          = "bare_fentry"
+	twinRingbufShardedProgBareKprobe          = "bare_kprobe"
+	twinRingbufShardedProgBareRawTracepoint   = "bare_raw_tracepoint"
+	twinRingbufShardedProgBareTracepoint      = "bare_tracepoint"
 	twinRingbufShardedProgEmptyFentry         = "empty_fentry"
 	twinRingbufShardedProgEmptyKprobe         = "empty_kprobe"
 	twinRingbufShardedProgEmptyRawTracepoint  = "empty_raw_tracepoint"
@@ -44,17 +48,19 @@ const (
 	twinRingbufShardedProgHandleKprobe        = "handle_kprobe"
 	twinRingbufShardedProgHandleRawTracepoint = "handle_raw_tracepoint"
 	twinRingbufShardedProgHandleTracepoint    = "handle_tracepoint"
+	twinRingbufShardedProgSizedFentry         = "sized_fentry"
+	twinRingbufShardedProgSizedKprobe         = "sized_kprobe"
+	twinRingbufShardedProgSizedRawTracepoint  = "sized_raw_tracepoint"
+	twinRingbufShardedProgSizedTracepoint     = "sized_tracepoint"
 	twinRingbufShardedProgStormFentry         = "storm_fentry"
 	twinRingbufShardedProgStormKprobe         = "storm_kprobe"
 	twinRingbufShardedProgStormRawTracepoint  = "storm_raw_tracepoint"
 	twinRingbufShardedProgStormTracepoint     = "storm_tracepoint"
-	twinRingbufShardedVarBare                 = "bare"
 	twinRingbufShardedVarBatch                = "batch"
 	twinRingbufShardedVarEventBytes           = "event_bytes"
 	twinRingbufShardedVarEventLayout          = "event_layout"
 	twinRingbufShardedVarEventSizes           = "event_sizes"
 	twinRingbufShardedVarExtraWork            = "extra_work"
-	twinRingbufShardedVarManySizes            = "many_sizes"
 	twinRingbufShardedVarOnlyWorkload         = "only_workload"
 	twinRingbufShardedVarShardCpus            = "shard_cpus"
 	twinRingbufShardedVarShards               = "shards"
@@ -106,6 +112,10 @@ type twinRingbufShardedSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufShardedProgramSpecs struct {
+	BareFentry          *ebpf.ProgramSpec `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.ProgramSpec `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.ProgramSpec `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.ProgramSpec `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.ProgramSpec `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.ProgramSpec `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.ProgramSpec `ebpf:"empty_raw_tracepoint"`
@@ -114,6 +124,10 @@ type twinRingbufShardedProgramSpecs struct {
 	HandleKprobe        *ebpf.ProgramSpec `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.ProgramSpec `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.ProgramSpec `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.ProgramSpec `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.ProgramSpec `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.ProgramSpec `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.ProgramSpec `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.ProgramSpec `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.ProgramSpec `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.ProgramSpec `ebpf:"storm_raw_tracepoint"`
@@ -133,13 +147,11 @@ type twinRingbufShardedMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type twinRingbufShardedVariableSpecs struct {
-	Bare         *ebpf.VariableSpec `ebpf:"bare"`
 	Batch        *ebpf.VariableSpec `ebpf:"batch"`
 	EventBytes   *ebpf.VariableSpec `ebpf:"event_bytes"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	EventSizes   *ebpf.VariableSpec `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.VariableSpec `ebpf:"extra_work"`
-	ManySizes    *ebpf.VariableSpec `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.VariableSpec `ebpf:"only_workload"`
 	ShardCpus    *ebpf.VariableSpec `ebpf:"shard_cpus"`
 	Shards       *ebpf.VariableSpec `ebpf:"shards"`
@@ -186,13 +198,11 @@ func (m *twinRingbufShardedMaps) Close() error {
 //
 // It can be passed to loadTwinRingbufShardedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufShardedVariables struct {
-	Bare         *ebpf.Variable `ebpf:"bare"`
 	Batch        *ebpf.Variable `ebpf:"batch"`
 	EventBytes   *ebpf.Variable `ebpf:"event_bytes"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	EventSizes   *ebpf.Variable `ebpf:"event_sizes"`
 	ExtraWork    *ebpf.Variable `ebpf:"extra_work"`
-	ManySizes    *ebpf.Variable `ebpf:"many_sizes"`
 	OnlyWorkload *ebpf.Variable `ebpf:"only_workload"`
 	ShardCpus    *ebpf.Variable `ebpf:"shard_cpus"`
 	Shards       *ebpf.Variable `ebpf:"shards"`
@@ -206,6 +216,10 @@ type twinRingbufShardedVariables struct {
 //
 // It can be passed to loadTwinRingbufShardedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type twinRingbufShardedPrograms struct {
+	BareFentry          *ebpf.Program `ebpf:"bare_fentry"`
+	BareKprobe          *ebpf.Program `ebpf:"bare_kprobe"`
+	BareRawTracepoint   *ebpf.Program `ebpf:"bare_raw_tracepoint"`
+	BareTracepoint      *ebpf.Program `ebpf:"bare_tracepoint"`
 	EmptyFentry         *ebpf.Program `ebpf:"empty_fentry"`
 	EmptyKprobe         *ebpf.Program `ebpf:"empty_kprobe"`
 	EmptyRawTracepoint  *ebpf.Program `ebpf:"empty_raw_tracepoint"`
@@ -214,6 +228,10 @@ type twinRingbufShardedPrograms struct {
 	HandleKprobe        *ebpf.Program `ebpf:"handle_kprobe"`
 	HandleRawTracepoint *ebpf.Program `ebpf:"handle_raw_tracepoint"`
 	HandleTracepoint    *ebpf.Program `ebpf:"handle_tracepoint"`
+	SizedFentry         *ebpf.Program `ebpf:"sized_fentry"`
+	SizedKprobe         *ebpf.Program `ebpf:"sized_kprobe"`
+	SizedRawTracepoint  *ebpf.Program `ebpf:"sized_raw_tracepoint"`
+	SizedTracepoint     *ebpf.Program `ebpf:"sized_tracepoint"`
 	StormFentry         *ebpf.Program `ebpf:"storm_fentry"`
 	StormKprobe         *ebpf.Program `ebpf:"storm_kprobe"`
 	StormRawTracepoint  *ebpf.Program `ebpf:"storm_raw_tracepoint"`
@@ -222,6 +240,10 @@ type twinRingbufShardedPrograms struct {
 
 func (p *twinRingbufShardedPrograms) Close() error {
 	return _TwinRingbufShardedClose(
+		p.BareFentry,
+		p.BareKprobe,
+		p.BareRawTracepoint,
+		p.BareTracepoint,
 		p.EmptyFentry,
 		p.EmptyKprobe,
 		p.EmptyRawTracepoint,
@@ -230,6 +252,10 @@ func (p *twinRingbufShardedPrograms) Close() error {
 		p.HandleKprobe,
 		p.HandleRawTracepoint,
 		p.HandleTracepoint,
+		p.SizedFentry,
+		p.SizedKprobe,
+		p.SizedRawTracepoint,
+		p.SizedTracepoint,
 		p.StormFentry,
 		p.StormKprobe,
 		p.StormRawTracepoint,

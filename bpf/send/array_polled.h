@@ -23,7 +23,7 @@ struct {
 	__uint(value_size, sizeof(struct array_ring) + 4096 + sizeof(struct event));
 } events SEC(".maps");
 
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp, struct counters *count)
+static __always_inline long send(void *ctx, enum shape shape, const struct stamp *stamp, struct counters *count)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct array_ring *ring = bpf_map_lookup_elem(&events, &cpu);
@@ -41,7 +41,7 @@ static __always_inline long send(void *ctx, bool storm, const struct stamp *stam
 	at &= array_bytes - 1;
 	record = (void *)ring->data + at;
 	*record = stamp->bytes;
-	fill(record + 1, storm, stamp);
+	fill(record + 1, shape, stamp);
 	asm volatile("" ::: "memory");
 	*(volatile __u64 *)&ring->produced = produced + take;
 	return 0;

@@ -10,7 +10,7 @@ struct {
 	__type(value, __u64);
 } events SEC(".maps");
 
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp, struct counters *count)
+static __always_inline long send(void *ctx, enum shape shape, const struct stamp *stamp, struct counters *count)
 {
 	__u32 uid = bpf_get_current_uid_gid();
 	__u64 *n = bpf_map_lookup_elem(&events, &uid);

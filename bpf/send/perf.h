@@ -10,9 +10,9 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } events SEC(".maps");
 
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp, struct counters *count)
+static __always_inline long send(void *ctx, enum shape shape, const struct stamp *stamp, struct counters *count)
 {
-	void *event = scratch_event(storm, stamp);
+	void *event = scratch_event(shape, stamp);
 
 	if (!event)
 		return -E2BIG;

@@ -12,14 +12,14 @@
  * the very same refusal into -EAGAIN, so that is what it is called here:
  * https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/ringbuf.c
  */
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp, struct counters *count)
+static __always_inline long send(void *ctx, enum shape shape, const struct stamp *stamp, struct counters *count)
 {
 	__u64 flags = wakeup_flags(&events); /* before, as with an output */
 	void *event = bpf_ringbuf_reserve(&events, event_bytes, 0);
 
 	if (!event)
 		return -EAGAIN;
-	fill(event, storm, stamp);
+	fill(event, shape, stamp);
 	bpf_ringbuf_submit(event, flags);
 	return 0;
 }

@@ -60,7 +60,7 @@ static __always_inline void send_staged(struct counters *count)
 		send_stage(stage, count);
 }
 
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp, struct counters *count)
+static __always_inline long send(void *ctx, enum shape shape, const struct stamp *stamp, struct counters *count)
 {
 	__u32 zero = 0, take = (event_bytes + 7) & ~7U;
 	__u64 at;
@@ -80,7 +80,7 @@ static __always_inline long send(void *ctx, bool storm, const struct stamp *stam
 	asm volatile("" : "+r"(at));
 	if (at > STAGE_BYTES)
 		return -E2BIG;
-	fill(stage->data + at, storm, stamp);
+	fill(stage->data + at, shape, stamp);
 	stage->bytes = at + take;
 	stage->events++;
 	count->staged++;

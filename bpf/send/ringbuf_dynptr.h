@@ -6,9 +6,9 @@
 #define SEND_COUNTS 0
 
 /* Since 5.19. What was not reserved has to be released all the same, or the verifier refuses. */
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp, struct counters *count)
+static __always_inline long send(void *ctx, enum shape shape, const struct stamp *stamp, struct counters *count)
 {
-	void *event = scratch_event(storm, stamp);
+	void *event = scratch_event(shape, stamp);
 	__u64 flags = wakeup_flags(&events);
 	struct bpf_dynptr record;
 	long err;

@@ -5,9 +5,9 @@
 #define SEND_CONTEXT 0
 #define SEND_COUNTS 0
 
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp, struct counters *count)
+static __always_inline long send(void *ctx, enum shape shape, const struct stamp *stamp, struct counters *count)
 {
-	void *event = scratch_event(storm, stamp);
+	void *event = scratch_event(shape, stamp);
 
 	if (!event)
 		return -E2BIG;

@@ -18,7 +18,7 @@ struct {
 	__array(values, struct ring);
 } events SEC(".maps");
 
-static __always_inline long send(void *ctx, bool storm, const struct stamp *stamp, struct counters *count)
+static __always_inline long send(void *ctx, enum shape shape, const struct stamp *stamp, struct counters *count)
 {
 	__u32 shard = bpf_get_smp_processor_id() / shard_cpus % shards;
 	void *ring = bpf_map_lookup_elem(&events, &shard);
@@ -31,7 +31,7 @@ static __always_inline long send(void *ctx, bool storm, const struct stamp *stam
 	event = bpf_ringbuf_reserve(ring, event_bytes, 0);
 	if (!event)
 		return -EAGAIN;
-	fill(event, storm, stamp);
+	fill(event, shape, stamp);
 	bpf_ringbuf_submit(event, flags);
 	return 0;
 }

@@ -14,13 +14,13 @@ struct {
 	__uint(value_size, sizeof(struct event));
 } scratch SEC(".maps");
 
-static __always_inline void *scratch_event(bool storm, const struct stamp *stamp)
+static __always_inline void *scratch_event(enum shape shape, const struct stamp *stamp)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	void *event = bpf_map_lookup_elem(&scratch, &cpu);
 
 	if (event)
-		fill(event, storm, stamp);
+		fill(event, shape, stamp);
 	return event;
 }
 
