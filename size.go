@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -107,6 +108,14 @@ func (p *prover) measure(ctx context.Context, s *size.Size, attach vocab.Attach)
 	cells := s.Cells(attach, p.cpus)
 	if len(cells) == 0 {
 		return nil // and it says why
+	}
+	kernel, err := probeIn(ctx, p.conn, s.Transport, p.limit)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(kernel.Transports, s.Transport) {
+		s.Lacking(kernel.Release)
+		return nil
 	}
 	trials, err := measureCells(ctx, p.conn, cells, 0, p.limit+session.RunTime(&cells[0]), func(string) {
 		p.phase("proof over " + string(s.Transport))

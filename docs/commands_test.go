@@ -29,8 +29,6 @@ var byOthers = map[string]struct{ file, has string }{
 		"cmd/ringtwin/testdata/script/variants.txtar", "exits 0 ringtwin vmtest $NEWEST --plan variants "},
 	"ringtwin vmtest 6.1 --cpus 4 --plan offline": {
 		"cmd/ringtwin/testdata/script/variants.txtar", "exits 0 ringtwin vmtest $USUAL --cpus 4 --plan offline "},
-	"ringtwin vmtest 6.1 --plan agents": {
-		"cmd/ringtwin/testdata/script/variants.txtar", "exits 0 ringtwin vmtest $USUAL --plan agents "},
 	"ringtwin bisect --metric instructions_per_event --from 5.10 --to 6.1 --set events=2000": {
 		"cmd/ringtwin/testdata/script/bisect.txtar", "exits 0 ringtwin bisect --metric instructions_per_event --from $OLDEST --to $USUAL --set events=2000\n"},
 	"ringtwin vmtest 6.1 --plan claims": {

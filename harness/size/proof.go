@@ -69,6 +69,11 @@ func (s *Size) Cells(attach vocab.Attach, cpus int) []record.Cell {
 	return cells
 }
 
+// Lacking sets the proof of a transport that a kernel does not have.
+func (s *Size) Lacking(release string) {
+	s.Proof = &Proof{Outcome: Impossible, Reason: fmt.Sprintf("Linux %s does not have it, which is there since %s", release, s.Transport.Spec().Since)}
+}
+
 // NotMeasured sets the proof of a size whose trials could not be measured.
 func (s *Size) NotMeasured(err error) { s.Proof = &Proof{Outcome: NotMeasured, Reason: err.Error()} }
 

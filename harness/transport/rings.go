@@ -57,6 +57,7 @@ type bpfRing struct {
 	ring           []byte // of data
 	mask, at, upTo uint64
 	published      uint64 // the position that the producer sees
+	readOnly       bool   // it sees none
 }
 
 // publishBytes is after how many bytes a reader publishes its position within a batch. A
@@ -74,7 +75,7 @@ func openBPFRing(events *ebpf.Map, access int) (*bpfRing, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map the ring buffer: %w", err), unix.Munmap(consumer))
 	}
-	return &bpfRing{events: events, consumer: consumer, data: data, ring: data[page:], mask: uint64(size - 1), at: *word(consumer, 0), published: *word(consumer, 0)}, nil
+	return &bpfRing{events: events, consumer: consumer, data: data, ring: data[page:], mask: uint64(size - 1), at: *word(consumer, 0), published: *word(consumer, 0), readOnly: access&unix.PROT_WRITE == 0}, nil
 }
 
 func (r *bpfRing) begin() bool {
@@ -83,7 +84,7 @@ func (r *bpfRing) begin() bool {
 }
 
 func (r *bpfRing) next(s *Sample) bool {
-	if r.at-r.published >= publishBytes {
+	if r.at-r.published >= publishBytes && !r.readOnly {
 		r.end()
 	}
 	for r.at < r.upTo {
@@ -115,7 +116,7 @@ func (r *bpfRing) count() (n Total) {
 			n.Events++
 			n.Bytes += int(bytes)
 		}
-		if at-r.published >= publishBytes {
+		if at-r.published >= publishBytes && !r.readOnly {
 			r.at = at
 			r.end()
 		}
