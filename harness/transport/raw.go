@@ -284,7 +284,7 @@ func (r *rawReader) free() error {
 // epoll waits for all rings at once.
 type epoll struct {
 	fd     int
-	every  time.Duration // 0: for ever
+	every  time.Duration // 0: no limit
 	events [8]unix.EpollEvent
 	wake   int
 }
