@@ -5,6 +5,7 @@ package workflows
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,12 @@ type run struct {
 	inputs     map[string]string // of workflow_dispatch
 	env        []string          // more environment of all steps
 	store      string            // directory of artifacts and caches. Default: an empty one
+	action     string            // directory of ringtwin/ringtwin@v1. Default: without its sources
+	cancelAt   string            // message of act at which the run is cancelled
 }
+
+// maxLine bounds a line of act's log in bytes: it may be a whole summary.
+const maxLine = 16 << 20
 
 // log is what a run shows.
 type log struct {
@@ -66,10 +72,9 @@ func (l line) name() string {
 // uses matches an action of others with its commit.
 var uses = regexp.MustCompile(`uses: (actions/[a-z-]+)(?:/[a-z]+)?@([0-9a-f]{40})`)
 
-// replacements has act take stand-ins for the actions of others, and for ours the files
-// here.
+// replacements has act take stand-ins for the actions of others.
 var replacements = sync.OnceValues(func() ([]string, error) {
-	args := map[string]bool{"ringtwin/ringtwin@v1=" + checkout: true}
+	args := map[string]bool{}
 	files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
 	if err != nil {
 		return nil, err
@@ -78,7 +83,11 @@ var replacements = sync.OnceValues(func() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range append(files, filepath.Join(root, "action.yml")) {
+	foreign, err := filepath.Glob("testdata/foreign/.github/workflows/*.yml")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range slices.Concat(files, foreign, []string{filepath.Join(root, "action.yml")}) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
@@ -93,9 +102,7 @@ var replacements = sync.OnceValues(func() ([]string, error) {
 // execute runs a workflow to its end.
 func (r run) execute(t *testing.T) *log {
 	t.Helper()
-	if r.repository == "" {
-		r.repository = checkout
-	}
+	r.repository = cmp.Or(r.repository, checkout)
 	if r.store == "" {
 		r.store = t.TempDir()
 	}
@@ -108,26 +115,50 @@ func (r run) execute(t *testing.T) *log {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, replacement := range replaced {
+	for _, replacement := range append(replaced, "ringtwin/ringtwin@v1="+cmp.Or(r.action, action)) {
 		args = append(args, "--local-repository", replacement)
 	}
 	for name, value := range r.inputs {
 		args = append(args, "--input", name+"="+value)
 	}
-	cmd := exec.CommandContext(t.Context(), actProgram, args...)
-	cmd.Env = r.environment(t)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
-	if err != nil && !errors.As(err, new(*exec.ExitError)) {
-		t.Fatal(err)
-	}
-	keep(t, stdout.Bytes())
-	l := parse(t, stdout.Bytes())
+	text, err := r.act(t, args)
+	keep(t, text)
+	l := parse(t, text)
 	if len(l.jobs) == 0 {
-		t.Fatalf("act ran no job: %v\n%s\n%s", err, stdout.Bytes(), stderr.Bytes())
+		t.Fatalf("act ran no job: %v\n%s", err, text)
 	}
 	return l
+}
+
+// act runs act, and returns its log. It fails when a job does.
+func (r run) act(t *testing.T, args []string) (text []byte, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), actProgram, args...)
+	cmd.Env = r.environment(t)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		text = append(append(text, lines.Bytes()...), '\n')
+		if r.cancelAt != "" && bytes.Contains(lines.Bytes(), []byte(r.cancelAt)) {
+			r.cancelAt = ""
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
+		return text, fmt.Errorf("%w: %s", err, stderr.Bytes())
+	}
+	return text, nil
 }
 
 // environment is that of act, which is the base of all steps': nothing of this machine's
@@ -176,7 +207,7 @@ func parse(t *testing.T, text []byte) *log {
 	t.Helper()
 	l := &log{jobs: map[string]string{}}
 	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, 16<<20)
+	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		var one line
 		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {

@@ -3,6 +3,7 @@
 package workflows
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,6 +25,7 @@ var (
 	actProgram string // act
 	program    string // ringtwin
 	checkout   string // a repository of its own, with one commit
+	action     string // what of it the action needs, unless it builds: act is slow to copy it
 	shared     string // the cache of ringtwin, with the kernels of the tests
 	environ    []string
 )
@@ -49,7 +51,7 @@ func prepare(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	actProgram, program = filepath.Join(dir, "act"), filepath.Join(dir, "ringtwin")
-	checkout, shared = filepath.Join(dir, "checkout"), filepath.Join(dir, "cache")
+	checkout, action, shared = filepath.Join(dir, "checkout"), filepath.Join(dir, "action"), filepath.Join(dir, "cache")
 	for _, build := range [][]string{
 		{"go", "-C", "tools", "build", "-o", actProgram, "github.com/nektos/act"},
 		{"go", "-C", root, "build", "-trimpath", "-ldflags=-s -w", "-buildvcs=false", "-o", program, "./cmd/ringtwin"},
@@ -59,7 +61,7 @@ func prepare(m *testing.M) int {
 			return 1
 		}
 	}
-	if err := copyRepository(checkout); err != nil {
+	if err := errors.Join(copyRepository(checkout), copyAction(action, checkout)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -102,6 +104,20 @@ func copyRepository(dir string) error {
 		}
 	}
 	return commitAll(dir, "ringtwin/ringtwin")
+}
+
+// copyAction copies the action and the reusable workflow out of the repository.
+func copyAction(to, from string) error {
+	for _, dir := range []string{"scripts", ".github"} {
+		if err := os.CopyFS(filepath.Join(to, dir), os.DirFS(filepath.Join(from, dir))); err != nil {
+			return err
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(from, "action.yml"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, "action.yml"), text, 0o644)
 }
 
 // commitAll makes a repository of a directory, with one commit.

@@ -16,7 +16,7 @@ readonly bin=$RUNNER_TEMP/ringtwin-bin
 
 # die WHAT: fails the step with an annotation, and with it as the summary.
 die() {
-  echo "::error title=ringtwin was not installed::$*"
+  echo "::error title=ringtwin was not installed::$*" >&2 # standard output may be a variable
   echo "**ringtwin was not installed**: $*" >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
   exit 1
 }
@@ -65,7 +65,8 @@ release() {
   download "$releases/download/v$1/$archive" "$dir/$archive"
   download "$releases/download/v$1/checksums.txt" "$dir/checksums.txt"
   # An archive that is not listed is not verified either.
-  grep -E "^[0-9a-f]{64} [ *]$archive\$" "$dir/checksums.txt" >"$dir/expected" ||
+  awk -v name="$archive" '$2 == name || $2 == "*" name' "$dir/checksums.txt" >"$dir/expected"
+  [[ -s $dir/expected ]] ||
     die "checksums.txt of $1 does not list $archive"
   (cd "$dir" && sha256sum --check --strict --quiet expected) ||
     die "the SHA-256 of $archive is not the one in checksums.txt: it was changed or truncated"
