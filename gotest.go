@@ -38,6 +38,7 @@ func (g *GoTest) Run(ctx context.Context, refs []kernel.Ref) (*Each, error) {
 		}
 		on := OnKernel{Kernel: ref.Name}
 		bundle, err := g.Host.Fetch(ctx, ref, false)
+		g.Host.Progress.Done(ref.Name, "")
 		if err != nil {
 			on.Code = 3
 			on.Problems = []problem.Problem{ProblemOf(ref.Name, err)}

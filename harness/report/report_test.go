@@ -5,6 +5,7 @@ package report
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"math"
 	"path/filepath"
@@ -123,5 +124,33 @@ func TestValue(t *testing.T) {
 func TestNothing(t *testing.T) {
 	if got := render(t, func(w io.Writer) error { return Terminal(w, Of(nil), true) }); !strings.HasPrefix(got, "missing: nothing was measured") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestManyKernels: a summary of 400 kernels, each with something wrong, is below the limit
+// of a step, and loses the least important parts.
+func TestManyKernels(t *testing.T) {
+	some := trials(t)[:4]
+	var all []record.Trial
+	for kernel := range 400 {
+		for _, one := range some {
+			one.Kernel.Want = fmt.Sprintf("mainline:6.%d.%d+generic", kernel/100, kernel)
+			one.Kernel.Release = one.Kernel.Want
+			all = append(all, one)
+		}
+		last := &all[len(all)-1]
+		last.Status, last.Reason = record.Splat, strings.Repeat("WARNING: CPU: 0 PID: 1 at kernel/bpf/ringbuf.c:1 <script> ", 50)
+	}
+	text := render(t, func(w io.Writer) error { return Markdown(w, Of(all, problem.New(problem.Missing, "6.5", "nothing"))) })
+	if len(text) > markdownBytes {
+		t.Errorf("%d bytes", len(text))
+	}
+	if !strings.HasPrefix(text, "❌ **mainline:6.0.0+generic: splat: 1 of 4 trials of plan quick: WARNING: CPU: 0") {
+		t.Errorf("it begins %.200q", text)
+	}
+	for _, what := range []string{"more are left out here", "left out here to keep this short"} {
+		if !strings.Contains(text, what) {
+			t.Errorf("it does not say: %s", what)
+		}
 	}
 }

@@ -107,8 +107,15 @@ type Problem struct {
 // New makes a problem of the first line of a text.
 func New(kind Kind, kernel, format string, args ...any) Problem {
 	line, _, _ := strings.Cut(strings.TrimSpace(fmt.Sprintf(format, args...)), "\n")
+	if runes := []rune(line); len(runes) > mostText {
+		line = string(runes[:mostText]) + "…"
+	}
 	return Problem{kind, kernel, line}
 }
+
+// mostText is how many characters a line has room for; reports have the whole text of a
+// trial elsewhere.
+const mostText = 400
 
 // String names the kernel, the kind and the reason in one line.
 func (p Problem) String() string {
