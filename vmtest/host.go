@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/ringtwin/ringtwin/internal/problem"
 	"github.com/ringtwin/ringtwin/vmtest/fleet"
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -36,6 +38,8 @@ type Config struct {
 	// Jobs is the maximum number of machines that run at once. Default: as many as memory
 	// and cores allow.
 	Jobs int
+	// ExpectKVM makes it a warning if emulation is used, wherever /dev/kvm is missing too.
+	ExpectKVM bool
 	// Progress receives progress events. Default: none.
 	Progress Progress
 }
@@ -122,25 +126,32 @@ func (h *Host) resolver(name string) kernel.Resolver {
 	}
 }
 
-// Resolve resolves all words before anything is fetched or booted: a kernel that does not
-// exist is a mistake of the user, and reported at once. If a source cannot be queried,
-// fetching the kernel fails. Each kernel is returned once, with a unique name.
+// Resolve resolves all words before anything is fetched or booted. A word that means no
+// kernel, or whose source cannot be queried, is returned too, as it is: fetching it
+// returns the reason. Only if no word is so much as the name of a kernel is that an error,
+// which wraps [kernel.ErrNotNamed]. Each kernel is returned once, with a unique name.
 func (h *Host) Resolve(ctx context.Context, words ...string) ([]kernel.Ref, error) {
 	var all []kernel.Ref
+	var mistakes []error
 	seen, names := map[kernel.Ref]bool{}, map[string]int{}
-	for _, want := range words {
+	for i, want := range words {
+		if slices.Contains(words[:i], want) {
+			continue
+		}
 		refs, err := h.resolver(want).Resolve(ctx, want)
 		h.Progress.Done(want, "")
-		if IsMistake(err) {
-			return nil, err
+		for _, ref := range refs {
+			if wrong := machine.CheckArch(ref.Arch); wrong != nil {
+				err = fmt.Errorf("kernel %s: %w: %w", want, errArch, wrong)
+			}
 		}
 		if err != nil {
 			refs = []kernel.Ref{kernel.Unresolved(want, err)}
 		}
+		if errors.Is(err, kernel.ErrNotNamed) || errors.Is(err, errArch) {
+			mistakes = append(mistakes, err)
+		}
 		for _, ref := range refs {
-			if err := machine.CheckArch(ref.Arch); err != nil {
-				return nil, fmt.Errorf("kernel %s: %w: %w", want, errArch, err)
-			}
 			if seen[ref] {
 				continue
 			}
@@ -151,6 +162,9 @@ func (h *Host) Resolve(ctx context.Context, words ...string) ([]kernel.Ref, erro
 			all = append(all, ref)
 		}
 	}
+	if len(mistakes) > 0 && len(mistakes) == len(all) {
+		return nil, errors.Join(mistakes...)
+	}
 	return all, nil
 }
 
@@ -160,7 +174,8 @@ var errArch = errors.New("cannot be booted")
 // IsMistake reports whether an error means that there is no such kernel, and not that a
 // source could not be queried.
 func IsMistake(err error) bool {
-	return errors.Is(err, errArch) || errors.Is(err, kernel.ErrNotNamed) || errors.As(err, new(*kernel.NotFoundError))
+	var missing *kernel.NotFoundError
+	return errors.Is(err, errArch) || errors.Is(err, kernel.ErrNotNamed) || errors.As(err, &missing) && missing.IsSure()
 }
 
 // FetchError is a kernel that could not be fetched.
@@ -272,6 +287,24 @@ func (h *Host) choose(ctx context.Context, cfg machine.Config, name string) mach
 		h.choice = &choice
 	}
 	return *h.choice
+}
+
+// Warnings are what is not as it should be with this machine, and fails nothing: that KVM
+// was tried, or is expected, and machines were emulated nevertheless.
+func (h *Host) Warnings() []problem.Problem {
+	h.choosing.Lock()
+	defer h.choosing.Unlock()
+	if h.choice == nil || h.choice.Accel != machine.TCG {
+		return nil
+	}
+	_, err := os.Stat("/dev/kvm")
+	switch {
+	case h.ExpectKVM:
+		return []problem.Problem{problem.New(problem.KVM, "", "was expected, and machines were emulated: %s", h.choice.Reason)}
+	case err == nil:
+		return []problem.Problem{problem.New(problem.KVM, "", "is there, and machines were emulated: %s", h.choice.Reason)}
+	}
+	return nil
 }
 
 // keepChoice remembers the accelerator: a machine has booted with it.

@@ -11,7 +11,6 @@ import (
 	"github.com/ringtwin/ringtwin/harness/results"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/vmtest"
-	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
 // bisectCmd finds the kernels at which a figure changed.
@@ -43,7 +42,7 @@ func (b *bisectCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	host, show, refs, err := e.machines(b.kernelFlags, b.qemuFlag, string(machine.TCG), 1, b.From+".."+b.To)
+	host, show, refs, err := e.sure(b.kernelFlags, b.qemuFlag, emulated, 1, b.From+".."+b.To)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 var wanted = map[string][]string{
 	"vmtest": {"6.1"},
 	"exec":   {"--kernel", "6.1", "./program"},
+	"gotest": {"--kernel", "6.1"},
 }
 
 // TestBounds: each numeric flag of each command has bounds, and rejects numbers beyond
@@ -94,7 +95,7 @@ func beyondBounds(t *testing.T, flag *kong.Flag) []string {
 func TestMemory(t *testing.T) {
 	t.Setenv("RINGTWIN_CACHE", t.TempDir())
 	for _, args := range []string{
-		"vmtest 6.1", "facts 6.1", "facts --bisect wedge --from 5.10 --to 6.1", "syscalls 6.1", "exec --kernel 6.1 /bin/true",
+		"vmtest 6.1", "facts 6.1", "facts --bisect wedge --from 5.10 --to 6.1", "syscalls 6.1", "exec --kernel 6.1 /bin/true", "gotest --kernel 6.1 ./...",
 	} {
 		words := strings.Fields(args)
 		words = slices.Concat(words[:1], []string{"--memory", "16777216"}, words[1:])

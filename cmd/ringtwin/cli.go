@@ -41,6 +41,7 @@ type cli struct {
 	Vmtest     vmtestCmd     `cmd:"" help:"Boot kernels in throwaway VMs and compare the transports on each."`
 	Run        runCmd        `cmd:"" help:"Measure a plan on this kernel, without a VM."`
 	Exec       execCmd       `cmd:"" help:"Run a static program, or a test binary for go test -exec, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it did not run to its end."`
+	Gotest     gotestCmd     `cmd:"" help:"Run go test on each of several kernels, with exec, and show a table."`
 	Facts      factsCmd      `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
 	Bisect     bisectCmd     `cmd:"" help:"Find the kernels between two versions at which a figure changed."`
 	Size       sizeCmd       `cmd:"" help:"Compute how large the rings must be for a load, and prove it."`
@@ -108,7 +109,10 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		}
 		return exitCode(err, stderr)
 	}
-	return exitCode(parsed.Run(&env{ctx, stdout, stderr}), stderr)
+	e := &env{ctx, stdout, stderr}
+	err = parsed.Run(e)
+	tellStopped(e, parsed.Selected().Target.Addr().Interface(), err)
+	return exitCode(err, stderr)
 }
 
 // newParser makes a parser of the command line, which calls exit after --help.

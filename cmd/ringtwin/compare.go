@@ -17,6 +17,7 @@ type compareCmd struct {
 	OtherTwins bool     `help:"Compare records of different twins too. Otherwise records of different BPF objects in virtual time are rejected."`
 	JSON       bool     `name:"json" help:"Write JSON." xor:"format"`
 	Markdown   bool     `help:"Write Markdown, for example for the summary of a CI job." xor:"format"`
+	ciFlags
 }
 
 // Run reads the files, compares what the filters select, and applies the gates.
@@ -33,11 +34,5 @@ func (c *compareCmd) Run(e *env) error {
 		return err
 	}
 	e.explain("", answer.Missing)
-	switch {
-	case answer.Failed:
-		return exitError(exitFailed)
-	case !answer.Complete():
-		return exitError(exitInfra)
-	}
-	return nil
+	return c.tell(e, answer.Problems(), "", answer.Markdown)
 }

@@ -9,25 +9,22 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/results"
+	"github.com/ringtwin/ringtwin/internal/ci"
+	"github.com/ringtwin/ringtwin/internal/problem"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
-	"github.com/ringtwin/ringtwin/vmtest/machine"
 	"golang.org/x/term"
 )
 
-// execCmd runs a user's program on a kernel.
-type execCmd struct {
+// execFlags select kernels, and the machine that a program runs in.
+type execFlags struct {
 	Kernel string `required:"" help:"Kernels, as for vmtest, separated by commas or spaces. The program runs on one after the other." placeholder:"KERNEL"`
 	kernelFlags
-	Program string        `arg:"" help:"A static program."`
-	Args    []string      `arg:"" optional:"" passthrough:"" help:"Its arguments."`
-	Dir     string        `help:"Directory to copy into the VM; the program starts in it. Default for a Go test binary: the current directory." placeholder:"DIR"`
-	In      []string      `help:"File to copy into the VM, to the same path or to PATH. Repeatable." placeholder:"FILE[=PATH]" sep:"none"`
-	Fetch   []string      `help:"File to copy out of the VM when the program has ended; with several kernels, the kernel's name is appended. Repeatable." placeholder:"PATH[=FILE]" sep:"none"`
-	Core    string        `help:"File for the core dump, if a signal ends the program and leaves one." placeholder:"FILE"`
 	Env     []string      `help:"Environment variable, with a value or with its value here. Default: only PATH, HOME and TMPDIR. Repeatable." placeholder:"NAME[=VALUE]" sep:"none"`
 	Timeout time.Duration `default:"10m" min:"1ms" max:"720h" help:"Time limit of the program. Default: ${default}."`
 	CPUs    int           `name:"cpus" default:"2" min:"1" max:"255" help:"CPUs of a VM. Default: ${default}." placeholder:"N"`
@@ -35,21 +32,48 @@ type execCmd struct {
 	appendFlag
 	accelFlag
 	qemuFlag
+	ciFlags
+}
+
+// execCmd runs a user's program on a kernel.
+type execCmd struct {
+	execFlags
+	Program string   `arg:"" help:"A static program."`
+	Args    []string `arg:"" optional:"" passthrough:"" help:"Its arguments."`
+	Dir     string   `help:"Directory to copy into the VM; the program starts in it. Default for a Go test binary: the current directory." placeholder:"DIR"`
+	In      []string `help:"File to copy into the VM, to the same path or to PATH. Repeatable." placeholder:"FILE[=PATH]" sep:"none"`
+	Fetch   []string `help:"File to copy out of the VM when the program has ended; with several kernels, the kernel's name is appended. Repeatable." placeholder:"PATH[=FILE]" sep:"none"`
+	Core    string   `help:"File for the core dump, if a signal ends the program and leaves one." placeholder:"FILE"`
 }
 
 // Run runs the program on every kernel, one after the other. It forwards the output, and
 // returns the first exit code that is not 0. An error has its own code.
 func (x *execCmd) Run(e *env) error {
-	code, err := x.run(e)
+	each, host, err := x.run(e)
 	if err != nil {
 		return execError{err}
 	}
-	return exitError(code)
+	if len(each.On) > 1 {
+		if err := each.Text(e.stderr); err != nil {
+			return execError{err}
+		}
+	}
+	problems := each.Problems()
+	if len(each.On) == 1 && each.On[0].Problems == nil {
+		problems = nil // the program's own result
+	}
+	if err := ringtwin.PassOn(problems); err != nil {
+		return execError{err}
+	}
+	if told := x.tell(e, problem.Sort(append(host.Warnings(), problems...)), "", each.Markdown); told != nil && len(problems) == 0 {
+		return execError{told}
+	}
+	return exitError(each.Code())
 }
 
-func (x *execCmd) run(e *env) (failed int, err error) {
+func (x *execCmd) run(e *env) (*ringtwin.Each, *vmtest.Host, error) {
 	if err := x.fits(); err != nil {
-		return 0, err
+		return nil, nil, err
 	}
 	program := &vmtest.Program{
 		Path: x.Program, Args: x.Args, Env: x.Env, Dir: x.Dir, In: x.In, Fetch: x.Fetch, Core: x.Core, Timeout: x.Timeout,
@@ -60,51 +84,68 @@ func (x *execCmd) run(e *env) (failed int, err error) {
 	packed, err := program.Pack(e.ctx)
 	switch {
 	case err != nil && e.ctx.Err() != nil:
-		return 0, err
+		return nil, nil, err
 	case err != nil:
-		return 0, usageError{err}
+		return nil, nil, usageError{err}
 	}
 	defer packed.Close()
 	quiet := &env{e.ctx, e.stdout, io.Discard} // standard error is the program's
-	host, _, refs, err := quiet.machines(x.kernelFlags, x.qemuFlag, x.Accel, 0, vmtest.Words(x.Kernel)...)
+	host, refs, err := x.kernels(quiet)
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
-	if len(refs) == 0 {
-		return 0, usageError{errors.New("--kernel names no kernel")}
-	}
+	each := &ringtwin.Each{What: strings.Join(append([]string{x.Program}, x.Args...), " ")}
 	for _, ref := range refs {
 		if e.ctx.Err() != nil {
-			return 0, context.Cause(e.ctx)
+			return nil, nil, context.Cause(e.ctx)
 		}
-		code, err := x.on(e, host, ref, packed, len(refs) > 1)
-		if err != nil {
-			return 0, err
-		}
-		failed = cmp.Or(failed, code)
+		each.On = append(each.On, x.on(e, host, ref, packed, len(refs) > 1))
 	}
-	return failed, nil
+	return each, host, nil
 }
 
-// on runs the program on one kernel, of one or of several, and returns its exit code.
-func (x *execCmd) on(e *env, host *vmtest.Host, ref kernel.Ref, packed *vmtest.Packed, several bool) (code int, err error) {
+// kernels returns this machine and the kernels of the flags, of which there is one at
+// least.
+func (x *execFlags) kernels(e *env) (*vmtest.Host, []kernel.Ref, error) {
+	host, show, refs, err := e.machines(x.kernelFlags, x.qemuFlag, x.accelFlag, 0, vmtest.Words(x.Kernel)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	show.End()
+	if len(refs) == 0 {
+		return nil, nil, usageError{errors.New("--kernel names no kernel")}
+	}
+	return host, refs, nil
+}
+
+// on runs the program on one kernel, of one or of several.
+func (x *execCmd) on(e *env, host *vmtest.Host, ref kernel.Ref, packed *vmtest.Packed, several bool) ringtwin.OnKernel {
+	on := ringtwin.OnKernel{Kernel: ref.Name}
+	failed := func(err error) ringtwin.OnKernel {
+		e.explain("", err)
+		on.Code, on.Problems = exitExec, []problem.Problem{ringtwin.ProblemOf(ref.Name, err)}
+		return on
+	}
 	bundle, err := host.Fetch(e.ctx, ref, false)
 	if err != nil {
-		return 0, mistake(err)
+		return failed(err)
 	}
-	if several {
+	on.Release = bundle.Release
+	if several && x.annotates() {
+		ci.Group(e.stderr, ref.Name)
+		defer ci.EndGroup(e.stderr)
+	} else if several {
 		fmt.Fprintf(e.stderr, "== %s, %s\n", ref.Name, cmp.Or(bundle.Release, "release not known"))
 	}
 	spec := vmtest.Spec{CPUs: x.CPUs, MemoryMiB: x.Memory, Append: x.Append}
-	code, err = host.Exec(e.ctx, bundle, spec, packed, e.stdout, e.stderr, func(file string) string {
+	on.Code, err = host.Exec(e.ctx, bundle, spec, packed, e.stdout, e.stderr, func(file string) string {
 		if several { // each kernel's own
 			return file + "." + results.FileName(ref.Name)
 		}
 		return file
 	})
-	if errors.As(err, new(*machine.Failure)) {
-		e.explain("", err)
-		return exitExec, nil
+	if err != nil {
+		return failed(err)
 	}
-	return code, err
+	return on
 }

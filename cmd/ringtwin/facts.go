@@ -8,6 +8,8 @@ import (
 
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/facts"
+	"github.com/ringtwin/ringtwin/harness/results"
+	"github.com/ringtwin/ringtwin/internal/problem"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 )
@@ -25,6 +27,9 @@ type factsCmd struct {
 
 	Markdown bool `xor:"format" help:"Write Markdown."`
 	JSON     bool `name:"json" xor:"format" help:"Write one JSON object."`
+
+	Out string `help:"Write facts.json, facts.md and facts.xml (JUnit) to this directory too." placeholder:"DIR" type:"path"`
+	ciFlags
 
 	jobsFlag
 	accelFlag
@@ -56,9 +61,9 @@ func (f *factsCmd) Run(e *env) error {
 		if err != nil {
 			return needsRoot(err, "an experiment", "ringtwin facts --kernel 6.1")
 		}
-		return f.write(e, grid)
+		return f.write(e, grid, nil)
 	}
-	d, refs, end, err := f.decider(e, kernels...)
+	d, refs, end, err := f.decider(e, e.machines, kernels...)
 	if err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func (f *factsCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return f.write(e, grid)
+	return f.write(e, grid, d.Host.Warnings())
 }
 
 // check rejects flags that do not go together, or not with this many kernels.
@@ -83,11 +88,11 @@ func (f *factsCmd) check(kernels int) error {
 }
 
 // decider runs experiments in machines of these kernels. The caller ends it.
-func (f *factsCmd) decider(e *env, kernels ...string) (d *ringtwin.Decider, refs []kernel.Ref, end func(), err error) {
+func (f *factsCmd) decider(e *env, machines getMachines, kernels ...string) (d *ringtwin.Decider, refs []kernel.Ref, end func(), err error) {
 	if err := f.fits(); err != nil {
 		return nil, nil, nil, err
 	}
-	host, show, refs, err := e.machines(f.kernelFlags, f.qemuFlag, f.Accel, f.Jobs, kernels...)
+	host, show, refs, err := machines(f.kernelFlags, f.qemuFlag, f.accelFlag, f.Jobs, kernels...)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -104,7 +109,7 @@ func (f *factsCmd) bisect(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	d, refs, end, err := f.decider(e, f.From+".."+f.To)
+	d, refs, end, err := f.decider(e, e.sure, f.From+".."+f.To)
 	if err != nil {
 		return err
 	}
@@ -119,10 +124,15 @@ func (f *factsCmd) bisect(e *env) error {
 	return err
 }
 
-// write prints the grid, and returns the exit code that it implies.
-func (f *factsCmd) write(e *env, grid *facts.Grid) error {
+// write prints and stores the grid, and returns the exit code that it implies.
+func (f *factsCmd) write(e *env, grid *facts.Grid, warnings []problem.Problem) error {
 	if err := grid.Write(e.stdout, f.JSON, f.Markdown); err != nil {
 		return err
 	}
-	return outcome(grid.Err(), facts.ErrFails)
+	if f.Out != "" {
+		if err := results.WriteFiles(f.Out, grid.Files()); err != nil {
+			return err
+		}
+	}
+	return f.tell(e, problem.Sort(append(warnings, grid.Problems()...)), f.Out, grid.Markdown)
 }

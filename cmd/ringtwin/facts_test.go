@@ -13,6 +13,7 @@ import (
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/session"
+	"github.com/ringtwin/ringtwin/internal/problem"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 	"github.com/ringtwin/ringtwin/vmtest"
@@ -79,8 +80,8 @@ func TestOneCostsOne(t *testing.T) {
 			t.Errorf("%s: %s: %s", s.ID, r.Verdict, r.Seen)
 		}
 	}
-	if !errors.Is(grid.Err(), facts.ErrFails) {
-		t.Errorf("the grid says %v", grid.Err())
+	if got := problem.OutcomeOf(grid.Problems()); got != problem.Failed {
+		t.Errorf("the grid says %v", got)
 	}
 }
 
@@ -106,14 +107,14 @@ func TestFactsExitCodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, cmd := range []factsCmd{{}, {JSON: true}, {Markdown: true}} {
 				var stdout, stderr bytes.Buffer
-				err := cmd.write(&env{t.Context(), &stdout, &stderr}, test.grid)
+				err := cmd.write(&env{t.Context(), &stdout, &stderr}, test.grid, nil)
 				if code := exitCode(err, &stderr); code != test.code || stdout.Len() == 0 {
 					t.Errorf("%+v: exit code %d", cmd, code)
 				}
 			}
 		})
 	}
-	if err := (&factsCmd{}).write(&env{t.Context(), brokenPipe{}, brokenPipe{}}, grid(facts.Holds)); !errors.Is(err, os.ErrClosed) {
+	if err := (&factsCmd{}).write(&env{t.Context(), brokenPipe{}, brokenPipe{}}, grid(facts.Holds), nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("cannot write: %v", err)
 	}
 }

@@ -108,8 +108,12 @@ type qemuFlag struct {
 
 // accelFlag is how machines run.
 type accelFlag struct {
-	Accel string `default:"auto" enum:"auto,kvm,tcg" help:"Accelerator: auto tests KVM by booting a VM, and uses emulation (tcg) if that fails. Default: ${default}."`
+	Accel     string `default:"auto" enum:"auto,kvm,tcg" help:"Accelerator: auto tests KVM by booting a VM, and uses emulation (tcg) if that fails. Default: ${default}."`
+	ExpectKVM bool   `name:"expect-kvm" help:"Warn if machines are emulated, which is known to be slower."`
 }
+
+// emulated is what virtual time takes.
+var emulated = accelFlag{Accel: string(machine.TCG)}
 
 // jobsFlag is how many machines run.
 type jobsFlag struct {
@@ -136,15 +140,15 @@ type appendFlag struct {
 }
 
 // machines returns this machine as configured by the flags, its progress, and the kernels
-// that the names mean.
-func (e *env) machines(from kernelFlags, qemu qemuFlag, accel string, jobs int, kernels ...string) (*vmtest.Host, *progress.Table, []kernel.Ref, error) {
+// that the names mean. One that does not exist has the reason instead.
+func (e *env) machines(from kernelFlags, qemu qemuFlag, accel accelFlag, jobs int, kernels ...string) (*vmtest.Host, *progress.Table, []kernel.Ref, error) {
 	lock, err := from.lock()
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	show := progress.New(e.stderr)
 	host, err := vmtest.NewHost(e.ctx, vmtest.Config{
-		QEMU: qemu.QEMU, Accel: machine.Accel(accel), Offline: from.Offline, Lock: lock,
+		QEMU: qemu.QEMU, Accel: machine.Accel(accel.Accel), ExpectKVM: accel.ExpectKVM, Offline: from.Offline, Lock: lock,
 		Places: kernel.PlacesFromEnvironment(), Jobs: jobs, Progress: show,
 	})
 	if err != nil {
@@ -158,9 +162,24 @@ func (e *env) machines(from kernelFlags, qemu qemuFlag, accel string, jobs int, 
 	return host, show, refs, nil
 }
 
+// getMachines is [env.machines] or [env.sure].
+type getMachines func(kernelFlags, qemuFlag, accelFlag, int, ...string) (*vmtest.Host, *progress.Table, []kernel.Ref, error)
+
+// sure is the same, and rejects a kernel that does not exist.
+func (e *env) sure(from kernelFlags, qemu qemuFlag, accel accelFlag, jobs int, kernels ...string) (*vmtest.Host, *progress.Table, []kernel.Ref, error) {
+	host, show, refs, err := e.machines(from, qemu, accel, jobs, kernels...)
+	for _, ref := range refs {
+		if err := ref.Unresolved(); err != nil {
+			show.End()
+			return nil, nil, nil, mistake(err)
+		}
+	}
+	return host, show, refs, err
+}
+
 // machine is the same for the one kernel of --kernel.
-func (e *env) machine(from kernelFlags, qemu qemuFlag, accel, name string) (*vmtest.Host, *progress.Table, kernel.Ref, error) {
-	host, show, refs, err := e.machines(from, qemu, accel, 0, name)
+func (e *env) machine(from kernelFlags, qemu qemuFlag, accel accelFlag, name string) (*vmtest.Host, *progress.Table, kernel.Ref, error) {
+	host, show, refs, err := e.sure(from, qemu, accel, 0, name)
 	if err != nil {
 		return nil, nil, kernel.Ref{}, err
 	}

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 	}
 	facts.Loader()
 	testutils.Patience()
+	_ = os.Unsetenv("GITHUB_ACTIONS") // which would add annotations
 	flag.Parse()
 	if testing.Short() {
 		os.Exit(m.Run()) // which does without the program
@@ -117,6 +118,7 @@ func runScripts(t *testing.T, dir string) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":      exits,
 			"balance":    balance,
+			"head":       head,
 			"agree":      agree,
 			"same":       same,
 			"halfkernel": func(ts *testscript.TestScript, neg bool, args []string) { halfKernel(t, ts, neg, args) },
@@ -124,6 +126,16 @@ func runScripts(t *testing.T, dir string) {
 			"unmirror":   func(*testscript.TestScript, bool, []string) { served.Close() },
 		},
 	})
+}
+
+// head FILE PREFIX: the first line of the file begins so.
+func head(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: head file prefix")
+	}
+	if first, _, _ := strings.Cut(ts.ReadFile(args[0]), "\n"); !strings.HasPrefix(first, args[1]) {
+		ts.Fatalf("%s begins %q", args[0], first)
+	}
 }
 
 // exits CODE COMMAND...: the command must end with this code.

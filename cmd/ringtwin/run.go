@@ -8,6 +8,7 @@ import (
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/results"
 	"github.com/ringtwin/ringtwin/harness/trial"
+	"github.com/ringtwin/ringtwin/internal/problem"
 	"github.com/ringtwin/ringtwin/internal/progress"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
@@ -16,6 +17,7 @@ import (
 type runCmd struct {
 	planFlags
 	outFlags
+	ciFlags
 }
 
 // Run measures every trial of the plan. All blocks are of one boot.
@@ -42,23 +44,20 @@ func (r *runCmd) Run(e *env) error {
 	run.Phase = func(name string) { show.Phase(ringtwin.HostKernel, name) }
 	err = run.Do(e.ctx)
 	show.End()
-	return e.conclude(out, []string{ringtwin.HostKernel}, []error{err}, r.Details)
+	return e.conclude(out, []string{ringtwin.HostKernel}, []error{err}, r.Details, &r.ciFlags, nil)
 }
 
 // conclude shows the results of a run, explains errors, and returns the exit code.
-func (e *env) conclude(out *results.Dir, order []string, errs []error, details bool) error {
-	outcome, err := out.Conclude(e.stdout, order, errs, details)
+func (e *env) conclude(out *results.Dir, order []string, errs []error, details bool, f *ciFlags, warnings []problem.Problem) error {
+	r, err := out.Conclude(e.stdout, order, errs, details)
 	for _, err := range append(errs, err) {
 		// What was cancelled, or cannot be booted, the report says.
 		if err != nil && e.ctx.Err() == nil && !errors.As(err, new(*machine.UnsupportedError)) {
 			e.explain("", err)
 		}
 	}
-	switch outcome {
-	case results.Whole:
-		return nil
-	case results.Broken:
-		return exitError(exitFailed)
+	if err := f.fold(e, r); err != nil {
+		return err
 	}
-	return exitError(exitInfra)
+	return f.tellResults(e, r, out.Path, warnings)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/ringtwin/ringtwin"
 	"github.com/ringtwin/ringtwin/harness/selftest"
 	"github.com/ringtwin/ringtwin/internal/progress"
-	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
 // selftestCmd verifies the measurements: exactly in a machine in virtual time, and as far
@@ -71,7 +70,7 @@ func (s *selftestCmd) Run(e *env) error {
 
 // inMachine injects faults into measurements in virtual time.
 func (s *selftestCmd) inMachine(e *env, report func(string, selftest.Result)) error {
-	host, show, ref, err := e.machine(s.kernelFlags, s.qemuFlag, string(machine.TCG), s.Kernel)
+	host, show, ref, err := e.machine(s.kernelFlags, s.qemuFlag, emulated, s.Kernel)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (s *sizeCmd) Run(e *env) error {
 // prove measures on this kernel, or on another in a VM.
 func (s *sizeCmd) prove(e *env, sizes []size.Size) error {
 	if s.Kernel != "" {
-		host, show, ref, err := e.machine(s.kernelFlags, s.qemuFlag, s.Accel, s.Kernel)
+		host, show, ref, err := e.machine(s.kernelFlags, s.qemuFlag, s.accelFlag, s.Kernel)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ type vmtestCmd struct {
 	kernelFlags
 	planFlags
 	outFlags
+	ciFlags
 	jobsFlag
 	accelFlag
 	memoryFlag
@@ -54,7 +55,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err := v.fits(); err != nil {
 		return err
 	}
-	host, show, refs, err := e.machines(v.kernelFlags, v.qemuFlag, v.Accel, v.Jobs, v.Kernels...)
+	host, show, refs, err := e.machines(v.kernelFlags, v.qemuFlag, v.accelFlag, v.Jobs, v.Kernels...)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return e.conclude(out, kernel.Names(refs), errs, v.Details)
+	return e.conclude(out, kernel.Names(refs), errs, v.Details, &v.ciFlags, host.Warnings())
 }
 
 // checkClock rejects unsupported combinations, and sets what depends on the clock.

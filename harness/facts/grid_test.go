@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/ringtwin/ringtwin/internal/golden"
+	"github.com/ringtwin/ringtwin/internal/problem"
 	"golang.org/x/sys/unix"
 )
 
@@ -129,23 +130,21 @@ func TestDiffers(t *testing.T) {
 	}
 }
 
-func TestErr(t *testing.T) {
+func TestOutcome(t *testing.T) {
 	grid := example()
-	if err := grid.Err(); !errors.Is(err, ErrFails) {
-		t.Errorf("one does not hold: %v", err)
+	expect := func(want problem.Outcome) {
+		t.Helper()
+		if got := problem.OutcomeOf(grid.Problems()); got != want {
+			t.Errorf("%s, want %s: %v", got, want, grid.Problems())
+		}
 	}
+	expect(problem.Failed) // one does not hold
 	grid.Statements = grid.Statements[:2]
-	if err := grid.Err(); !errors.Is(err, ErrMissing) {
-		t.Errorf("one kernel did not boot: %v", err)
-	}
+	expect(problem.Incomplete) // one kernel did not boot
 	grid.Columns = grid.Columns[:3]
-	if err := grid.Err(); err != nil {
-		t.Errorf("all hold: %v", err)
-	}
+	expect(problem.Passed)
 	grid.Columns = nil
-	if err := grid.Err(); err == nil {
-		t.Error("nothing was tried, and that is good")
-	}
+	expect(problem.Incomplete) // nothing was tried
 }
 
 // TestBisect finds every boundary with the documented number of tests.

@@ -4,12 +4,13 @@ package facts
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/ringtwin/ringtwin/internal/ci"
+	"github.com/ringtwin/ringtwin/internal/markdown"
 )
 
 // Text writes the grid for a terminal: the verdicts, then what was seen.
@@ -81,39 +82,79 @@ func (c Column) known() string {
 	return c.Release
 }
 
-// Markdown writes the grid as tables, a group each.
+// markdownBytes bounds the tables of each part of the Markdown, which a step summary has
+// room for.
+const markdownBytes = 192 << 10
+
+// Markdown writes what is wrong, then the statements that do not hold, are not supported
+// or differ between kernels, and the others folded.
 func (g *Grid) Markdown(w io.Writer) error {
 	var out strings.Builder
+	out.WriteString(ci.Wrong(g.Problems()))
 	fmt.Fprintf(&out, "%s\n", g.summary())
-	for _, group := range g.groups() {
-		fmt.Fprintf(&out, "\n### %s\n\n| statement |", group[0].Group)
-		for _, c := range g.Columns {
-			fmt.Fprintf(&out, " %s |", cell(c.Kernel))
+	var plain, other []Statement
+	for _, s := range g.Statements {
+		if g.isPlain(s) {
+			plain = append(plain, s)
+		} else {
+			other = append(other, s)
 		}
-		fmt.Fprintf(&out, " first to differ | seen | source |\n|%s\n", strings.Repeat(" --- |", len(g.Columns)+4))
-		for _, s := range group {
-			fmt.Fprintf(&out, "| `%s`: %s |", s.ID, cell(s.Text))
-			for _, c := range g.Columns {
-				fmt.Fprintf(&out, " %s |", g.at(c, s).Verdict)
-			}
-			var seen []string
-			for _, at := range g.sights(s) {
-				if at.kernels == "" {
-					seen = append(seen, firstLine(at.result.Seen))
-				} else {
-					seen = append(seen, at.kernels+": "+firstLine(at.result.Seen))
-				}
-			}
-			fmt.Fprintf(&out, " %s | %s | %s |\n", cell(g.Differs(s)), cell(strings.Join(seen, "\n")), cell(s.Source))
-		}
+	}
+	g.markdownTables(&out, other)
+	if len(plain) > 0 {
+		fmt.Fprintf(&out, "\n<details><summary>%d statements hold on every kernel in the same way</summary>\n", len(plain))
+		g.markdownTables(&out, plain)
+		out.WriteString("\n</details>\n")
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
+// markdownTables writes a table a group.
+func (g *Grid) markdownTables(out *strings.Builder, statements []Statement) {
+	rows := &markdown.Limited{B: out, Left: markdownBytes}
+	for _, group := range (&Grid{Statements: statements}).groups() {
+		var head strings.Builder
+		fmt.Fprintf(&head, "\n### %s\n\n| statement |", group[0].Group)
+		for _, c := range g.Columns {
+			fmt.Fprintf(&head, " %s |", cell(c.Kernel))
+		}
+		fmt.Fprintf(&head, " first to differ | seen | source |\n|%s\n", strings.Repeat(" --- |", len(g.Columns)+4))
+		rows.Add(head.String())
+		for _, s := range group {
+			rows.Add(g.markdownRow(s))
+		}
+	}
+	if rows.Out > 0 {
+		fmt.Fprintf(out, "\n*%d rows are left out here to keep this short*\n", rows.Out)
+	}
+}
+
+func (g *Grid) markdownRow(s Statement) string {
+	var row strings.Builder
+	fmt.Fprintf(&row, "| `%s`: %s |", s.ID, cell(s.Text))
+	for _, c := range g.Columns {
+		fmt.Fprintf(&row, " %s |", g.at(c, s).Verdict)
+	}
+	var seen []string
+	for _, at := range g.sights(s) {
+		if at.kernels == "" {
+			seen = append(seen, firstLine(at.result.Seen))
+		} else {
+			seen = append(seen, at.kernels+": "+firstLine(at.result.Seen))
+		}
+	}
+	fmt.Fprintf(&row, " %s | %s | %s |\n", cell(g.Differs(s)), cell(strings.Join(seen, "\n")), cell(s.Source))
+	return row.String()
+}
+
 // cell escapes text for a Markdown table.
 func cell(text string) string {
-	return strings.NewReplacer("|", `\|`, "\n", "<br>", "<", "&lt;", "*", `\*`, "_", `\_`).Replace(text)
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, markdown.Escape(strings.TrimSuffix(line, "\n")))
+	}
+	return strings.Join(lines, "<br>")
 }
 
 // JSON writes the grid as one object.
@@ -121,23 +162,4 @@ func (g *Grid) JSON(w io.Writer) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
 	return out.Encode(g)
-}
-
-// ErrFails is what [Grid.Err] returns if a statement does not hold.
-var ErrFails = errors.New("a statement does not hold")
-
-// ErrMissing is returned by [Grid.Err] if statements were not tried, and all others hold.
-var ErrMissing = errors.New("a statement was not tried")
-
-// Err returns an error if a statement does not hold or was not tried, or if a kernel
-// failed.
-func (g *Grid) Err() error {
-	n := g.Count()
-	switch {
-	case n[Fails] > 0:
-		return ErrFails
-	case n[Missing] > 0 || len(g.Columns) == 0 || slices.ContainsFunc(g.Columns, func(c Column) bool { return c.Error != "" }):
-		return ErrMissing
-	}
-	return nil
 }

@@ -43,7 +43,7 @@ func TestAgents(t *testing.T) {
 	}
 	comparisons := verdict.Compare(trials)
 	var text, markdown, page bytes.Buffer
-	for _, err := range []error{Terminal(&text, comparisons, false), Markdown(&markdown, comparisons), HTML(&page, comparisons)} {
+	for _, err := range []error{Terminal(&text, &Results{Comparisons: comparisons}, false), Markdown(&markdown, &Results{Comparisons: comparisons}), HTML(&page, &Results{Comparisons: comparisons})} {
 		if err != nil {
 			t.Fatal(err)
 		}

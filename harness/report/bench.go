@@ -18,8 +18,13 @@ import (
 //
 //	benchstat -col "/transport@(perf ringbuf)" bench.txt
 //
-// compares the transports.
-func Bench(w io.Writer, trials []record.Trial) error {
+// compares the transports. Lines that are no benchmarks are comments of the format.
+func Bench(w io.Writer, r *Results) error {
+	for _, p := range r.Problems {
+		if _, err := fmt.Fprintf(w, "# %s\n", clean(p.String())); err != nil {
+			return err
+		}
+	}
 	out := benchfmt.NewWriter(w)
 	for _, unit := range benchUnits() {
 		meta := &benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: unit.name, Key: "better"}, OrigUnit: unit.name, Value: string(unit.better)}
@@ -27,11 +32,11 @@ func Bench(w io.Writer, trials []record.Trial) error {
 			return err
 		}
 	}
-	for i := range trials {
-		if trials[i].Status != record.OK {
+	for i := range r.Trials {
+		if r.Trials[i].Status != record.OK {
 			continue
 		}
-		if err := out.Write(benchResult(&trials[i])); err != nil {
+		if err := out.Write(benchResult(&r.Trials[i])); err != nil {
 			return err
 		}
 	}

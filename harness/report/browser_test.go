@@ -84,7 +84,7 @@ func TestBrowser(t *testing.T) {
 	}
 	all := append(append(many(t, 12, 8), sweep(t)...), trials(t)...)
 	comparisons := verdict.Compare(all)
-	page := write("report.html", render(t, func(w io.Writer) error { return HTML(w, comparisons) }))
+	page := write("report.html", render(t, func(w io.Writer) error { return HTML(w, &Results{Comparisons: comparisons}) }))
 
 	// Verify that the test would see a script, and a console message.
 	control := write("control.html", `<!DOCTYPE html><p id="x">still</p><script>console.error("boo"); document.getElementById("x").textContent = "moved"</script>`)

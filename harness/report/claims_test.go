@@ -42,7 +42,7 @@ func claimTrials(kernels ...string) []record.Trial {
 func TestClaims(t *testing.T) {
 	const hostile = `<script>|6`
 	comparisons := verdict.Compare(claimTrials("6.1", hostile))
-	text := render(t, func(w io.Writer) error { return Terminal(w, comparisons, false) })
+	text := render(t, func(w io.Writer) error { return Terminal(w, &Results{Comparisons: comparisons}, false) })
 	for _, want := range []string{
 		"Published claims on 6.1, emulated\n", "Published claims on <script>|6, emulated\n",
 		"\n 4  scx, issue 3442: confirmed\n    published: 21 % lost against none\n    ours: lost of a fixed size: 200 of 800 (25 %); of their own: 0 of 800\n    reason: only records",
@@ -61,7 +61,7 @@ func TestClaims(t *testing.T) {
 			t.Errorf("wide: %s", line)
 		}
 	}
-	markdown := render(t, func(w io.Writer) error { return Markdown(w, comparisons) })
+	markdown := render(t, func(w io.Writer) error { return Markdown(w, &Results{Comparisons: comparisons}) })
 	for _, want := range []string{
 		"## Published claims on 6.1, emulated\n\n| number | who | published | ours | verdict | reason |\n",
 		"\n| 4 | scx, issue 3442 | 21 % lost against none | lost of a fixed size: 200 of 800 (25 %); of their own: 0 of 800 | confirmed | only records",
@@ -71,7 +71,7 @@ func TestClaims(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, markdown)
 		}
 	}
-	html := render(t, func(w io.Writer) error { return HTML(w, comparisons) })
+	html := render(t, func(w io.Writer) error { return HTML(w, &Results{Comparisons: comparisons}) })
 	for _, want := range []string{
 		"<h2>Published claims on 6.1, emulated</h2>", "<td>scx, issue 3442<td>21 % lost against none<td>lost of a fixed size", "Published claims on &lt;script&gt;|6",
 		`<span class="status">8 of 8 trials measured`,
@@ -88,9 +88,9 @@ func TestClaims(t *testing.T) {
 // TestClaimsBesideOthers: other plans have their answer as before.
 func TestClaimsBesideOthers(t *testing.T) {
 	others := trials(t)
-	alone := render(t, func(w io.Writer) error { return Terminal(w, verdict.Compare(others), false) })
+	alone := render(t, func(w io.Writer) error { return Terminal(w, &Results{Comparisons: verdict.Compare(others)}, false) })
 	text := render(t, func(w io.Writer) error {
-		return Terminal(w, verdict.Compare(append(others, claimTrials("6.1")...)), false)
+		return Terminal(w, &Results{Comparisons: verdict.Compare(append(others, claimTrials("6.1")...))}, false)
 	})
 	answer, _, _ := strings.Cut(alone, "\n\n")
 	if !strings.Contains(text, answer) || !strings.HasPrefix(text, "Published claims on ") {

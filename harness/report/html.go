@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/internal/problem"
 )
 
 //go:embed report.tmpl
@@ -28,6 +29,7 @@ type page struct {
 	Style          template.CSS
 	Measured       string
 	Complete       bool
+	Wrong          []string // the worst first
 	Claims         []claimTable
 	Answers        []answerText
 	Matrix         matrixText
@@ -39,7 +41,7 @@ type page struct {
 	Trends         []drawn
 	Latencies      []drawn
 	Undrawn        int // configurations whose latencies are not drawn
-	Problems       []problem
+	Problems       []unmeasuredRow
 	Configurations []details
 	Machines       []string
 	Emulated       bool
@@ -87,8 +89,8 @@ type heatRow struct {
 // heatCell has a class for its colour, and a mark with the same meaning.
 type heatCell struct{ Class, Mark, Text string }
 
-// problem is trials that are not ok.
-type problem struct {
+// unmeasuredRow is trials that are not ok.
+type unmeasuredRow struct {
 	Where, Status, Count, Text, Trials string
 }
 
@@ -104,8 +106,12 @@ type details struct {
 
 // HTML writes a self-contained page, without network, script or font. It follows the
 // reader's light or dark scheme. Shape or text repeats whatever colour shows.
-func HTML(w io.Writer, comparisons []verdict.Comparison) error {
-	p := page{Style: template.CSS(pageStyle), Measured: measuredLine(comparisons), Complete: true}
+func HTML(w io.Writer, r *Results) error {
+	comparisons := r.Comparisons
+	p := page{Style: template.CSS(pageStyle), Measured: measuredLine(comparisons), Complete: len(problem.Errors(r.Problems)) == 0}
+	for _, one := range r.Problems {
+		p.Wrong = append(p.Wrong, clean(one.String()))
+	}
 	p.Claims = claimTables(comparisons)
 	answers := verdict.Answers(withoutClaims(comparisons))
 	for i := range answers {
@@ -125,11 +131,10 @@ func HTML(w io.Writer, comparisons []verdict.Comparison) error {
 	seen := map[string]bool{}
 	for i := range comparisons {
 		c := &comparisons[i]
-		p.Complete = p.Complete && c.Measured() == c.Planned
 		if c.A.HasLatency() || c.B.HasLatency() {
 			have++
 		}
-		p.Problems = append(p.Problems, problems(c)...)
+		p.Problems = append(p.Problems, notOK(c)...)
 		if len(c.Rows) > 0 {
 			p.Configurations = append(p.Configurations, detailsOf(c))
 			p.Emulated = p.Emulated || emulatedTimes(c)
@@ -216,8 +221,8 @@ func strength(row *verdict.Row) string {
 	return "1"
 }
 
-func problems(c *verdict.Comparison) []problem {
-	var all []problem
+func notOK(c *verdict.Comparison) []unmeasuredRow {
+	var all []unmeasuredRow
 	where := kernelName(c) + ", " + planName(c)
 	for _, reason := range c.Reasons {
 		ids := reason.Trials
@@ -225,10 +230,10 @@ func problems(c *verdict.Comparison) []problem {
 		if len(ids) > 8 {
 			ids, more = ids[:8], fmt.Sprintf(" and %d more", len(ids)-8)
 		}
-		all = append(all, problem{where, string(reason.Status), plural(len(reason.Trials), "trial"), clean(reason.Text), strings.Join(ids, ", ") + more})
+		all = append(all, unmeasuredRow{where, string(reason.Status), plural(len(reason.Trials), "trial"), clean(reason.Text), strings.Join(ids, ", ") + more})
 	}
 	if missing := c.Planned - c.Measured() - badTrials(c); missing > 0 {
-		all = append(all, problem{Where: where, Status: "missing", Count: plural(missing, "trial"), Text: "no record: the run ended before"})
+		all = append(all, unmeasuredRow{Where: where, Status: "missing", Count: plural(missing, "trial"), Text: "no record: the run ended before"})
 	}
 	return all
 }

@@ -73,7 +73,7 @@ func sweep(tb testing.TB) []record.Trial {
 func page1(t *testing.T, trials []record.Trial) string {
 	t.Helper()
 	comparisons := verdict.Compare(trials)
-	return render(t, func(w io.Writer) error { return HTML(w, comparisons) })
+	return render(t, func(w io.Writer) error { return HTML(w, &Results{Comparisons: comparisons}) })
 }
 
 // TestHTML: every section has its content, and is omitted without any.
@@ -136,11 +136,11 @@ func TestSizes(t *testing.T) {
 	if len(comparisons) != 1000 {
 		t.Fatalf("%d comparisons", len(comparisons))
 	}
-	html := render(t, func(w io.Writer) error { return HTML(w, comparisons) })
+	html := render(t, func(w io.Writer) error { return HTML(w, &Results{Comparisons: comparisons}) })
 	if len(html) > 5e6 || !strings.Contains(html, "more configurations are not drawn") {
 		t.Errorf("a page of %d bytes", len(html))
 	}
-	markdown := render(t, func(w io.Writer) error { return Markdown(w, comparisons) })
+	markdown := render(t, func(w io.Writer) error { return Markdown(w, &Results{Comparisons: comparisons}) })
 	if len(markdown) > markdownBytes || !strings.Contains(markdown, "configurations left out here") {
 		t.Errorf("Markdown of %d bytes", len(markdown))
 	}
@@ -153,7 +153,7 @@ func BenchmarkHTML(b *testing.B) {
 	trials := many(b, 1000, 8)
 	for b.Loop() {
 		started := time.Now()
-		if err := HTML(io.Discard, verdict.Compare(trials)); err != nil {
+		if err := HTML(io.Discard, &Results{Comparisons: verdict.Compare(trials)}); err != nil {
 			b.Fatal(err)
 		}
 		if took := time.Since(started); took > 2*time.Second {

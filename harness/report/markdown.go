@@ -8,24 +8,28 @@ import (
 	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/internal/ci"
+	"github.com/ringtwin/ringtwin/internal/markdown"
 )
 
 // markdownBytes bounds a report: a step summary takes 1 MiB, and a job has others.
 const markdownBytes = 512 << 10
 
-// Markdown writes the recommendation, an overview of all configurations and a section for
-// each. Sections beyond the size of a step summary are omitted, with a note: the HTML
-// report has them.
-func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
+// Markdown writes what is wrong, the recommendation, an overview of all configurations and
+// a section for each. Sections beyond the size of a step summary are omitted, with a note:
+// the HTML report has them.
+func Markdown(w io.Writer, r *Results) error {
+	comparisons := r.Comparisons
 	var b strings.Builder
+	b.WriteString(ci.Wrong(r.Problems))
 	fmt.Fprintf(&b, "# Perf buffer and BPF ring buffer\n\n**%s**\n\n", measuredLine(comparisons))
 	markdownClaims(&b, comparisons)
 	answers := verdict.Answers(withoutClaims(comparisons))
-	said := &limited{b: &b, left: markdownBytes / 8}
+	said := limitedTo(&b, markdownBytes/8)
 	for i := range answers {
 		a := &answers[i]
 		s := say(a)
-		said.add(fmt.Sprintf("- **%s: %s** (%d of %d trials measured)\n", cell(a.Kernel.Want), cell(s.text()), a.Measured, a.Planned))
+		said.Add(fmt.Sprintf("- **%s: %s** (%d of %d trials measured)\n", cell(a.Kernel.Want), cell(s.text()), a.Measured, a.Planned))
 	}
 	said.end("kernel")
 	b.WriteString("\n")
@@ -43,11 +47,11 @@ func Markdown(w io.Writer, comparisons []verdict.Comparison) error {
 		b.WriteString("\n")
 	}
 	overview(&b, comparisons)
-	sections := &limited{b: &b, left: markdownBytes - b.Len() - 200}
+	sections := limitedTo(&b, markdownBytes-b.Len()-200)
 	for i := range comparisons {
 		var one strings.Builder
 		section(&one, &comparisons[i])
-		sections.add(one.String())
+		sections.Add(one.String())
 	}
 	sections.end("configuration")
 	_, err := io.WriteString(w, b.String())
@@ -66,23 +70,16 @@ func markdownGrid(b *strings.Builder, g grid) {
 	}
 }
 
-// limited adds text while there is room, and counts omissions.
-type limited struct {
-	b         *strings.Builder
-	left, out int
-}
+// limited is text that may be left out where the document would be too long.
+type limited struct{ markdown.Limited }
 
-func (l *limited) add(text string) {
-	if l.left -= len(text); l.left < 0 || l.out > 0 {
-		l.out++
-		return
-	}
-	l.b.WriteString(text)
+func limitedTo(b *strings.Builder, bytes int) *limited {
+	return &limited{markdown.Limited{B: b, Left: bytes}}
 }
 
 func (l *limited) end(what string) {
-	if l.out > 0 {
-		fmt.Fprintf(l.b, "\n*%s left out here to keep this short: see report.html*\n", plural(l.out, "more "+what))
+	if l.Out > 0 {
+		fmt.Fprintf(l.B, "\n*%s left out here to keep this short: see report.html*\n", plural(l.Out, "more "+what))
 	}
 }
 
@@ -94,7 +91,7 @@ func overview(b *strings.Builder, comparisons []verdict.Comparison) {
 		fmt.Fprintf(b, " %s |", m.Name)
 	}
 	b.WriteString("\n|" + strings.Repeat(" --- |", 8+len(metrics)) + "\n")
-	lines := &limited{b: b, left: markdownBytes / 2}
+	lines := limitedTo(b, markdownBytes/2)
 	for i := range comparisons {
 		c := &comparisons[i]
 		var line strings.Builder
@@ -107,7 +104,7 @@ func overview(b *strings.Builder, comparisons []verdict.Comparison) {
 			}
 			fmt.Fprintf(&line, " %s |", text)
 		}
-		lines.add(line.String() + "\n")
+		lines.Add(line.String() + "\n")
 	}
 	lines.end("line")
 }
@@ -132,10 +129,7 @@ func section(b *strings.Builder, c *verdict.Comparison) {
 }
 
 // cell escapes text that a kernel or a user chose for a table cell.
-func cell(text string) string {
-	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;",
-		"*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]", "\n", " ", "\r", " ").Replace(text)
-}
+func cell(text string) string { return markdown.Escape(text) }
 
 // code shows text as it is, in a block that it cannot end.
 func code(text string) string {

@@ -5,6 +5,7 @@ package report
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"math"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/internal/golden"
+	"github.com/ringtwin/ringtwin/internal/problem"
 	"golang.org/x/perf/benchfmt"
 )
 
@@ -48,18 +50,18 @@ func render(t *testing.T, write func(io.Writer) error) string {
 
 func TestGolden(t *testing.T) {
 	all := trials(t)
-	comparisons := verdict.Compare(all)
-	golden.Check(t, filepath.Join("testdata", "terminal.txt"), render(t, func(w io.Writer) error { return Terminal(w, comparisons, true) }))
-	golden.Check(t, filepath.Join("testdata", "report.md"), render(t, func(w io.Writer) error { return Markdown(w, comparisons) }))
-	golden.Check(t, filepath.Join("testdata", "report.html"), render(t, func(w io.Writer) error { return HTML(w, comparisons) }))
-	golden.Check(t, filepath.Join("testdata", "bench.txt"), render(t, func(w io.Writer) error { return Bench(w, all) }))
-	golden.Check(t, filepath.Join("testdata", "junit.xml"), render(t, func(w io.Writer) error { return JUnit(w, all) }))
+	results := Of(all, problem.New(problem.Missing, "6.5", "expected, and there are no results of it"))
+	golden.Check(t, filepath.Join("testdata", "terminal.txt"), render(t, func(w io.Writer) error { return Terminal(w, results, true) }))
+	golden.Check(t, filepath.Join("testdata", "report.md"), render(t, func(w io.Writer) error { return Markdown(w, results) }))
+	golden.Check(t, filepath.Join("testdata", "report.html"), render(t, func(w io.Writer) error { return HTML(w, results) }))
+	golden.Check(t, filepath.Join("testdata", "bench.txt"), render(t, func(w io.Writer) error { return Bench(w, results) }))
+	golden.Check(t, filepath.Join("testdata", "junit.xml"), render(t, func(w io.Writer) error { return JUnit(w, results) }))
 }
 
 // TestMarkupIsEscaped: text of a kernel is shown, and has no effect.
 func TestMarkupIsEscaped(t *testing.T) {
 	all := trials(t)
-	markdown := render(t, func(w io.Writer) error { return Markdown(w, verdict.Compare(all)) })
+	markdown := render(t, func(w io.Writer) error { return Markdown(w, &Results{Comparisons: verdict.Compare(all)}) })
 	outside := ""
 	inside := false
 	for line := range strings.Lines(markdown) {
@@ -72,8 +74,8 @@ func TestMarkupIsEscaped(t *testing.T) {
 	if strings.Contains(outside, "<script>") || strings.Contains(outside, "<b>") {
 		t.Errorf("markup outside of a code block:\n%s", outside)
 	}
-	junit := render(t, func(w io.Writer) error { return JUnit(w, all) })
-	if err := xml.Unmarshal([]byte(junit), new(junitSuites)); err != nil {
+	junit := render(t, func(w io.Writer) error { return JUnit(w, &Results{Trials: all}) })
+	if err := xml.Unmarshal([]byte(junit), new(struct{})); err != nil {
 		t.Errorf("not XML: %v", err)
 	}
 }
@@ -81,7 +83,7 @@ func TestMarkupIsEscaped(t *testing.T) {
 // TestBenchIsRead: the writer's text is understood by the format's own reader.
 func TestBenchIsRead(t *testing.T) {
 	all := trials(t)
-	text := render(t, func(w io.Writer) error { return Bench(w, all) })
+	text := render(t, func(w io.Writer) error { return Bench(w, &Results{Trials: all}) })
 	reader := benchfmt.NewReader(strings.NewReader(text), "bench.txt")
 	results := 0
 	for reader.Scan() {
@@ -120,7 +122,35 @@ func TestValue(t *testing.T) {
 }
 
 func TestNothing(t *testing.T) {
-	if got := render(t, func(w io.Writer) error { return Terminal(w, nil, true) }); !strings.HasPrefix(got, "0 of 0 trials measured") {
+	if got := render(t, func(w io.Writer) error { return Terminal(w, Of(nil), true) }); !strings.HasPrefix(got, "missing: nothing was measured") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestManyKernels: a summary of 400 kernels, each with something wrong, is below the limit
+// of a step, and loses the least important parts.
+func TestManyKernels(t *testing.T) {
+	some := trials(t)[:4]
+	var all []record.Trial
+	for kernel := range 400 {
+		for _, one := range some {
+			one.Kernel.Want = fmt.Sprintf("mainline:6.%d.%d+generic", kernel/100, kernel)
+			one.Kernel.Release = one.Kernel.Want
+			all = append(all, one)
+		}
+		last := &all[len(all)-1]
+		last.Status, last.Reason = record.Splat, strings.Repeat("WARNING: CPU: 0 PID: 1 at kernel/bpf/ringbuf.c:1 <script> ", 50)
+	}
+	text := render(t, func(w io.Writer) error { return Markdown(w, Of(all, problem.New(problem.Missing, "6.5", "nothing"))) })
+	if len(text) > markdownBytes {
+		t.Errorf("%d bytes", len(text))
+	}
+	if !strings.HasPrefix(text, "❌ **mainline:6.0.0+generic: splat: 1 of 4 trials of plan quick: WARNING: CPU: 0") {
+		t.Errorf("it begins %.200q", text)
+	}
+	for _, what := range []string{"more are left out here", "left out here to keep this short"} {
+		if !strings.Contains(text, what) {
+			t.Errorf("it does not say: %s", what)
+		}
 	}
 }

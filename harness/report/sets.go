@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
+	"github.com/ringtwin/ringtwin/internal/problem"
 )
 
 // setLines report what was compared, and what could not be.
@@ -53,6 +54,20 @@ func gateLine(r *verdict.GateResult) string {
 		return text
 	}
 	return fmt.Sprintf("gate %s: passed on %s: %s", r.Gate, r.Where(), show(r.Worse))
+}
+
+// GateProblems are the gates that failed, or refused to decide.
+func GateProblems(gates []verdict.GateResult) []problem.Problem {
+	var all []problem.Problem
+	for i := range gates {
+		switch r := &gates[i]; {
+		case r.Failed:
+			all = append(all, problem.New(problem.Gate, r.Comparison.Kernel.Want, "%s", strings.TrimPrefix(gateLine(r), "gate ")))
+		case r.Refused != "":
+			all = append(all, problem.New(problem.Undecided, r.Comparison.Kernel.Want, "%s", gateLine(r)))
+		}
+	}
+	return all
 }
 
 func figureA(r *verdict.GateResult) string {

@@ -5,17 +5,22 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
 
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/internal/problem"
 )
 
-// Terminal writes a summary of all comparisons as text of fixed width: an answer for each
-// kernel, one table, and deviations from the plan; with details every comparison too.
-func Terminal(w io.Writer, comparisons []verdict.Comparison, details bool) error {
+// Terminal writes a summary of all comparisons as text of fixed width: what is wrong, an
+// answer for each kernel, one table, and deviations from the plan; with details every
+// comparison too.
+func Terminal(w io.Writer, r *Results, details bool) error {
+	comparisons := r.Comparisons
 	var b strings.Builder
+	terminalWrong(&b, r.Problems)
 	terminalClaims(&b, comparisons)
 	answers := verdict.Answers(withoutClaims(comparisons))
 	for i := range answers {
@@ -47,6 +52,45 @@ func Terminal(w io.Writer, comparisons []verdict.Comparison, details bool) error
 	}
 	_, err := io.WriteString(w, strings.Map(harmless, b.String()))
 	return err
+}
+
+// Kernels are those of the results, each once, in their order.
+func (r *Results) Kernels() []string {
+	var all []string
+	for i := range r.Comparisons {
+		if want := r.Comparisons[i].Kernel.Want; !slices.Contains(all, want) {
+			all = append(all, want)
+		}
+	}
+	return all
+}
+
+// Details writes every comparison of a kernel, as [Terminal] does with details.
+func Details(w io.Writer, r *Results, kernel string) error {
+	var b strings.Builder
+	for i := range r.Comparisons {
+		if c := &r.Comparisons[i]; c.Kernel.Want == kernel {
+			terminalSection(&b, c)
+		}
+	}
+	_, err := io.WriteString(w, strings.Map(harmless, b.String()))
+	return err
+}
+
+// mostWrong bounds the lines of what is wrong: the worst are first.
+const mostWrong = 10
+
+// terminalWrong writes a line a problem.
+func terminalWrong(b *strings.Builder, all []problem.Problem) {
+	for _, p := range all[:min(len(all), mostWrong)] {
+		wrap(b, p.String())
+	}
+	if n := len(all) - mostWrong; n > 0 {
+		fmt.Fprintf(b, "%s\n", plural(n, "more problem"))
+	}
+	if len(all) > 0 {
+		b.WriteString("\n")
+	}
 }
 
 // textWidth is how wide prose is on a terminal.

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/internal/ci"
+	"github.com/ringtwin/ringtwin/internal/problem"
 )
 
 // Query selects the trials to compare: A is the first file, or the trials that filter A
@@ -33,8 +34,6 @@ type Query struct {
 type Answer struct {
 	Sets  verdict.SetComparison
 	Gates []verdict.GateResult
-	// Failed means that a gate failed.
-	Failed bool
 	// Missing is the error of trials that were absent or not comparable; nil: none.
 	Missing error
 }
@@ -73,7 +72,6 @@ func (q *Query) Compare() (*Answer, error) {
 	}
 	for _, g := range q.gates {
 		some := g.Check(sets.Comparisons, q.GateWall)
-		a.Failed = a.Failed || slices.ContainsFunc(some, func(r verdict.GateResult) bool { return r.Failed })
 		if len(some) == 0 {
 			bad = errors.Join(bad, fmt.Errorf("gate %s: nothing was measured that it could decide on", g))
 		}
@@ -101,14 +99,27 @@ func (a *Answer) Write(w io.Writer, asJSON, asMarkdown bool) error {
 	case asJSON:
 		return report.SetsJSON(w, &a.Sets, a.Gates)
 	case asMarkdown:
-		return report.SetsMarkdown(w, &a.Sets, a.Gates)
+		return a.Markdown(w)
 	}
 	return report.SetsTerminal(w, &a.Sets, a.Gates)
 }
 
-// Complete reports whether no trials were missing, and no gate refused to decide.
-func (a *Answer) Complete() bool {
-	return a.Missing == nil && !slices.ContainsFunc(a.Gates, func(r verdict.GateResult) bool { return r.Refused != "" })
+// Markdown writes what is wrong, and the answer.
+func (a *Answer) Markdown(w io.Writer) error {
+	if _, err := io.WriteString(w, ci.Wrong(a.Problems())); err != nil {
+		return err
+	}
+	return report.SetsMarkdown(w, &a.Sets, a.Gates)
+}
+
+// Problems are gates that failed or refused to decide, and trials that were missing;
+// sorted.
+func (a *Answer) Problems() []problem.Problem {
+	all := report.GateProblems(a.Gates)
+	for _, line := range lines(a.Missing) {
+		all = append(all, problem.New(problem.Short, "", "%s", line))
+	}
+	return problem.Sort(all)
 }
 
 // read returns the inputs of A and of B. Invalid lines are in bad, and the rest is used.

@@ -11,14 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/report"
-	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/internal/problem"
 )
 
 // Dir is the directory of one run: out/<run>, to which out/latest points. It is safe for concurrent use.
@@ -108,34 +107,20 @@ func (d *Dir) Console(kernel string) (string, error) {
 	return filepath.Abs(filepath.Join(dir, "console.log"))
 }
 
-// FileName is the name of a kernel without directory separators:
-// oci:ghcr.io/cilium/ci-kernels:6.6.
-func FileName(kernel string) string { return strings.NewReplacer("/", "_", ":", "_").Replace(kernel) }
-
-// Finish writes the reports, with kernels in this order, and returns their comparisons.
-// An error does not stop the other files.
-func (d *Dir) Finish(order []string) ([]verdict.Comparison, error) {
+// Finish writes the reports, with kernels in this order and with what else is wrong, and
+// returns what they show. An error does not stop the other files.
+func (d *Dir) Finish(order []string, more ...problem.Problem) (*report.Results, error) {
 	slices.SortStableFunc(d.trials, func(a, b record.Trial) int {
 		return slices.Index(order, a.Kernel.Want) - slices.Index(order, b.Kernel.Want)
 	})
-	comparisons := verdict.Compare(d.trials)
-	write := func(name string, content func(io.Writer) error) error {
-		file, err := os.Create(filepath.Join(d.Path, name))
-		if err != nil {
-			return fmt.Errorf("write report: %w", err)
-		}
-		if err := errors.Join(content(file), file.Close()); err != nil {
-			return fmt.Errorf("write %s: %w", name, err)
-		}
-		return nil
-	}
+	r := report.Of(d.trials, more...)
 	errs := []error{d.results.Close()}
 	for _, f := range report.Formats() {
 		if f.File != "" {
-			errs = append(errs, write(f.File, func(w io.Writer) error { return f.Write(w, d.trials, comparisons) }))
+			errs = append(errs, writeFile(filepath.Join(d.Path, f.File), func(w io.Writer) error { return f.Write(w, r) }))
 		}
 	}
-	return comparisons, errors.Join(errs...)
+	return r, errors.Join(errs...)
 }
 
 // Trials are those that were stored.

@@ -5,10 +5,13 @@ package results
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/record"
-	"github.com/ringtwin/ringtwin/harness/verdict"
+	"github.com/ringtwin/ringtwin/internal/problem"
 )
 
 // Merger reads several files as one: a trial that is in several counts once.
@@ -39,44 +42,66 @@ func (m *Merger) Read(file string, read func(string) ([]record.Trial, error)) ([
 	return trials, err
 }
 
-// Read reads several files as one. It returns the readable trials even with an error.
-func Read(files []string) (trials []record.Trial, err error) {
+// Read reads several files as one; a directory is that of a run. It returns the readable
+// trials, and what is wrong with the files.
+func Read(files []string) (trials []record.Trial, wrong []problem.Problem) {
 	var merger Merger
 	for _, file := range files {
-		some, bad := merger.Read(file, record.ReadFile)
-		trials, err = append(trials, some...), errors.Join(err, bad)
+		some, err := merger.Read(resultsOf(file), record.ReadFile)
+		trials = append(trials, some...)
+		for _, line := range lines(err) {
+			wrong = append(wrong, problem.New(problem.Unread, "", "%s", line))
+		}
 	}
-	return trials, err
+	return trials, wrong
 }
 
-// Expect returns an error unless there are trials of the kernel.
-func Expect(comparisons []verdict.Comparison, want string) error {
-	if slices.ContainsFunc(comparisons, func(c verdict.Comparison) bool { return c.Kernel.Want == want }) {
+// resultsOf is the path of the results in the directory of a run.
+func resultsOf(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, "results.jsonl")
+	}
+	return path
+}
+
+// lines are those of an error, and there are none of none.
+func lines(err error) []string {
+	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("kernel %s: missing", want)
+	return strings.Split(strings.TrimSpace(err.Error()), "\n")
 }
 
-// Complete returns an error for each kernel and plan that lack trials.
-func Complete(comparisons []verdict.Comparison) error {
-	type job struct{ kernel, plan string }
-	type count struct{ measured, planned int }
-	var order []job
-	counts := map[job]*count{}
-	for i := range comparisons {
-		c := &comparisons[i]
-		at := job{c.Kernel.Want, c.Plan}
-		if counts[at] == nil {
-			order, counts[at] = append(order, at), &count{}
-		}
-		counts[at].measured += c.Measured()
-		counts[at].planned += c.Planned
+// Expected are kernels that should be in results.
+type Expected struct {
+	// Names are names and patterns of kernels.
+	Names []string
+	// Means reports whether a name or pattern means a kernel that was measured.
+	Means func(name string, k record.Kernel) bool
+}
+
+// Check returns what is expected and missing, and what is there and was not expected.
+func (e *Expected) Check(trials []record.Trial) []problem.Problem {
+	if len(e.Names) == 0 {
+		return []problem.Problem{problem.New(problem.Missing, "", "the list of expected kernels is empty: whatever made it found none")}
 	}
-	var errs []error
-	for _, at := range order {
-		if n := counts[at]; n.measured < n.planned {
-			errs = append(errs, fmt.Errorf("kernel %s, plan %s: %d of %d trials measured", at.kernel, at.plan, n.measured, n.planned))
+	var kernels []record.Kernel
+	for i := range trials {
+		k := trials[i].Kernel
+		if !slices.ContainsFunc(kernels, func(have record.Kernel) bool { return have.Want == k.Want }) {
+			kernels = append(kernels, k)
 		}
 	}
-	return errors.Join(errs...)
+	var all []problem.Problem
+	for _, name := range e.Names {
+		if !slices.ContainsFunc(kernels, func(k record.Kernel) bool { return e.Means(name, k) }) {
+			all = append(all, problem.New(problem.Missing, name, "expected, and there are no results of it"))
+		}
+	}
+	for _, k := range kernels {
+		if !slices.ContainsFunc(e.Names, func(name string) bool { return e.Means(name, k) }) {
+			all = append(all, problem.New(problem.Unexpected, k.Want, "was measured, and is not among the expected kernels"))
+		}
+	}
+	return all
 }

@@ -13,14 +13,16 @@ import (
 // result files, if there are any.
 func Sizes(words size.Words, files []string) (*size.Answer, error) {
 	if len(files) > 0 {
-		trials, err := Read(files)
-		if err == nil {
-			words.Measured, err = size.Measured(trials)
+		trials, wrong := Read(files)
+		if len(wrong) > 0 {
+			return nil, fmt.Errorf("--from: %s", wrong[0].Text)
 		}
+		measured, err := size.Measured(trials)
 		if err != nil {
 			line, _, _ := strings.Cut(err.Error(), "\n")
 			return nil, fmt.Errorf("--from: %s", line)
 		}
+		words.Measured = measured
 	}
 	load, err := words.Load()
 	if err != nil {

@@ -52,6 +52,7 @@ run() {
     from=(--offline)
   fi
   machine=("${from[@]}" --accel "$ACCEL")
+  [[ $ACCEL != auto ]] || machine+=(--expect-kvm) # the machine has it
   words "$KERNELS"
   names=("${words[@]}")
   words "$RUN"
@@ -68,14 +69,6 @@ run() {
       say_failed "run: $RUN: want go test, exec, facts or vmtest; or plan, lock FILE, merge DIRECTORY"
       ;;
   esac
-  [[ $ACCEL != auto || $code -gt 1 ]] || check_kvm "${names[*]}" "${from[@]}"
-}
-
-# check_kvm KERNELS FLAGS...: warns if the machine has KVM and the run was emulated
-# nevertheless.
-check_kvm() {
-  ringtwin exec --kernel "$1" "${@:2}" --accel kvm -- "$(command -v ringtwin)" --version </dev/null >"$temp/kvm" 2>&1 ||
-    echo "::warning title=KVM is not used::this machine has /dev/kvm, and VMs were emulated: $(tail -n 1 "$temp/kvm")"
 }
 
 # plan ARGUMENTS...: outputs what the names mean.

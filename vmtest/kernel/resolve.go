@@ -57,6 +57,10 @@ func Names(refs []Ref) []string {
 // error.
 func Unresolved(name string, err error) Ref { return Ref{Name: name, unresolved: err} }
 
+// Unresolved is the error of a kernel whose existence could not be determined, or that
+// does not exist; nil of any other.
+func (r Ref) Unresolved() error { return r.unresolved }
+
 // errIncomplete is a version that is listed but not available.
 var errIncomplete = errors.New("not complete")
 

@@ -75,6 +75,10 @@ type NotFoundError struct {
 	problems []error // what kept sources from being read
 }
 
+// IsSure reports whether every source was read. Otherwise one of the others may have the
+// kernel.
+func (e *NotFoundError) IsSure() bool { return len(e.problems) == 0 }
+
 // has adds what a source has for the query's architecture and flavour.
 func (e *NotFoundError) has(refs []Ref, q query) {
 	if q.flavour != "" {
