@@ -61,6 +61,12 @@ type line struct {
 	Raw       bool              `json:"raw_output"`
 }
 
+// The results of jobs.
+const (
+	success = "success"
+	failure = "failure"
+)
+
 // name is a job with the kernel of its matrix.
 func (l line) name() string {
 	if kernel := l.Matrix["kernel"]; kernel != "" {
@@ -206,6 +212,7 @@ func keep(t *testing.T, text []byte) {
 func parse(t *testing.T, text []byte) *log {
 	t.Helper()
 	l := &log{jobs: map[string]string{}}
+	failed := map[string]bool{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
@@ -214,8 +221,13 @@ func parse(t *testing.T, text []byte) *log {
 			continue // of act itself
 		}
 		l.lines = append(l.lines, one)
-		if one.JobResult != "" {
-			l.jobs[one.name()] = one.JobResult
+		switch name := one.name(); {
+		case one.Stage == "Main" && one.Result == failure:
+			failed[name] = true
+		case one.JobResult != "" && failed[name]:
+			l.jobs[name] = failure
+		case one.JobResult != "": // act's own is that of all jobs of a matrix so far
+			l.jobs[name] = success
 		}
 	}
 	if err := lines.Err(); err != nil {

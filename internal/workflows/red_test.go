@@ -67,8 +67,12 @@ func TestCancelled(t *testing.T) {
 		workflow: "ci.yml", event: "workflow_dispatch", inputs: map[string]string{"kernels": usual, "vmtest": short},
 		cancelAt: `"msg":"⭐ Run Main Run","stage":"Main","step":"vmtest"`,
 	}.execute(t)
-	t.Log(l.jobs)
 	l.check(t, "cancelled")
+	for job := range l.jobs {
+		if len(l.summaries(job)) > 0 || len(l.annotations(job)) > 0 {
+			t.Errorf("%s has something to say", job)
+		}
+	}
 }
 
 // TestUnknownKernel: it is a red job and a line of the report, and the others are measured.
@@ -77,6 +81,7 @@ func TestUnknownKernel(t *testing.T) {
 	l := run{repository: foreign(t), workflow: "kernels.yml", event: "workflow_dispatch", inputs: map[string]string{
 		"kernels": usual + " 99.9", "run": "vmtest " + short, "version": program,
 	}}.execute(t)
+	l.mustBe(t, map[string]string{"plan": success, "kernel " + usual: success, "kernel 99.9": failure, "report": failure})
 	l.check(t, "unknown-kernel")
 }
 
@@ -104,12 +109,6 @@ func TestAction(t *testing.T) {
 		})
 	}
 }
-
-// The results of jobs.
-const (
-	success = "success"
-	failure = "failure"
-)
 
 // foreign is a repository of somebody else.
 func foreign(t *testing.T) string {

@@ -109,6 +109,11 @@ apply_gates() {
   [[ $code -eq 1 || $measured -eq 0 ]] || code=$measured
 }
 
+# failed_kernels prints those of all commands, each once.
+failed_kernels() {
+  [[ ! -f $temp/outputs ]] || sed -n 's/^failed_kernels=//p' "$temp/outputs" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | xargs
+}
+
 outcome() {
   case $code in
     0) echo passed ;;
@@ -124,12 +129,11 @@ outcome() {
 if [[ ! -v code ]]; then
   run
   report=$(value report)
-  failed=$(value failed_kernels)
   [[ -z $GATES || -z $report ]] || apply_gates
 fi
 {
   echo "outcome=$(outcome)"
-  echo "failed_kernels=${failed-}"
+  echo "failed_kernels=$(failed_kernels)"
   echo "report=$report"
   [[ $code -ge 2 ]] || echo fetched=true
 } >>"$GITHUB_OUTPUT"
