@@ -40,19 +40,20 @@ if readelf --program-headers "$program" | grep -q INTERP; then
   die "the program is not static: VMs have no libraries"
 fi
 said=$("$program" version --json)
+[[ -d .git ]] || die "this is no clone: Go states no commit in what it builds in a linked worktree (https://go.dev/issue/58218)"
 [[ $(field commit <<<"$said") == "$(git rev-parse HEAD)" ]] || die "the program is of another commit: $said"
 if [[ v$version == "$tag" ]]; then # not a snapshot
   scripts/release-notes.sh "$version" >/dev/null
   [[ $(field version <<<"$said") == "$tag"* ]] || die "the program is not of $tag: $said"
 fi
 
-# Anybody gets the same bytes, and the same program by go install: of this commit, as it
+# Anybody gets the same bytes with the same Go, and the same program by go install: of this commit, as it
 # would be in a module proxy.
 if [[ -n $(git status --porcelain) ]]; then
   echo "check-release.sh: the tree has changes: not compared with a build of the commit" >&2
 else
   git clone --quiet "file://$PWD" "$temp/clone"
-  (cd "$temp/clone" && CGO_ENABLED=0 go build -trimpath -buildvcs=true -ldflags='-s -w' -o "$temp/again" ./cmd/ringtwin)
+  (cd "$temp/clone" && GOTOOLCHAIN=$(field go <<<"$said") CGO_ENABLED=0 go build -trimpath -buildvcs=true -ldflags='-s -w' -o "$temp/again" ./cmd/ringtwin)
   cmp "$program" "$temp/again" || die "another build of the commit has other bytes"
 fi
 module=github.com/ringtwin/ringtwin
