@@ -5,6 +5,7 @@ package ringtwin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -34,13 +35,37 @@ type Campaign struct {
 	Spec vmtest.Spec
 	// Results is where every trial is stored, as soon as it is known.
 	Results *results.Dir
+	// Shard is the share of the work that is measured here; the zero value is all of it.
+	Shard plan.Shard
 
 	version string // of what makes the machines
 }
 
-// Run measures the plan on all kernels and returns the error of each piece of work. Every
-// planned trial is stored, with a reason if it was not measured.
+// Run measures the plan on all kernels, or the shard's share of that, and returns the error
+// of each piece of work. Every planned trial is stored, with a reason if it was not
+// measured. What was to be measured is stored first. It returns [ErrEmptyShare] if that is
+// nothing.
 func (c *Campaign) Run(ctx context.Context, refs []kernel.Ref) ([]error, error) {
+	work, err := c.Work(refs)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Results.Store(work); err != nil {
+		return nil, err
+	}
+	errs, err := c.measure(ctx, refs, work)
+	if err != nil && !errors.Is(err, ErrEmptyShare) {
+		return errs, err // nothing was measured
+	}
+	// What was measured is to be shown, on a full disk too.
+	return append(errs, c.Results.Store(work.End(errs))), err
+}
+
+// measure measures the share.
+func (c *Campaign) measure(ctx context.Context, refs []kernel.Ref, work *results.Work) ([]error, error) {
+	if len(work.Units()) == 0 {
+		return nil, fmt.Errorf("%w: shard %s of %d units", ErrEmptyShare, c.Shard, len(work.All()))
+	}
 	var err error
 	if c.version, err = c.Host.Version(ctx, c.Spec.Backend); err != nil {
 		return nil, err
@@ -50,7 +75,10 @@ func (c *Campaign) Run(ctx context.Context, refs []kernel.Ref) ([]error, error) 
 	}
 	var tasks []vmtest.Task
 	for _, ref := range refs {
-		k := &kernelRun{Campaign: c, ref: ref, over: make(chan struct{})}
+		if !work.Has(ref.Name) {
+			continue
+		}
+		k := &kernelRun{Campaign: c, ref: ref, over: make(chan struct{}), share: work.Share(ref.Name)}
 		tasks = append(tasks, vmtest.Task{Fetch: k.fetch, Run: k.run, Spec: c.specOf(ref, c.Clock == record.Virtual)})
 		if c.Clock == ClockAuto {
 			tasks = append(tasks, vmtest.Task{

@@ -22,6 +22,7 @@ type kernelRun struct {
 	ref    kernel.Ref
 	bundle *kernel.Bundle
 	failed error // of fetch
+	share  func(*plan.Configuration) bool
 
 	over  chan struct{} // closed when run has returned
 	first record.Trial  // that was stored by run
@@ -124,7 +125,7 @@ func (p *part) none(ctx context.Context, err error) error {
 func (p *part) session(ctx context.Context) *session.Run {
 	spec := p.specOf(p.ref, p.virtual).Defaults()
 	run := &session.Run{
-		Plan: p.Plan, Seeds: p.Seeds,
+		Plan: p.Plan, Seeds: p.Seeds, Share: p.share,
 		Phase:   func(phase string) { p.Host.Progress.Phase(p.name(), phase) },
 		Why:     func(err error) (record.Status, string) { return why(ctx, err) },
 		Kernel:  record.Kernel{Want: p.ref.Name},

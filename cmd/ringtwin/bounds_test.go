@@ -19,6 +19,7 @@ import (
 // wanted are required arguments: without them a command fails for another reason.
 var wanted = map[string][]string{
 	"vmtest": {"6.1"},
+	"plan":   {"6.1"},
 	"exec":   {"--kernel", "6.1", "./program"},
 	"gotest": {"--kernel", "6.1"},
 }

@@ -49,7 +49,7 @@ func (r *runCmd) Run(e *env) error {
 
 // conclude shows the results of a run, explains errors, and returns the exit code.
 func (e *env) conclude(out *results.Dir, order []string, errs []error, details bool, f *ciFlags, warnings []problem.Problem) error {
-	r, err := out.Conclude(e.stdout, order, errs, details)
+	r, err := out.Conclude(e.stdout, order, errs, nil, details)
 	for _, err := range append(errs, err) {
 		// What was cancelled, or cannot be booted, the report says.
 		if err != nil && e.ctx.Err() == nil && !errors.As(err, new(*machine.UnsupportedError)) {

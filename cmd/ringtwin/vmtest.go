@@ -21,6 +21,7 @@ type vmtestCmd struct {
 	Kernels []string `arg:"" name:"kernel" help:"A version (6.1, 6.1.192, 6.1+rt), a pattern (6.*, 5.10..6.12, all, latest, lts), either with its source (mainline:6.5), an image in a registry (oci:IMAGE), host, or the path of an image or of a built tree."`
 	kernelFlags
 	planFlags
+	workFlags
 	outFlags
 	ciFlags
 	jobsFlag
@@ -31,9 +32,6 @@ type vmtestCmd struct {
 
 	Cold           bool          `help:"Boot every VM instead of restoring a snapshot."`
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"Program that starts the VMs: qemu, or virtme-ng (vng), which boots a new VM with this system's root for each block and needs a kernel with 9p. Default: ${default}."`
-	Clock          string        `default:"auto" enum:"auto,wall,virtual" help:"Clock: the host's (wall), or virtual, one nanosecond per instruction, where the same command gives the same results. auto: the host's under KVM; for emulated VMs, costs in virtual time, and delivery by counts in VMs with several CPUs. Default: ${default}."`
-	Seeds          int           `default:"1" min:"1" max:"1000" help:"In virtual time: number of consecutive seeds with which to measure the plan's blocks. Each seed shifts the phase of every trial against the kernel's timers. Default: ${default}." placeholder:"N"`
-	CPUs           int           `name:"cpus" min:"1" max:"255" help:"CPUs of a VM. Default: 2, and 1 in virtual time." placeholder:"N"`
 	Allow          string        `help:"File of splats on the console to ignore, one per line: PATTERN # reason." placeholder:"FILE"`
 	BootTimeout    time.Duration `min:"1ms" max:"24h" help:"Time limit until a VM is ready. Default: 60s emulated, 20s under KVM, five times that with virtme-ng." placeholder:"TIME"`
 	RequestTimeout time.Duration `min:"1ms" max:"24h" help:"Time limit of a VM for a trial, in addition to the duration of the trial. Default: 60s emulated, 20s under KVM." placeholder:"TIME"`
@@ -67,10 +65,14 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	c := &ringtwin.Campaign{Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out, Spec: v.spec()}
+	c := &ringtwin.Campaign{Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out, Spec: v.spec(), Shard: v.Shard}
 	c.Spec.Allowed = allowed
 	errs, err := c.Run(e.ctx, refs)
 	show.End()
+	if errors.Is(err, ringtwin.ErrEmptyShare) {
+		_, err := fmt.Fprintf(e.stdout, "%v\n\nfiles: %s\n", err, out.Path)
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -80,11 +82,8 @@ func (v *vmtestCmd) Run(e *env) error {
 // checkClock rejects unsupported combinations, and sets what depends on the clock.
 func (v *vmtestCmd) checkClock() error {
 	spec := v.spec()
-	if !spec.Virtual && v.Seeds > 1 {
-		return errors.New("--seeds is for --clock virtual, where nothing else varies: here, want --blocks")
-	}
-	if err := spec.Check(machine.Accel(v.Accel)); err != nil {
-		return fmt.Errorf("--clock virtual: %w", err)
+	if err := v.check(spec, machine.Accel(v.Accel)); err != nil {
+		return err
 	}
 	if v.CPUs = spec.CPUs; spec.Virtual {
 		v.Accel = string(machine.TCG)

@@ -13,9 +13,10 @@ import (
 )
 
 // Conclude writes and shows the reports of a run, with kernels in this order; errs are
-// the errors of the run. The returned error is that of writing.
-func (d *Dir) Conclude(w io.Writer, order []string, errs []error, details bool) (*report.Results, error) {
-	r, err := d.Finish(order, ofErrors(errs)...)
+// the errors of the run, and more is what else is wrong. The returned error is that of
+// writing.
+func (d *Dir) Conclude(w io.Writer, order []string, errs []error, more []problem.Problem, details bool) (*report.Results, error) {
+	r, err := d.Finish(order, append(ofErrors(errs), more...)...)
 	if len(problem.Errors(r.Problems)) == 0 {
 		// What no trial tells: such as a machine that could not be ended.
 		for _, one := range append(errs, err) {

@@ -29,7 +29,7 @@ type Dir struct {
 	trials  []record.Trial
 }
 
-// New makes the directory of a run in base, and writes the plan into it.
+// New makes the directory of a run in base, and writes the plan into it, if it is known.
 func New(base string, p *plan.Plan) (*Dir, error) {
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return nil, fmt.Errorf("make output directory: %w", err)
@@ -38,12 +38,14 @@ func New(base string, p *plan.Plan) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make output directory: %w", err)
 	}
-	text, err := p.Text()
-	if err != nil {
-		return nil, fmt.Errorf("write plan: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(path, "plan.yaml"), text, 0o644); err != nil {
-		return nil, fmt.Errorf("write plan: %w", err)
+	if p != nil {
+		text, err := p.Text()
+		if err == nil {
+			err = os.WriteFile(filepath.Join(path, "plan.yaml"), text, 0o644)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("write plan: %w", err)
+		}
 	}
 	results, err := os.OpenFile(filepath.Join(path, "results.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {

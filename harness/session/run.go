@@ -34,6 +34,9 @@ type Run struct {
 	Timeout time.Duration
 	// Wants selects the configurations to measure, by all but their cells; nil: all.
 	Wants func(*plan.Configuration) bool
+	// Share selects what these machines measure of that, if others measure the rest; nil:
+	// all. The twins of all are compared, so that a trial's ledger does not depend on it.
+	Share func(*plan.Configuration) bool
 	// CountsOnly omits the times by these machines' clock.
 	CountsOnly bool
 	// Seeds is how many seeds share the plan's blocks, if more than one: each has
@@ -64,9 +67,10 @@ type running struct {
 	*Run
 	facts   Facts
 	same    record.Invariant
-	planned int   // trials, until now
-	boot    *boot // a running machine, reused for the next block
-	ended   bool  // nothing can be stored any more
+	all     []plan.Configuration // with those that are not of the share
+	planned int                  // trials, until now
+	boot    *boot                // a running machine, reused for the next block
+	ended   bool                 // nothing can be stored any more
 }
 
 // Do runs the plan: probe and check of the twins, then the blocks. Every planned trial is
@@ -78,7 +82,7 @@ func (r *Run) Do(ctx context.Context) (err error) {
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
-	err = run.look(ctx, jobs)
+	err = run.look(ctx)
 	defer func() { err = errors.Join(err, run.release()) }()
 	if err != nil && !errors.Is(err, ErrDiffer) {
 		status, reason := r.Why(err)
@@ -91,17 +95,18 @@ func (r *Run) Do(ctx context.Context) (err error) {
 }
 
 // jobs are the configurations that are measured.
-func (r *running) jobs() ([]*job, error) {
+func (r *running) jobs() (jobs []*job, err error) {
 	wants := r.Wants
 	if wants == nil {
 		wants = func(*plan.Configuration) bool { return true }
 	}
-	configs, err := r.Plan.Wanted(r.Machine.CPUs, wants)
-	if err != nil {
+	if r.all, err = r.Plan.Wanted(r.Machine.CPUs, wants); err != nil {
 		return nil, err
 	}
-	var jobs []*job
-	for _, config := range configs {
+	for _, config := range r.all {
+		if r.Share != nil && !r.Share(&config) {
+			continue
+		}
 		jobs = append(jobs, &job{Configuration: config})
 		r.planned += max(r.Plan.Blocks, 1) * len(r.Plan.Block(r.Kernel.Want, &config, 0))
 	}
@@ -175,17 +180,17 @@ func (r *running) plan(j *job) []record.Trial {
 	return trials
 }
 
-// look probes a fresh kernel, and compares the twins that the jobs measure on it. The first block uses the same
-// boot.
-func (r *running) look(ctx context.Context, jobs []*job) (err error) {
+// look probes a fresh kernel, and compares the twins of all configurations on it. The first
+// block uses the same boot.
+func (r *running) look(ctx context.Context) (err error) {
 	if r.boot, err = r.fresh(ctx); err != nil {
 		return err
 	}
 	r.phase("probe")
-	attach, cell := vocab.Attach(r.Plan.Attach), compared(jobs[0].Cells[0])
+	attach, cell := vocab.Attach(r.Plan.Attach), compared(r.all[0].Cells[0])
 	var got *trial.TwinCheck
 	answers := 0
-	request := Request{Probe: &attach, CheckTwins: &cell, Transports: transports(jobs)}
+	request := Request{Probe: &attach, CheckTwins: &cell, Transports: transports(r.all)}
 	err = r.boot.Do(ctx, request, 2*r.Timeout, func(body json.RawMessage) error {
 		switch answers++; answers {
 		case 1:
@@ -208,12 +213,12 @@ func (r *running) look(ctx context.Context, jobs []*job) (err error) {
 	return err
 }
 
-// transports are those that the jobs measure, in the order of the table.
-func transports(jobs []*job) []vocab.Transport {
+// transports are those of the configurations, in the order of the table.
+func transports(configs []plan.Configuration) []vocab.Transport {
 	var all []vocab.Transport
 	for _, kind := range vocab.Transports() {
-		if slices.ContainsFunc(jobs, func(j *job) bool {
-			return j.Cells[0].Transport == kind || j.Cells[1].Transport == kind
+		if slices.ContainsFunc(configs, func(c plan.Configuration) bool {
+			return c.Cells[0].Transport == kind || c.Cells[1].Transport == kind
 		}) {
 			all = append(all, kind)
 		}
