@@ -11,6 +11,7 @@
 #   GITHUB_OUTPUT, GITHUB_STEP_SUMMARY  of the runner
 set -euo pipefail
 
+shopt -s nullglob # merge of no directory at all
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 
