@@ -35,6 +35,11 @@ type run struct {
 	cancelAt   string            // message of act at which the run is cancelled
 }
 
+// realActions is a variable with a directory of the actions of others, as actions/cache,
+// which are executed in place of the stand-ins, with node and the servers of act:
+// WORKFLOWS_ACTIONS=DIR go test ./internal/workflows -run TestUnknownKernel
+const realActions = "WORKFLOWS_ACTIONS"
+
 // maxLine bounds a line of act's log in bytes: it may be a whole summary.
 const maxLine = 16 << 20
 
@@ -85,7 +90,7 @@ var replacements = sync.OnceValues(func() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	stands, err := filepath.Abs("testdata")
+	stands, err := filepath.Abs(cmp.Or(os.Getenv(realActions), "testdata"))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +118,13 @@ func (r run) execute(t *testing.T) *log {
 		r.store = t.TempDir()
 	}
 	args := []string{r.event, "--json", "--directory", r.repository, "--workflows", filepath.Join(".github/workflows", r.workflow),
-		"--platform", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--pull=false", "--action-offline-mode", "--rm"}
+		"--platform", "ubuntu-24.04=-self-hosted", "--pull=false", "--action-offline-mode", "--rm"}
+	if os.Getenv(realActions) == "" {
+		args = append(args, "--no-cache-server")
+	} else {
+		args = append(args, "--cache-server-addr", "127.0.0.1", "--cache-server-path", filepath.Join(r.store, "caches"),
+			"--artifact-server-addr", "127.0.0.1", "--artifact-server-path", filepath.Join(r.store, "artifacts"))
+	}
 	if r.job != "" {
 		args = append(args, "--job", r.job)
 	}

@@ -17,6 +17,7 @@ const short = "--plan gate --clock virtual --set events=2000"
 // TestCI runs the workflow of this repository on kernels that are named by their source,
 // and then applies a gate to what it has measured.
 func TestCI(t *testing.T) {
+	t.Parallel()
 	usual := needs(t)[testkernels.Usual]
 	store := t.TempDir()
 	l := run{
@@ -52,6 +53,7 @@ func gate(t *testing.T, kernel, baseline string) {
 
 // TestForeign runs the tests of a foreign repository on three kernels, a job for each.
 func TestForeign(t *testing.T) {
+	t.Parallel()
 	names := needs(t)
 	want, kernels := map[string]string{"plan": success}, ""
 	for _, role := range roles {
@@ -63,6 +65,24 @@ func TestForeign(t *testing.T) {
 	}}.execute(t)
 	l.mustBe(t, want)
 	l.check(t, "foreign")
+}
+
+// TestKVMIsNotUsed: a machine that has KVM, and cannot use it, warns.
+func TestKVMIsNotUsed(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/kvm"); err == nil {
+		t.Skip("needs a machine without KVM")
+	}
+	usual := needs(t)[testkernels.Usual]
+	device := filepath.Join(t.TempDir(), "kvm")
+	if err := os.WriteFile(device, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := run{repository: foreign(t), workflow: "action.yml", event: "workflow_dispatch", env: []string{"KVM_DEVICE=" + device}, inputs: map[string]string{
+		"kernels": usual, "run": "facts --only wedge", "version": program,
+	}}.execute(t)
+	l.mustBe(t, map[string]string{"test": success})
+	l.check(t, "kvm-is-not-used")
 }
 
 // mainline is the environment for a mirror of mainline builds with one version.

@@ -31,6 +31,7 @@ func (l *log) mustBe(t *testing.T, want map[string]string) {
 
 // TestArtifacts: the artifact of one kernel is lost, and that of another has no results.
 func TestArtifacts(t *testing.T) {
+	t.Parallel()
 	names := needs(t)
 	oldest, usual := names[testkernels.Oldest], names[testkernels.Usual]
 	l := run{
@@ -46,6 +47,7 @@ func TestArtifacts(t *testing.T) {
 
 // TestNoArtifact: no job of the matrix measured anything, here because of a mistake.
 func TestNoArtifact(t *testing.T) {
+	t.Parallel()
 	usual := needs(t)[testkernels.Usual]
 	l := run{workflow: "ci.yml", event: "workflow_dispatch", inputs: map[string]string{"kernels": usual, "vmtest": "--plan none"}}.execute(t)
 	l.mustBe(t, map[string]string{"build": success, "vmtest " + usual: failure, "report": failure, "result": failure})
@@ -54,6 +56,7 @@ func TestNoArtifact(t *testing.T) {
 
 // TestEarlierFailure: nothing runs after the job that failed, but the one that says so.
 func TestEarlierFailure(t *testing.T) {
+	t.Parallel()
 	needs(t)
 	l := run{workflow: "ci.yml", event: "workflow_dispatch", inputs: map[string]string{"kernels": " "}}.execute(t)
 	l.mustBe(t, map[string]string{"build": failure, "result": failure})
@@ -62,6 +65,7 @@ func TestEarlierFailure(t *testing.T) {
 
 // TestCancelled: what a cancelled run has measured so far is not reported as all.
 func TestCancelled(t *testing.T) {
+	t.Parallel()
 	usual := needs(t)[testkernels.Usual]
 	l := run{
 		workflow: "ci.yml", event: "workflow_dispatch", inputs: map[string]string{"kernels": usual, "vmtest": short},
@@ -77,6 +81,7 @@ func TestCancelled(t *testing.T) {
 
 // TestUnknownKernel: it is a red job and a line of the report, and the others are measured.
 func TestUnknownKernel(t *testing.T) {
+	t.Parallel()
 	usual := needs(t)[testkernels.Usual]
 	l := run{repository: foreign(t), workflow: "kernels.yml", event: "workflow_dispatch", inputs: map[string]string{
 		"kernels": usual + " 99.9", "run": "vmtest " + short, "version": program,
@@ -87,6 +92,7 @@ func TestUnknownKernel(t *testing.T) {
 
 // TestAction runs the action in a workflow of a foreign repository; all of it fails.
 func TestAction(t *testing.T) {
+	t.Parallel()
 	usual := needs(t)[testkernels.Usual]
 	for name, test := range map[string]struct {
 		inputs map[string]string
@@ -95,10 +101,11 @@ func TestAction(t *testing.T) {
 		"facts":  {inputs: map[string]string{"run": "facts --only wedge,ring-loss-is-silent", "version": broken(t)}},
 		"splat":  {inputs: map[string]string{"run": "vmtest " + short, "version": broken(t)}},
 		"test":   {inputs: map[string]string{"run": "go test ./..."}, files: map[string]string{"testdata/broken": usual}},
-		"kvm":    {inputs: map[string]string{"run": "exec ./none", "kvm": "require"}},
+		"kvm":    {inputs: map[string]string{"run": "go test ./...", "kvm": "require"}},
 		"no-run": {inputs: map[string]string{"run": "true"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inputs := map[string]string{"kernels": usual, "version": program}
 			for key, value := range test.inputs {
 				inputs[key] = value

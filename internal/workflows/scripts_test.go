@@ -105,6 +105,7 @@ func serveRelease(t *testing.T, archive []byte, sums string) string {
 // TestGet: what is installed for a version and a reference of the action, and what is
 // refused.
 func TestGet(t *testing.T) {
+	t.Parallel()
 	testutils.Program(t, "curl")
 	archive := makeArchive(t)
 	sums := fmt.Sprintf("%064d  other.tar.gz\n%x  %s\n", 0, sha256.Sum256(archive), archiveName)
@@ -161,6 +162,7 @@ func TestGet(t *testing.T) {
 
 // TestResult: the last job fails unless all others succeeded, and names the first cause.
 func TestResult(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		results, kernels string
 		want             string // of the summary, if it fails
@@ -188,6 +190,7 @@ func TestResult(t *testing.T) {
 
 // TestMachine: the accelerator by what the machine has, and mistakes.
 func TestMachine(t *testing.T) {
+	t.Parallel()
 	testutils.QEMU(t)
 	device := filepath.Join(t.TempDir(), "kvm")
 	if err := os.WriteFile(device, nil, 0o600); err != nil {
@@ -228,6 +231,7 @@ func TestMachine(t *testing.T) {
 // TestCacheKey: another lock file or other kernels have another cache; spaces do not
 // matter.
 func TestCacheKey(t *testing.T) {
+	t.Parallel()
 	testutils.QEMU(t)
 	key := func(kernels, lock string) string {
 		file := ""
@@ -259,6 +263,7 @@ func TestCacheKey(t *testing.T) {
 
 // TestProposeLock: a new lock is pushed to a branch and proposed, the same is not.
 func TestProposeLock(t *testing.T) {
+	t.Parallel()
 	testutils.Program(t, "curl")
 	dir := t.TempDir()
 	remote, clone := filepath.Join(dir, "ringtwin/ringtwin"), filepath.Join(dir, "clone")

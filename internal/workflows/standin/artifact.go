@@ -79,6 +79,9 @@ func find(paths []string, hidden bool) (root string, files []string, err error) 
 			return "", nil, fmt.Errorf("path %s: this stand-in knows only *: %w", pattern, errors.Join(err))
 		}
 		for _, match := range matches {
+			if name := filepath.Base(match); !hidden && strings.HasPrefix(name, ".") && name != "." {
+				continue
+			}
 			base := match
 			if info, err := os.Stat(match); err == nil && !info.IsDir() {
 				base = filepath.Dir(match)
