@@ -28,6 +28,9 @@ const WorkSchema = "ringtwin/work/v1"
 // workFile is in the directory of a run.
 const workFile = "work.json"
 
+// mostTrials of a unit are more than a plan may have.
+const mostTrials = 1_000_000
+
 // Work is what is to be measured, by one machine or by several: each configuration of a
 // plan on each kernel is a unit of it. A run's directory has it from the beginning, so that
 // it is known of a run what it lacks.
@@ -248,6 +251,11 @@ func parseWork(text []byte) (*Work, error) {
 	}
 	if w.Schema != WorkSchema {
 		return nil, fmt.Errorf("schema %q, want %q", w.Schema, WorkSchema)
+	}
+	for _, c := range w.Configurations {
+		if c.Trials < 0 || c.Trials > mostTrials {
+			return nil, fmt.Errorf("configuration %d: %d trials, want 0 to %d", c.Number, c.Trials, mostTrials)
+		}
 	}
 	return w, nil
 }

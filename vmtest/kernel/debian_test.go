@@ -65,6 +65,31 @@ func TestDebianArchive(t *testing.T) {
 	}
 }
 
+// TestUnreadSource: a version that no source has is a mistake only if every source could be
+// read: another may have it.
+func TestUnreadSource(t *testing.T) {
+	t.Parallel() // apt waits a lot
+	_, r := debian(t)
+	r.Places.Mainline = "http://127.0.0.1:1" // nobody listens there
+	for want, test := range map[string]struct {
+		sure bool
+		text string
+	}{
+		"9.9":     {false, "kernel 9.9: not found in apt ("},
+		"apt:9.9": {true, "kernel apt:9.9: not found in apt ("},
+	} {
+		_, err := r.Resolve(t.Context(), want)
+		var missing *NotFoundError
+		if !errors.As(err, &missing) || missing.IsSure() != test.sure || !strings.Contains(err.Error(), test.text) {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		if first, _, _ := strings.Cut(err.Error(), "\n"); strings.HasSuffix(first, "; mainline and oci could not be read") == test.sure {
+			t.Errorf("%s: %s", want, first)
+		}
+	}
+}
+
 // TestArchiveMovesOn: a version vanishes after the lists were read. A request for its
 // line gets the current version, and a note; a request for exactly this one, or a locked
 // one, gets an error that says so.

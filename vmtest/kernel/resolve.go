@@ -175,6 +175,11 @@ func (r Resolver) versionsOf(ctx context.Context, name string, q query, missing 
 	if err != nil {
 		missing.problems = append(missing.problems, fmt.Errorf("%s: %w", name, err))
 	}
+	if err != nil && len(have) == 0 {
+		missing.unread = append(missing.unread, name)
+	} else {
+		missing.Looked = append(missing.Looked, s.where())
+	}
 	var refs []Ref
 	for _, c := range expand(have, q) {
 		ref, err := firstComplete(ctx, s, c.candidates)
@@ -188,7 +193,6 @@ func (r Resolver) versionsOf(ctx context.Context, name string, q query, missing 
 		ref.Name = q.named(c.version)
 		refs = append(refs, ref)
 	}
-	missing.Looked = append(missing.Looked, s.where())
 	missing.has(have, q)
 	return refs, nil
 }

@@ -72,7 +72,8 @@ type NotFoundError struct {
 	// Flavours are the flavours of the version, if the requested one does not exist.
 	Flavours []string
 
-	problems []error // what kept sources from being read
+	unread   []string // sources of which nothing could be read
+	problems []error  // what kept them, or parts of others, from being read
 }
 
 // IsSure reports whether every source was read. Otherwise one of the others may have the
@@ -101,6 +102,9 @@ func (e *NotFoundError) has(refs []Ref, q query) {
 func (e *NotFoundError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kernel %s: not found in %s", e.Want, strings.Join(e.Looked, ", "))
+	if len(e.unread) > 0 {
+		fmt.Fprintf(&b, "; %s could not be read", strings.Join(e.unread, " and "))
+	}
 	if len(e.Flavours) > 0 {
 		fmt.Fprintf(&b, "\nflavours: %s", strings.Join(e.Flavours, ", "))
 	}
