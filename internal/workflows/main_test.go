@@ -27,7 +27,6 @@ var (
 	checkout   string // a repository of its own, with one commit
 	action     string // what of it the action needs, unless it builds: act is slow to copy it
 	shared     string // the cache of ringtwin, with the kernels of the tests
-	environ    []string
 )
 
 // TestMain is the stand-ins' program, too.
