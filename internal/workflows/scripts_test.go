@@ -19,6 +19,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringtwin/ringtwin/internal/testkernels"
 	"github.com/ringtwin/ringtwin/internal/testutils"
 )
 
@@ -315,5 +316,32 @@ func TestProposeLock(t *testing.T) {
 	}
 	if config, err := os.ReadFile(filepath.Join(clone, ".git/config")); err != nil || bytes.Contains(config, []byte("AUTHORIZATION")) {
 		t.Errorf("credentials are stored: %v: %s", err, config)
+	}
+}
+
+// TestDebianSources: kernels of Debian are found by nothing but the sources that the script
+// writes, from this machine's mirror.
+func TestDebianSources(t *testing.T) {
+	t.Parallel()
+	usual := needs(t)[testkernels.Usual]
+	mirrors, err := command(".", "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Component: main", "Label: Debian")
+	if err != nil {
+		t.Fatal(mirrors, err)
+	}
+	first, _, _ := strings.Cut(mirrors, "\n")
+	first = strings.TrimSuffix(strings.TrimRight(first, "/"), "/debian")
+	dir, cache := t.TempDir(), t.TempDir()
+	got := step{script: "debian-sources.sh", args: []string{dir}, env: []string{"RINGTWIN_DEBIAN=" + first}}.run(t)
+	if got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "plan", "--matrix", "apt:"+usual)
+	cmd.Env = append(os.Environ(), "RINGTWIN_APT="+dir, "RINGTWIN_CACHE="+cache)
+	output, err := cmd.Output()
+	if want := fmt.Sprintf(`[{"kernel":"apt:%s","file":"apt_%s"}]`+"\n", usual, usual); err != nil || string(output) != want {
+		t.Errorf("%s, %v, want %s", output, err, want)
+	}
+	if text, err := os.ReadFile(filepath.Join(cache, "apt/index.json")); err != nil || !bytes.Contains(text, []byte(`"`+usual+`.`)) && !bytes.Contains(text, []byte("linux-image-"+usual+".")) {
+		t.Errorf("the package lists have no %s: %v", usual, err)
 	}
 }
