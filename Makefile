@@ -93,7 +93,7 @@ lint:
 	go vet -vettool=$(CURDIR)/bin/lint ./...
 	go vet -vettool=$(CURDIR)/bin/lint -tags faults ./vmtest/guest
 	go tool unparam ./...
-	shellcheck scripts/*.sh .ci/run
+	shellcheck scripts/*.sh scripts/ci/*.sh .ci/run
 	@scripts/setup.sh --list | while read -r line; do \
 		grep -qxF "$$line" docs/install.md || { echo "docs/install.md does not list: $$line"; exit 1; }; done
 	go run $(ACTIONLINT)

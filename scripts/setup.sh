@@ -7,7 +7,7 @@
 #        setup.sh --list        the packages of each part
 #   vmtest    QEMU, to boot kernels, and the keys of the archive they come from
 #   vng       virtme-ng, to boot them its way; --vng is the same
-#   test      gcc, for tests of programs that use C; readelf
+#   test      gcc, for tests of programs that use C; readelf; curl, for the action
 #   faults    libfaketime, to let QEMU's clock jump
 #   browser   Chromium, to look at report.html
 #   bpftool   bpftool, to compare with its output
@@ -39,6 +39,7 @@ vng       udev                    program  udevadm
 test      gcc                     program  gcc
 test      libc6-dev               file     /usr/include/stdio.h
 test      binutils                program  readelf
+test      curl                    program  curl
 faults    libfaketime             file     /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1
 browser   chromium                program  chromium chromium-browser google-chrome
 bpftool   bpftool                 program  bpftool

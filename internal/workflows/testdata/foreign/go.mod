@@ -1,0 +1,3 @@
+module example.test/foreign
+
+go 1.26
