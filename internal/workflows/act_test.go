@@ -30,6 +30,7 @@ type run struct {
 	job        string            // this job and those that it needs. Default: all
 	inputs     map[string]string // of workflow_dispatch
 	env        []string          // more environment of all steps
+	path       string            // directory of programs in place of the machine's
 	store      string            // directory of artifacts and caches. Default: an empty one
 	action     string            // directory of ringtwin/ringtwin@v1. Default: without its sources
 	cancelAt   string            // message of act at which the run is cancelled
@@ -221,9 +222,10 @@ func (r run) environment(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	env := []string{
-		"HOME=" + dir, "XDG_CACHE_HOME=" + dir, "TMPDIR=" + dir, "PATH=" + shells + ":" + os.Getenv("PATH"), "CGO_ENABLED=0",
+		"HOME=" + dir, "XDG_CACHE_HOME=" + dir, "TMPDIR=" + dir, "PATH=" + strings.Join([]string{shells, cmp.Or(r.path, shells), os.Getenv("PATH")}, ":"), "CGO_ENABLED=0",
 		"GOFLAGS=-buildvcs=false", "RINGTWIN_CACHE=" + sharedCache(t),
 		standin.Program + "=" + self, standin.Dir + "=" + r.store,
+		"KVM_DEVICE=/none", // what a run shows is the same on a machine with KVM
 	}
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE"} {
 		value, err := exec.Command("go", "env", name).Output()

@@ -4,11 +4,13 @@ package workflows
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/ringtwin/ringtwin/internal/mirrors"
 	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
 )
 
 // short is a measurement that takes seconds in an emulated VM.
@@ -70,19 +72,31 @@ func TestForeign(t *testing.T) {
 // TestKVMIsNotUsed: a machine that has KVM, and cannot use it, warns.
 func TestKVMIsNotUsed(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat("/dev/kvm"); err == nil {
-		t.Skip("needs a machine without KVM")
-	}
 	usual := needs(t)[testkernels.Usual]
 	device := filepath.Join(t.TempDir(), "kvm")
 	if err := os.WriteFile(device, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := run{repository: foreign(t), workflow: "action.yml", event: "workflow_dispatch", env: []string{"KVM_DEVICE=" + device}, inputs: map[string]string{
+	l := run{repository: foreign(t), workflow: "action.yml", event: "workflow_dispatch", path: withoutKVM(t), env: []string{"KVM_DEVICE=" + device}, inputs: map[string]string{
 		"kernels": usual, "run": "facts --only wedge", "version": program,
 	}}.execute(t)
 	l.mustBe(t, map[string]string{"test": success})
 	l.check(t, "kvm-is-not-used")
+}
+
+// withoutKVM is a directory with a QEMU that cannot use KVM, whatever this machine has.
+func withoutKVM(t *testing.T) string {
+	t.Helper()
+	real, err := exec.LookPath(machine.DefaultQEMU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	script := "#!/bin/sh\ncase \"$*\" in *'-accel kvm'*) echo 'failed to initialize kvm: as asked' >&2; exit 1 ;; esac\nexec '" + real + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(dir, machine.DefaultQEMU), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // mainline is the environment for a mirror of mainline builds with one version.

@@ -84,7 +84,8 @@ var unstable = []struct {
 	with    string
 }{
 	{regexp.MustCompile(`not found in apt .*?(\n|\*\*)`), "not found in apt ...$1"}, // and in which other sources
-	{regexp.MustCompile(`A [\d.]+ in A, B [\d.]+ in B, that is \+[\d.]+ %(?:, at least \+[\d.]+ %)?`), "A ... in A, B ... in B, that is +..."},
+	{regexp.MustCompile(`machines were emulated: [^*\n]*`), "machines were emulated: ..."},
+	{regexp.MustCompile(`A [\d.]+ in A, B [\d.]+ in B, that is \+[\d.]+ %(?:, at least \+[\d.]+ %)?`), "A ... in A, B ... in B, that is +... %"},
 	{regexp.MustCompile(`/tmp/[^ ,;:)\]]*`), "TEMP"},
 	{regexp.MustCompile(`\b\d{8}-\d{6}(?:-\d+)?\b`), "RUN"},
 	{regexp.MustCompile(`\b\d+\.\d+\.\d+[\w.+~-]*-amd64\b`), "RELEASE"},
