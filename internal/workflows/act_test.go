@@ -30,6 +30,7 @@ type run struct {
 	job        string            // this job and those that it needs. Default: all
 	inputs     map[string]string // of workflow_dispatch
 	env        []string          // more environment of all steps
+	path       string            // directory of programs in place of the machine's
 	store      string            // directory of artifacts and caches. Default: an empty one
 	action     string            // directory of ringtwin/ringtwin@v1. Default: without its sources
 	cancelAt   string            // message of act at which the run is cancelled
@@ -165,6 +166,10 @@ func (r run) act(t *testing.T, args []string) (text []byte, err error) {
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		text = append(append(text, lines.Bytes()...), '\n')
+		if m := readUpTo.FindSubmatch(lines.Bytes()); m != nil {
+			go release(string(m[1]))
+			continue
+		}
 		if r.cancelAt != "" && bytes.Contains(lines.Bytes(), []byte(r.cancelAt)) {
 			r.cancelAt = ""
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -178,6 +183,31 @@ func (r run) act(t *testing.T, args []string) (text []byte, err error) {
 	return text, nil
 }
 
+// shell stands for bash in front of it in the path: act drops what it has not yet read of a
+// step when the step fails. So the shell of such a step ends when all of it was read. A
+// script within a step is run as it is.
+const shell = `#!/bin/bash
+[[ -z ${WORKFLOWS_SHELL-} ]] || exec /bin/bash "$@"
+export WORKFLOWS_SHELL=yes
+/bin/bash "$@" && exit
+code=$?
+read=$(mktemp -u)
+mkfifo "$read"
+echo "read up to $read"
+: <"$read"
+exit $code
+`
+
+// readUpTo matches the line of a shell that waits, with the path of its pipe.
+var readUpTo = regexp.MustCompile(`"msg":"read up to ([^\\"]+)`)
+
+// release ends a shell that waits, or waits as long as it does.
+func release(pipe string) {
+	if file, err := os.OpenFile(pipe, os.O_WRONLY, 0); err == nil {
+		_ = file.Close()
+	}
+}
+
 // environment is that of act, which is the base of all steps': nothing of this machine's
 // but how it reaches Go's modules and the archive of kernels.
 func (r run) environment(t *testing.T) []string {
@@ -187,8 +217,12 @@ func (r run) environment(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	shells := t.TempDir()
+	if err := os.WriteFile(filepath.Join(shells, "bash"), []byte(shell), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	env := []string{
-		"HOME=" + dir, "XDG_CACHE_HOME=" + dir, "TMPDIR=" + dir, "PATH=" + os.Getenv("PATH"), "CGO_ENABLED=0",
+		"HOME=" + dir, "XDG_CACHE_HOME=" + dir, "TMPDIR=" + dir, "PATH=" + strings.Join([]string{shells, cmp.Or(r.path, shells), os.Getenv("PATH")}, ":"), "CGO_ENABLED=0",
 		"GOFLAGS=-buildvcs=false", "RINGTWIN_CACHE=" + sharedCache(t),
 		standin.Program + "=" + self, standin.Dir + "=" + r.store,
 		"KVM_DEVICE=/none", // what a run shows is the same on a machine with KVM

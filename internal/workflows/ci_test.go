@@ -77,15 +77,15 @@ func TestKVMIsNotUsed(t *testing.T) {
 	if err := os.WriteFile(device, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := run{repository: foreign(t), workflow: "action.yml", event: "workflow_dispatch", env: append(withoutKVM(t), "KVM_DEVICE="+device), inputs: map[string]string{
+	l := run{repository: foreign(t), workflow: "action.yml", event: "workflow_dispatch", path: withoutKVM(t), env: []string{"KVM_DEVICE=" + device}, inputs: map[string]string{
 		"kernels": usual, "run": "facts --only wedge", "version": program,
 	}}.execute(t)
 	l.mustBe(t, map[string]string{"test": success})
 	l.check(t, "kvm-is-not-used")
 }
 
-// withoutKVM is the environment for a QEMU that cannot use KVM, whatever this machine has.
-func withoutKVM(t *testing.T) []string {
+// withoutKVM is a directory with a QEMU that cannot use KVM, whatever this machine has.
+func withoutKVM(t *testing.T) string {
 	t.Helper()
 	real, err := exec.LookPath(machine.DefaultQEMU)
 	if err != nil {
@@ -96,7 +96,7 @@ func withoutKVM(t *testing.T) []string {
 	if err := os.WriteFile(filepath.Join(dir, machine.DefaultQEMU), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+	return dir
 }
 
 // mainline is the environment for a mirror of mainline builds with one version.

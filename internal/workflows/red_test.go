@@ -97,12 +97,12 @@ func TestAction(t *testing.T) {
 	for name, test := range map[string]struct {
 		inputs map[string]string
 		files  map[string]string // of the repository
-		env    []string
+		path   string
 	}{
 		"facts":  {inputs: map[string]string{"run": "facts --only wedge,ring-loss-is-silent", "version": broken(t)}},
 		"splat":  {inputs: map[string]string{"run": "vmtest " + short, "version": broken(t)}},
 		"test":   {inputs: map[string]string{"run": "go test ./..."}, files: map[string]string{"testdata/broken": usual}},
-		"kvm":    {inputs: map[string]string{"run": "go test ./...", "kvm": "require"}, env: withoutKVM(t)},
+		"kvm":    {inputs: map[string]string{"run": "go test ./...", "kvm": "require"}, path: withoutKVM(t)},
 		"no-run": {inputs: map[string]string{"run": "true"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestAction(t *testing.T) {
 			for key, value := range test.inputs {
 				inputs[key] = value
 			}
-			l := run{repository: foreignWith(t, test.files), workflow: "action.yml", event: "workflow_dispatch", inputs: inputs, env: test.env}.execute(t)
+			l := run{repository: foreignWith(t, test.files), workflow: "action.yml", event: "workflow_dispatch", inputs: inputs, path: test.path}.execute(t)
 			l.mustBe(t, map[string]string{"test": failure})
 			l.check(t, "action-"+name)
 		})
