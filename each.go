@@ -31,7 +31,7 @@ type OnKernel struct {
 	Kernel  string // as requested
 	Release string // "": it was not found out
 	Code    int    // the exit code
-	// Problems are what kept the command from running to its end.
+	// Problems are what kept the command from running to its end, and warnings.
 	Problems []problem.Problem
 }
 
@@ -51,7 +51,7 @@ func ProblemOf(kernel string, err error) problem.Problem {
 // all are the problems of one kernel.
 func (o *OnKernel) all() []problem.Problem {
 	all := o.Problems
-	if o.Code != 0 && len(all) == 0 {
+	if o.Code != 0 && len(problem.Errors(all)) == 0 {
 		all = append(all, problem.New(problem.Program, o.Kernel, "exit code %d", o.Code))
 	}
 	return all
@@ -59,7 +59,7 @@ func (o *OnKernel) all() []problem.Problem {
 
 // result is the same in a few words.
 func (o *OnKernel) result() string {
-	if all := o.all(); len(all) > 0 {
+	if all := problem.Errors(o.all()); len(all) > 0 {
 		worst := problem.Sort(all)[0]
 		worst.Kernel = ""
 		return worst.String()

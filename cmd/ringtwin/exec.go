@@ -62,10 +62,11 @@ func (x *execCmd) Run(e *env) error {
 	if len(each.On) == 1 && each.On[0].Problems == nil {
 		problems = nil // the program's own result
 	}
-	if err := ringtwin.PassOn(problems); err != nil {
+	all := problem.Sort(append(host.Warnings(), problems...))
+	if err := ringtwin.PassOn(all); err != nil {
 		return execError{err}
 	}
-	if told := x.tell(e, problem.Sort(append(host.Warnings(), problems...)), "", each.Markdown); told != nil && len(problems) == 0 {
+	if told := x.tell(e, all, "", each.Markdown); told != nil && len(problems) == 0 {
 		return execError{told}
 	}
 	return exitError(each.Code())

@@ -53,6 +53,7 @@ func (g *gotestCmd) flags() ([]string, error) {
 	flags := []string{
 		"--lock-file=" + lock, fmt.Sprintf("--timeout=%s", g.Timeout), fmt.Sprintf("--cpus=%d", g.CPUs), fmt.Sprintf("--memory=%d", g.Memory),
 		"--append=" + g.Append, "--accel=" + g.Accel, "--qemu=" + g.QEMU, fmt.Sprintf("--offline=%t", g.Offline), fmt.Sprintf("--locked=%t", g.Locked),
+		fmt.Sprintf("--expect-kvm=%t", g.ExpectKVM),
 	}
 	for _, env := range g.Env {
 		flags = append(flags, "--env="+env)
