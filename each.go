@@ -67,6 +67,15 @@ func (o *OnKernel) result() string {
 	return "ok"
 }
 
+// Broken are the problems that are not the program's own result.
+func (e *Each) Broken() []problem.Problem {
+	var all []problem.Problem
+	for i := range e.On {
+		all = append(all, e.On[i].Problems...)
+	}
+	return all
+}
+
 // Problems are those of all kernels, sorted.
 func (e *Each) Problems() []problem.Problem {
 	var all []problem.Problem

@@ -58,15 +58,14 @@ func (x *execCmd) Run(e *env) error {
 			return execError{err}
 		}
 	}
-	problems := each.Problems()
-	if len(each.On) == 1 && each.On[0].Problems == nil {
-		problems = nil // the program's own result
-	}
-	all := problem.Sort(append(host.Warnings(), problems...))
-	if err := ringtwin.PassOn(all); err != nil {
+	if err := ringtwin.PassOn(append(host.Warnings(), each.Broken()...)); err != nil {
 		return execError{err}
 	}
-	if told := x.tell(e, all, "", each.Markdown); told != nil && len(problems) == 0 {
+	if len(each.On) == 1 && len(each.Broken()) == 0 && x.Annotations == "auto" {
+		x.Annotations = "off" // go test, or who else runs it, tells of the program's own result
+	}
+	told := x.tell(e, problem.Sort(append(host.Warnings(), each.Problems()...)), "", each.Markdown)
+	if told != nil && each.Code() == 0 {
 		return execError{told}
 	}
 	return exitError(each.Code())

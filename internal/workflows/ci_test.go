@@ -57,7 +57,7 @@ func gate(t *testing.T, kernel, baseline string) {
 func TestForeign(t *testing.T) {
 	t.Parallel()
 	names := needs(t)
-	want, kernels := map[string]string{"plan": success}, ""
+	want, kernels := map[string]string{"plan": success, "result": success}, ""
 	for _, role := range roles {
 		kernels += names[role] + " "
 		want["kernel "+names[role]] = success

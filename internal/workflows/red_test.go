@@ -86,7 +86,7 @@ func TestUnknownKernel(t *testing.T) {
 	l := run{repository: foreign(t), workflow: "kernels.yml", event: "workflow_dispatch", inputs: map[string]string{
 		"kernels": usual + " 99.9", "run": "vmtest " + short, "version": program,
 	}}.execute(t)
-	l.mustBe(t, map[string]string{"plan": success, "kernel " + usual: success, "kernel 99.9": failure, "report": failure})
+	l.mustBe(t, map[string]string{"plan": success, "kernel " + usual: success, "kernel 99.9": failure, "report": failure, "result": failure})
 	l.check(t, "unknown-kernel")
 }
 
@@ -103,6 +103,7 @@ func TestAction(t *testing.T) {
 		"splat":  {inputs: map[string]string{"run": "vmtest " + short, "version": broken(t)}},
 		"test":   {inputs: map[string]string{"run": "go test ./..."}, files: map[string]string{"testdata/broken": usual}},
 		"kvm":    {inputs: map[string]string{"run": "go test ./...", "kvm": "require"}, path: withoutKVM(t)},
+		"exec":   {inputs: map[string]string{"run": "exec " + program + " report"}}, // which wants files: exit code 2
 		"no-run": {inputs: map[string]string{"run": "true"}},
 	} {
 		t.Run(name, func(t *testing.T) {

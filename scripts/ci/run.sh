@@ -115,7 +115,16 @@ failed_kernels() {
   [[ ! -f $temp/outputs ]] || sed -n 's/^failed_kernels=//p' "$temp/outputs" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | xargs
 }
 
+# outcome prints the worst that the program said, and without any what its exit code says:
+# that of exec is the program's that it ran.
 outcome() {
+  local said
+  for said in failed incomplete passed; do
+    if [[ -f $temp/outputs ]] && grep -qx "outcome=$said" "$temp/outputs"; then
+      echo "$said"
+      return
+    fi
+  done
   case $code in
     0) echo passed ;;
     3 | 125) echo incomplete ;;
@@ -132,11 +141,12 @@ if [[ ! -v code ]]; then
   report=$(value report)
   [[ -z $GATES || -z $report ]] || apply_gates
 fi
+outcome=$(outcome)
 {
-  echo "outcome=$(outcome)"
+  echo "outcome=$outcome"
   echo "failed_kernels=$(failed_kernels)"
   echo "report=$report"
-  [[ $code -ge 2 ]] || echo fetched=true
+  [[ $outcome == incomplete || $code -eq 2 ]] || echo fetched=true
 } >>"$GITHUB_OUTPUT"
 [[ ! -f $temp/summary.md ]] || cat "$temp/summary.md" >>"$GITHUB_STEP_SUMMARY"
 exit "$code"
