@@ -101,7 +101,7 @@ func (s *syscallsCmd) inMachines(e *env, kernels []string) (found []trace.Kernel
 	if err := s.fits(); err != nil {
 		return nil, nil, err
 	}
-	host, show, refs, err := e.sure(s.kernelFlags, s.qemuFlag, s.accelFlag, s.Jobs, kernels...)
+	host, show, refs, err := e.machines(s.kernelFlags, s.qemuFlag, s.accelFlag, s.Jobs, kernels...)
 	if err != nil {
 		return nil, nil, err
 	}
