@@ -114,7 +114,7 @@ vulncheck:
 
 # What a release would be, in dist; and the release of a tag, which is then published by
 # release.yml. It takes minutes to build goreleaser. The version is the newest that Go 1.26
-# builds, and whose modules are all in the proxy.
+# builds and that could be tried.
 GORELEASER = github.com/goreleaser/goreleaser/v2@v2.16.0
 release-snapshot:
 	go run $(GORELEASER) release --snapshot --clean

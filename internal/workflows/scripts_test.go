@@ -320,7 +320,8 @@ func TestProposeLock(t *testing.T) {
 }
 
 // TestDebianSources: kernels of Debian are found by nothing but the sources that the script
-// writes, from this machine's mirror.
+// writes, from this machine's mirror; the script is told of it by the file of
+// python-apt-common.
 func TestDebianSources(t *testing.T) {
 	t.Parallel()
 	usual := needs(t)[testkernels.Usual]
@@ -331,9 +332,23 @@ func TestDebianSources(t *testing.T) {
 	first, _, _ := strings.Cut(mirrors, "\n")
 	first = strings.TrimSuffix(strings.TrimRight(first, "/"), "/debian")
 	dir, cache := t.TempDir(), t.TempDir()
-	got := step{script: "debian-sources.sh", args: []string{dir}, env: []string{"RINGTWIN_DEBIAN=" + first}}.run(t)
+	archives := filepath.Join(t.TempDir(), "Debian.info")
+	none := step{script: "debian-sources.sh", args: []string{dir}, env: []string{"DEBIAN_ARCHIVES=" + archives}}.run(t)
+	if none.code == 0 || !strings.Contains(none.log, "install python-apt-common, or set RINGTWIN_DEBIAN") {
+		t.Errorf("without a mirror: %+v", none)
+	}
+	text := "Suite: stable-security\nBaseURI: http://security.invalid/\n\nSuite: stable\nRepositoryType: deb\nBaseURI: " + first +
+		"/debian/\nComponent: main\n\nSuite: sid\nBaseURI: http://sid.invalid/debian/\n"
+	if err := os.WriteFile(archives, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := step{script: "debian-sources.sh", args: []string{dir}, env: []string{"DEBIAN_ARCHIVES=" + archives}}.run(t)
 	if got.code != 0 {
 		t.Fatalf("%+v", got)
+	}
+	named := step{script: "debian-sources.sh", args: []string{t.TempDir()}, env: []string{"DEBIAN_ARCHIVES=/none", "RINGTWIN_DEBIAN=" + first}}.run(t)
+	if named.code != 0 {
+		t.Errorf("with a mirror that is named: %+v", named)
 	}
 	cmd := exec.CommandContext(t.Context(), program, "plan", "--matrix", "apt:"+usual)
 	cmd.Env = append(os.Environ(), "RINGTWIN_APT="+dir, "RINGTWIN_CACHE="+cache)

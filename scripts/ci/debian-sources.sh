@@ -6,12 +6,23 @@
 # usage: debian-sources.sh DIR
 #   then: RINGTWIN_APT=DIR ringtwin ...
 # environment:
-#   RINGTWIN_DEBIAN  a mirror, with debian and debian-security. Default: http://deb.debian.org
+#   RINGTWIN_DEBIAN  a mirror, with debian and debian-security. Default: the one that the
+#                    package python-apt-common names, which Ubuntu's machines have
 set -euo pipefail
 
-readonly mirror=${RINGTWIN_DEBIAN:-http://deb.debian.org}
+# The file of that package, for tests of this script.
+readonly archives=${DEBIAN_ARCHIVES:-/usr/share/python-apt/templates/Debian.info}
 readonly keys=/usr/share/keyrings/debian-archive-keyring.gpg
 dir=${1:?usage: debian-sources.sh DIR}
+
+mirror=${RINGTWIN_DEBIAN-}
+if [[ -z $mirror && -r $archives ]]; then
+  mirror=$(sed -n '/^BaseURI: .*\/debian\/$/ { s/^BaseURI: //; s/\/debian\/$//; p; q; }' "$archives")
+fi
+if [[ -z $mirror ]]; then
+  echo "debian-sources.sh: no mirror of Debian: install python-apt-common, or set RINGTWIN_DEBIAN" >&2
+  exit 1
+fi
 
 # stanza URI SUITE: ringtwin reads the other suites of the same mirror.
 stanza() {

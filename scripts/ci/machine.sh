@@ -34,7 +34,8 @@ as_root() {
 packages() {
   "$GITHUB_ACTION_PATH/scripts/setup.sh" vmtest || die "QEMU is not installed, and could not be: see the log"
   if [[ -z ${RINGTWIN_APT-} ]] && ! grep -qxE 'ID="?debian"?' /etc/os-release; then
-    "$GITHUB_ACTION_PATH/scripts/ci/debian-sources.sh" "$RUNNER_TEMP/ringtwin-apt"
+    "$GITHUB_ACTION_PATH/scripts/ci/debian-sources.sh" "$RUNNER_TEMP/ringtwin-apt" ||
+      die "there is no mirror to get Debian's kernels from. Install python-apt-common, or set RINGTWIN_DEBIAN to one"
     echo "RINGTWIN_APT=$RUNNER_TEMP/ringtwin-apt" >>"$GITHUB_ENV"
   fi
 }
