@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/ringtwin/ringtwin"
@@ -70,8 +71,12 @@ func (v *vmtestCmd) Run(e *env) error {
 	errs, err := c.Run(e.ctx, refs)
 	show.End()
 	if errors.Is(err, ringtwin.ErrEmptyShare) {
-		_, err := fmt.Fprintf(e.stdout, "%v\n\nfiles: %s\n", err, out.Path)
-		return err
+		nothing := func(w io.Writer) error {
+			_, failed := fmt.Fprintf(w, "%v\n", err)
+			return failed
+		}
+		fmt.Fprintf(e.stdout, "%v\n\nfiles: %s\n", err, out.Path)
+		return v.tell(e, nil, out.Path, nothing)
 	}
 	if err != nil {
 		return err

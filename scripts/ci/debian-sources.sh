@@ -7,7 +7,7 @@
 #   then: RINGTWIN_APT=DIR ringtwin ...
 # environment:
 #   RINGTWIN_DEBIAN  a mirror, with debian and debian-security. Default: the one that the
-#                    package python-apt-common names, which Ubuntu's machines have
+#                    package python-apt-common names
 set -euo pipefail
 
 # The file of that package, for tests of this script.

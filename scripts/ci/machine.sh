@@ -34,6 +34,9 @@ as_root() {
 packages() {
   "$GITHUB_ACTION_PATH/scripts/setup.sh" vmtest || die "QEMU is not installed, and could not be: see the log"
   if [[ -z ${RINGTWIN_APT-} ]] && ! grep -qxE 'ID="?debian"?' /etc/os-release; then
+    # It knows the mirrors of all distributions of the family.
+    [[ -n ${RINGTWIN_DEBIAN-} || -e /usr/share/python-apt/templates/Debian.info ]] ||
+      as_root apt-get install -y -q --no-install-recommends python-apt-common >&2 || true
     "$GITHUB_ACTION_PATH/scripts/ci/debian-sources.sh" "$RUNNER_TEMP/ringtwin-apt" ||
       die "there is no mirror to get Debian's kernels from. Install python-apt-common, or set RINGTWIN_DEBIAN to one"
     echo "RINGTWIN_APT=$RUNNER_TEMP/ringtwin-apt" >>"$GITHUB_ENV"
