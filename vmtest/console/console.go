@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Kind is the kind of a splat.
@@ -32,6 +33,7 @@ const (
 type Event struct {
 	Kind Kind
 	Line string
+	Time time.Duration
 	At   int // number of the line in the log, from 1
 }
 
@@ -165,3 +167,6 @@ func printable(r rune) rune {
 	}
 	return r
 }
+
+// Excerpt: temporary
+func Excerpt(log []byte, e Event, n int) []string { return nil }

@@ -27,13 +27,13 @@ func readLog(t testing.TB, name string) []byte {
 func TestScanRealLogs(t *testing.T) {
 	for name, want := range map[string][]Event{
 		"6.12-int3-oops-and-panic.log": {
-			{Oops, "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", 5},
-			{Oops, "Oops: int3: 0000 [#2] PREEMPT SMP NOPTI", 59},
-			{Panic, "Kernel panic - not syncing: Fatal exception in interrupt", 76},
+			{Kind: Oops, Line: "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", At: 5},
+			{Kind: Oops, Line: "Oops: int3: 0000 [#2] PREEMPT SMP NOPTI", At: 59},
+			{Kind: Panic, Line: "Kernel panic - not syncing: Fatal exception in interrupt", At: 76},
 		},
 		"6.1-rcu-stall.log": {
-			{RCUStall, "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", 8},
-			{RCUStall, "rcu: rcu_preempt kthread starved for 5249 jiffies! g441 f0x2 RCU_GP_WAIT_FQS(5) ->state=0x0 ->cpu=1", 10},
+			{Kind: RCUStall, Line: "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", At: 8},
+			{Kind: RCUStall, Line: "rcu: rcu_preempt kthread starved for 5249 jiffies! g441 f0x2 RCU_GP_WAIT_FQS(5) ->state=0x0 ->cpu=1", At: 10},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestWorst(t *testing.T) {
 	if _, ok := Worst(nil); ok {
 		t.Error("nothing is a complaint")
 	}
-	worst, ok := Worst([]Event{{WARN, "w", 1}, {Oops, "first", 2}, {Oops, "second", 3}, {HungTask, "h", 4}})
+	worst, ok := Worst([]Event{{Kind: WARN, Line: "w", At: 1}, {Kind: Oops, Line: "first", At: 2}, {Kind: Oops, Line: "second", At: 3}, {Kind: HungTask, Line: "h", At: 4}})
 	if !ok || worst.Line != "first" {
 		t.Errorf("worst is %+v", worst)
 	}
@@ -141,7 +141,7 @@ panic # never works
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := []Event{{WARN, "WARNING: CPU: 0 PID: 1 at drivers/foo.c:1", 1}, {WARN, "WARNING: CPU: 0 PID: 1 at drivers/bar.c:1", 2}, {Panic, "Kernel panic - x", 3}}
+	events := []Event{{Kind: WARN, Line: "WARNING: CPU: 0 PID: 1 at drivers/foo.c:1", At: 1}, {Kind: WARN, Line: "WARNING: CPU: 0 PID: 1 at drivers/bar.c:1", At: 2}, {Kind: Panic, Line: "Kernel panic - x", At: 3}}
 	if diff := cmp.Diff(events[1:], allowed.Filter(events)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

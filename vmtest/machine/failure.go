@@ -21,6 +21,7 @@ type Outcome string
 const (
 	BootFailed Outcome = "boot-failed"
 	Panic      Outcome = "panic"
+	Splat      Outcome = "splat" // only for a program: the machine served it to its end
 	Hang       Outcome = "hang"
 	Timeout    Outcome = "timeout"
 	Lost       Outcome = "lost"
@@ -58,6 +59,12 @@ func (f *Failure) Report() string {
 }
 
 func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") + "\n" }
+
+// Splat is the failure of a machine whose kernel has complained. It is killed.
+func (m *Machine) Splat(err error) *Failure {
+	m.Kill()
+	return &Failure{Outcome: Splat, Err: err, Command: m.repeat, maker: m.backend.name()}
+}
 
 // failure kills the machine and classifies its failure: a panic on the console explains
 // more than the silence that followed.
