@@ -13,9 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 
-	"github.com/ringtwin/ringtwin/vmtest/initramfs"
+	"github.com/ringtwin/ringtwin/vmtest/elffiles"
 )
 
 var errNotFile = errors.New("neither a file nor a directory")
@@ -92,7 +93,7 @@ func (f *files) addProgram(source, path string) error {
 		return err
 	}
 	if info.Mode()&0o111 != 0 && info.Mode().IsRegular() {
-		needs, err := initramfs.Needs(source)
+		needs, err := elffiles.Needs(source, runtime.GOARCH)
 		if err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ func (p *Program) packGoTest(files *files, packed *Packed) error {
 			return err
 		}
 		if kind == goBoth {
-			if err := files.addTree(path, nil); err != nil {
+			if err := files.addTree(path, nil); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}

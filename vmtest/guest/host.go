@@ -70,7 +70,6 @@ var directories = []struct {
 	path string
 	mode uint32
 }{
-	{"bin", 0o755},
 	{"boot", 0o755},
 	{"etc", 0o755},
 	{"home", 0o755},
@@ -80,11 +79,12 @@ var directories = []struct {
 	{"ringtwin", 0o1777},
 	{"root", 0o700},
 	{"run", 0o755},
-	{"sbin", 0o755},
 	{"srv", 0o755},
 	{"tmp", 0o1777},
 	{"usr/bin", 0o755},
 	{"usr/lib", 0o755},
+	{"usr/lib32", 0o755},
+	{"usr/lib64", 0o755},
 	{"usr/local/bin", 0o755},
 	{"usr/sbin", 0o755},
 	{"usr/share", 0o755},
@@ -106,8 +106,14 @@ func makeDirs(root string) error {
 	return nil
 }
 
-// links are what udev and the init of a host make.
+// links are what a distribution, udev and the init of a host make.
 var links = []struct{ path, to string }{
+	// Distributions have merged these with /usr.
+	{"/bin", "usr/bin"},
+	{"/lib", "usr/lib"},
+	{"/lib32", "usr/lib32"},
+	{"/lib64", "usr/lib64"},
+	{"/sbin", "usr/sbin"},
 	{"/dev/fd", "/proc/self/fd"},
 	{"/dev/stdin", "/proc/self/fd/0"},
 	{"/dev/stdout", "/proc/self/fd/1"},

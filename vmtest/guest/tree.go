@@ -68,17 +68,29 @@ func (t *tree) add(header *tar.Header, content io.Reader, buf []byte) error {
 		t.dirs = append(t.dirs, header)
 		return os.MkdirAll(path, 0o755)
 	case tar.TypeSymlink:
-		if err := os.Symlink(header.Linkname, path); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := inParent(path, func() error { return os.Symlink(header.Linkname, path) }); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
 	case tar.TypeReg:
-		if err := writeFile(path, content, buf); err != nil {
+		if err := inParent(path, func() error { return writeFile(path, content, buf) }); err != nil {
 			return err
 		}
 	default:
 		return fmt.Errorf("%s has type %q", path, header.Typeflag)
 	}
 	return t.own(path, header)
+}
+
+// inParent makes the directories above a path if they are missing.
+func inParent(path string, do func() error) error {
+	err := do()
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return do()
 }
 
 func writeFile(path string, content io.Reader, buf []byte) error {
@@ -187,7 +199,7 @@ func (t *tree) changes(archive *tar.Writer, ended *wire.Ended) error {
 		was := t.known[path]
 		delete(t.known, path)
 		stat, ok := info.Sys().(*syscall.Stat_t)
-		if !ok || was && info.IsDir() || stat.Ctim.Nano() <= t.since.Nano() {
+		if !ok || was && info.IsDir() || t.fetched(path) || stat.Ctim.Nano() <= t.since.Nano() {
 			return nil
 		}
 		if t.keeps(path) {
@@ -203,6 +215,11 @@ func (t *tree) changes(archive *tar.Writer, ended *wire.Ended) error {
 	}
 	slices.Sort(ended.Changed)
 	return err
+}
+
+// fetched reports whether a file has been sent, because it was named.
+func (t *tree) fetched(path string) bool {
+	return slices.ContainsFunc(t.session.Fetch, func(dir string) bool { return within(path, dir) })
 }
 
 // keeps reports whether a changed file is to be returned.

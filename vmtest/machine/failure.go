@@ -34,7 +34,7 @@ type Failure struct {
 	Err     error
 	Tail    []string // the console's last lines
 	Stderr  string   // output of QEMU or virtme-ng
-	Command string   // to repeat the machine
+	Command string   // to repeat the machine, or ""
 
 	maker string
 }
@@ -54,7 +54,9 @@ func (f *Failure) Report() string {
 	if len(f.Tail) > 0 {
 		fmt.Fprintf(&b, "end of the console:\n%s", indent(f.Tail))
 	}
-	fmt.Fprintf(&b, "to repeat this machine:\n  %s\n", f.Command)
+	if f.Command != "" {
+		fmt.Fprintf(&b, "to repeat this machine:\n  %s\n", f.Command)
+	}
 	return b.String()
 }
 
@@ -63,7 +65,7 @@ func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") +
 // Splat is the failure of a machine whose kernel has complained. It is killed.
 func (m *Machine) Splat(err error) *Failure {
 	m.Kill()
-	return &Failure{Outcome: Splat, Err: err, Command: m.repeat, maker: m.backend.name()}
+	return &Failure{Outcome: Splat, Err: err, maker: m.backend.name()}
 }
 
 // failure kills the machine and classifies its failure: a panic on the console explains
