@@ -59,6 +59,14 @@ func (f *Failure) Report() string {
 
 func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") + "\n" }
 
+// reason is what the kernel says of its end: the cause of a panic, if it is another splat.
+func reason(worst console.Event) string {
+	if worst.Cause != nil {
+		return worst.Root().String()
+	}
+	return worst.Line
+}
+
 // failure kills the machine and classifies its failure: a panic on the console explains
 // more than the silence that followed.
 func (m *Machine) failure(outcome Outcome, err error) error {
@@ -75,9 +83,12 @@ func (m *Machine) failure(outcome Outcome, err error) error {
 	} else if len(f.Tail) == 0 && outcome == BootFailed && !errors.Is(err, errSilent) {
 		f.Err = fmt.Errorf("%w, with nothing on the console", f.Err)
 	}
-	worst, complained := console.Worst(console.Scan(log))
+	worst, complained, readErr := m.log.end()
+	if readErr != nil {
+		f.Err = errors.Join(f.Err, readErr)
+	}
 	if complained {
-		f.Err = fmt.Errorf("%w: %s", f.Err, worst.Line)
+		f.Err = fmt.Errorf("%w: %s", f.Err, reason(worst))
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
