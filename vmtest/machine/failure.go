@@ -68,6 +68,14 @@ func (m *Machine) Splat(err error) *Failure {
 	return &Failure{Outcome: Splat, Err: err, maker: m.backend.name()}
 }
 
+// reason is what the kernel says of its end: the cause of a panic, if it is another splat.
+func reason(worst console.Event) string {
+	if worst.Cause != nil {
+		return worst.Root().String()
+	}
+	return worst.Line
+}
+
 // failure kills the machine and classifies its failure: a panic on the console explains
 // more than the silence that followed.
 func (m *Machine) failure(outcome Outcome, err error) error {
@@ -84,9 +92,12 @@ func (m *Machine) failure(outcome Outcome, err error) error {
 	} else if len(f.Tail) == 0 && outcome == BootFailed && !errors.Is(err, errSilent) {
 		f.Err = fmt.Errorf("%w, with nothing on the console", f.Err)
 	}
-	worst, complained := console.Worst(console.Scan(log))
+	worst, complained, readErr := m.log.end()
+	if readErr != nil {
+		f.Err = errors.Join(f.Err, readErr)
+	}
 	if complained {
-		f.Err = fmt.Errorf("%w: %s", f.Err, worst.Line)
+		f.Err = fmt.Errorf("%w: %s", f.Err, reason(worst))
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
