@@ -9,8 +9,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/console"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
 // excerptLines is how many lines of a splat are shown.
@@ -18,7 +20,7 @@ const excerptLines = 30
 
 // complaints returns an error if the kernel has complained while the program ran. A
 // program that was killed for its memory is reported: that is no fault of the kernel's.
-func (p *Packed) complaints(guest *Guest, stderr io.Writer, code int, last *lastLine) error {
+func (p *Packed) complaints(guest *Guest, stderr io.Writer, s *wire.Session, ended wire.Ended, last *lastLine) error {
 	events, err := guest.Machine.Complaints()
 	if err != nil {
 		return err
@@ -41,18 +43,20 @@ func (p *Packed) complaints(guest *Guest, stderr io.Writer, code int, last *last
 	if err != nil {
 		return err
 	}
+	begun, _ := console.StampOf(log, s.Mark+" begins")
+	early := begun - time.Duration(ended.Begun) // of the log's clock
 	var text strings.Builder
 	for i, e := range events {
 		if i > 0 {
 			text.WriteString("\n")
 		}
 		fmt.Fprintf(&text, "%s: %s (line %d of the console)", e.Kind, e.Line, e.At)
-		if line := last.before(e.Time); line != "" && e.Time >= 0 {
-			fmt.Fprintf(&text, "\n  the program had written: %s", line)
+		if line := last.before(e.Time - early); line != "" && e.Time >= 0 {
+			fmt.Fprintf(&text, "\n  the program had written last: %s", line)
 		}
 		for _, line := range console.Excerpt(log, e, excerptLines) {
 			fmt.Fprintf(&text, "\n  | %s", line)
 		}
 	}
-	return guest.Machine.Splat(fmt.Errorf("the kernel complained while the program ran, which ended with exit code %d: %w", code, errors.New(text.String())))
+	return guest.Machine.Splat(fmt.Errorf("the kernel complained while the program ran, which ended with exit code %d: %w", ended.Code, errors.New(text.String())))
 }

@@ -107,7 +107,7 @@ func (p *Packed) run(ctx context.Context, guest *Guest, bundle *kernel.Bundle, s
 		fmt.Fprintf(streams.Stderr, "ringtwin: fetch %s: the program has left no such file\n", path)
 	}
 	reportChanges(streams.Stderr, ended)
-	return ended.Code, p.complaints(guest, streams.Stderr, ended.Code, last)
+	return ended.Code, p.complaints(guest, streams.Stderr, &session, ended, last)
 }
 
 // reportChanges says what stays in the machine.
@@ -119,12 +119,11 @@ func reportChanges(w io.Writer, ended wire.Ended) {
 	if ended.Count > len(ended.Changed) {
 		more = ", ..."
 	}
-	files := "files"
+	what := "files changed in the machine and stay there (--write-back brings them back)"
 	if ended.Count == 1 {
-		files = "file"
+		what = "file changed in the machine and stays there (--write-back brings it back)"
 	}
-	fmt.Fprintf(w, "ringtwin: %d %s changed in the machine and stay there (--write-back brings them back): %s%s\n",
-		ended.Count, files, strings.Join(ended.Changed, ", "), more)
+	fmt.Fprintf(w, "ringtwin: %d %s: %s%s\n", ended.Count, what, strings.Join(ended.Changed, ", "), more)
 }
 
 // lastLine remembers what a program wrote and when.

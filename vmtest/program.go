@@ -6,8 +6,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -74,18 +77,19 @@ type Packed struct {
 // Pack finds the files for a machine. An error is a mistake of the user, unless the
 // context has ended.
 func (p *Program) Pack(ctx context.Context) (*Packed, error) {
-	path, err := filepath.Abs(p.Path)
+	path, err := p.find()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
 	packed := &Packed{program: p}
 	s := &packed.session
 	*s = wire.Session{
-		Path: path, Args: append([]string{p.Path}, p.Args...), Dir: "/root", User: p.User,
+		Path: path, Args: append([]string{p.Path}, p.Args...), Dir: dir, User: p.User,
 		Mounts: p.Mounts, Sysctls: p.Sysctls, Core: p.Core != "",
-	}
-	if p.User.UID != 0 {
-		s.Dir = "/tmp"
 	}
 	files := newFiles(ctx)
 	if err := files.addProgram(path, path); err != nil {
@@ -123,6 +127,18 @@ func (p *Program) Pack(ctx context.Context) (*Packed, error) {
 	s.Env = p.environment(s.Dir)
 	packed.files = files.done()
 	return packed, ctx.Err()
+}
+
+// find returns the absolute path of the program. A name without a slash may be that of one
+// in PATH.
+func (p *Program) find() (string, error) {
+	path := p.Path
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !strings.Contains(path, "/") {
+		if path, err = exec.LookPath(path); err != nil {
+			return "", fmt.Errorf("%s: there is no such file, here or in PATH", p.Path)
+		}
+	}
+	return filepath.Abs(path)
 }
 
 // packTree brings the directory along in which the program starts.

@@ -29,6 +29,7 @@ func (l *link) run(s wire.Session) error {
 	if err := tree.settle(); err != nil {
 		return err
 	}
+	begun := sinceBoot()
 	if err := mark(s.Mark + " begins"); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (l *link) run(s wire.Session) error {
 	if err != nil {
 		return fmt.Errorf("return files: %w", err)
 	}
-	ended.Code = code
+	ended.Code, ended.Begun = code, begun
 	return l.report(wire.Report{Ended: &ended})
 }
 
