@@ -107,12 +107,16 @@ func (s Spec) Check(accel machine.Accel) error {
 func (b Backend) WantsModules(ref kernel.Ref) bool { return b == VNG && ref.Flavour != "cloud" }
 
 // Boots returns an [*machine.UnsupportedError] for a kernel that the backend cannot boot, as
-// far as its configuration tells.
+// far as its image and its configuration tell.
 func (b Backend) Boots(bundle *kernel.Bundle) error {
-	if b != VNG {
-		return nil
+	if b == VNG {
+		return machine.VNGBoots(bundle.ConfigPath, bundle.Image, bundle.Release)
 	}
-	return machine.VNGBoots(bundle.ConfigPath, bundle.Image, bundle.Release)
+	reason, err := bundle.Unbootable()
+	if err != nil || reason == "" {
+		return err
+	}
+	return &machine.UnsupportedError{Reason: fmt.Sprintf("%s cannot be booted: %s", cmp.Or(bundle.Want, bundle.Release, bundle.Image), reason)}
 }
 
 // Version returns the versions of the backend and of QEMU.
@@ -168,6 +172,14 @@ func (h *Host) Machines(ctx context.Context, bundle *kernel.Bundle, spec Spec) (
 			archive = h.programInitramfs
 		}
 		if spec.Initramfs, err = archive(); err != nil {
+			return nil, err
+		}
+	}
+	if spec.Backend == QEMU {
+		if spec.Initramfs, err = archiveFor(bundle, spec.Initramfs); err != nil {
+			return nil, err
+		}
+		if err := checkFits(spec.Initramfs, spec.MemoryMiB); err != nil {
 			return nil, err
 		}
 	}
