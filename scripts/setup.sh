@@ -7,7 +7,8 @@
 #        setup.sh --list        the packages of each part
 #   vmtest    QEMU, to boot kernels, and the keys of the archive they come from
 #   vng       virtme-ng, to boot them its way; --vng is the same
-#   test      gcc, for tests of programs that use C; readelf; curl, for the action
+#   test      gcc, also for 32 bits and musl, for tests of programs that use C;
+#             readelf; curl, for the action
 #   faults    libfaketime, to let QEMU's clock jump
 #   browser   Chromium, to look at report.html
 #   bpftool   bpftool, to compare with its output
@@ -38,6 +39,8 @@ vng       kmod                    program  modprobe
 vng       udev                    program  udevadm
 test      gcc                     program  gcc
 test      libc6-dev               file     /usr/include/stdio.h
+test      gcc-multilib            file     /usr/lib32/crt1.o
+test      musl-tools              program  musl-gcc
 test      binutils                program  readelf
 test      curl                    program  curl
 faults    libfaketime             file     /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1

@@ -49,6 +49,8 @@ type Spec struct {
 	Cold bool
 	// Initramfs is the path of an archive. Default: this program as /init.
 	Initramfs string
+	// Program makes the machines ones for programs, which these take for a host.
+	Program bool
 	// Allowed are splats that are ignored.
 	Allowed console.Allowed
 	// BootTimeout and RequestTimeout replace the limits of the accelerator.
@@ -165,7 +167,11 @@ func (h *Host) Machines(ctx context.Context, bundle *kernel.Bundle, spec Spec) (
 		spec.Console = filepath.Join(m.temp, "console.log")
 	}
 	if spec.Initramfs == "" {
-		if spec.Initramfs, err = h.Initramfs(); err != nil {
+		archive := h.Initramfs
+		if spec.Program {
+			archive = h.programInitramfs
+		}
+		if spec.Initramfs, err = archive(); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +185,7 @@ func (h *Host) Machines(ctx context.Context, bundle *kernel.Bundle, spec Spec) (
 	}
 	m.cfg = machine.Config{
 		QEMU: h.QEMU, Kernel: bundle.Image, Initramfs: spec.Initramfs, Console: spec.Console,
-		CPUs: spec.CPUs, MemoryMiB: spec.MemoryMiB, Append: spec.Append,
+		CPUs: spec.CPUs, MemoryMiB: spec.MemoryMiB, Append: spec.Append, Shared: spec.Program,
 	}.Defaults()
 	if spec.Virtual {
 		m.cfg.Virtual, m.cfg.Seed = true, spec.Seed

@@ -86,13 +86,8 @@ const initName = "init"
 
 // Base is what an archive needs whose /init is the running program.
 func Base() ([]File, error) {
-	file, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return nil, fmt.Errorf("open own program: %w", err)
-	}
-	defer file.Close()
 	// Not by its path: the running file may have been replaced or removed.
-	self, err := program(initName, file, "/proc/self/fd/3")
+	self, err := Program(initName, "/proc/self/exe")
 	if err != nil {
 		return nil, fmt.Errorf("pack own program: %w", err)
 	}
@@ -104,7 +99,7 @@ func Base() ([]File, error) {
 }
 
 // maxArchiveBytes is what the archives of all builds may take together.
-const maxArchiveBytes = 200 << 20
+const maxArchiveBytes = 400 << 20
 
 // LibraryPaths are the paths of loader and libraries among the files of [Base].
 func LibraryPaths(files []File) []string {

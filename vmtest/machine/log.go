@@ -4,11 +4,13 @@ package machine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/console"
 )
@@ -138,3 +140,38 @@ func lastBytes(path string, n int64) ([]byte, error) {
 
 // Complaints returns the splats on the console since the last call.
 func (m *Machine) Complaints() ([]console.Event, error) { return m.log.next() }
+
+// AwaitConsole waits until the text is on the console of this machine. After a while it
+// gives up without an error: a program may have silenced the console.
+func (m *Machine) AwaitConsole(ctx context.Context, text []byte) error {
+	file, err := os.Open(m.cfg.Console)
+	if err != nil {
+		return fmt.Errorf("read console: %w", err)
+	}
+	defer file.Close()
+	buf := make([]byte, chunkBytes)
+	kept, at := 0, m.logStart
+	for deadline := time.Now().Add(m.cfg.Limits.Liveness); time.Now().Before(deadline); {
+		n, err := file.ReadAt(buf[kept:], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read console: %w", err)
+		}
+		at += int64(n)
+		if bytes.Contains(buf[:kept+n], text) {
+			return nil
+		}
+		have := buf[:kept+n]
+		kept = copy(buf, have[max(0, len(have)-len(text)):])
+		if n > 0 {
+			continue
+		}
+		select {
+		case <-m.ended:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
+}
