@@ -13,7 +13,7 @@ import (
 
 // described are the pages of the commands, by the first word.
 var described = map[string]string{
-	"vmtest": "plans.md", "plan": "plans.md", "merge": "output.md", "run": "plans.md", "exec": "exec.md", "gotest": "exec.md", "facts": "facts.md", "bisect": "compare.md",
+	"vmtest": "plans.md", "plan": "plans.md", "merge": "output.md", "run": "plans.md", "exec": "exec.md", "test": "exec.md", "facts": "facts.md", "bisect": "compare.md",
 	"kernels": "kernels.md", "hello": "hello.md", "syscalls": "syscalls.md", "selftest": "selftest.md",
 	"size": "size.md", "doctor": "install.md", "report": "output.md", "compare": "compare.md", "version": "output.md", "help": "install.md", "completion": "install.md",
 }

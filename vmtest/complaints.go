@@ -43,15 +43,14 @@ func (p *Packed) complaints(guest *Guest, stderr io.Writer, s *wire.Session, end
 	if err != nil {
 		return err
 	}
-	begun, _ := console.StampOf(log, s.Mark+" begins")
-	early := begun - time.Duration(ended.Begun) // of the log's clock
+	ahead := clockAhead(log, s.Mark, ended.Marked)
 	var text strings.Builder
 	for i, e := range events {
 		if i > 0 {
 			text.WriteString("\n")
 		}
 		fmt.Fprintf(&text, "%s: %s (line %d of the console)", e.Kind, e.Line, e.At)
-		if line := last.before(e.Time - early); line != "" && e.Time >= 0 {
+		if line := last.before(e.Time - ahead); line != "" && e.Time >= 0 {
 			fmt.Fprintf(&text, "\n  the program had written last: %s", line)
 		}
 		for _, line := range console.Excerpt(log, e, excerptLines) {
@@ -59,4 +58,19 @@ func (p *Packed) complaints(guest *Guest, stderr io.Writer, s *wire.Session, end
 		}
 	}
 	return guest.Machine.Splat(fmt.Errorf("the kernel complained while the program ran, which ended with exit code %d: %w", ended.Code, errors.New(text.String())))
+}
+
+// clockAhead is by how much the clock of the kernel's log is ahead of the guest's. A mark is
+// in the log a little later than the guest says, so the smaller difference is nearer.
+func clockAhead(log []byte, mark string, marked [2]int64) time.Duration {
+	var ahead []time.Duration
+	for i, what := range []string{" begins", " ended"} {
+		if at, ok := console.StampOf(log, mark+what); ok {
+			ahead = append(ahead, at-time.Duration(marked[i]))
+		}
+	}
+	if len(ahead) == 0 {
+		return 0
+	}
+	return slices.Min(ahead)
 }

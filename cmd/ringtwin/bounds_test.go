@@ -21,6 +21,7 @@ var wanted = map[string][]string{
 	"vmtest": {"6.1"},
 	"plan":   {"6.1"},
 	"exec":   {"--kernel", "6.1", "./program"},
+	"test":   {"--kernel", "6.1"},
 	"gotest": {"--kernel", "6.1"},
 }
 

@@ -43,7 +43,8 @@ type cli struct {
 	Merge      mergeCmd      `cmd:"" help:"Join the results of shards, or of a matrix of kernels, in one run with one report."`
 	Run        runCmd        `cmd:"" help:"Measure a plan on this kernel, without a VM."`
 	Exec       execCmd       `cmd:"" help:"Run a program, or a test binary for go test -exec, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it did not run to its end or the kernel complained."`
-	Gotest     gotestCmd     `cmd:"" help:"Run go test on each of several kernels, with exec, and show a table."`
+	Test       testCmd       `cmd:"" help:"Run the tests of Go packages on many kernels at once, and show what differs between kernels."`
+	Gotest     testCmd       `cmd:"" hidden:"" help:"An earlier name of test."`
 	Facts      factsCmd      `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`
 	Bisect     bisectCmd     `cmd:"" help:"Find the kernels between two versions at which a figure changed."`
 	Size       sizeCmd       `cmd:"" help:"Compute how large the rings must be for a load, and prove it."`
@@ -95,6 +96,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	if len(args) > 0 && args[0] == "--version" {
 		args = slices.Concat([]string{"version"}, args[1:])
 	}
+	args = beforeGoFlags(args)
 	exited := -1
 	parser := newParser(stdout, stderr, func(code int) { exited = code })
 	parsed, err := parser.Parse(args)

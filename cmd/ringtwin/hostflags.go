@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -72,4 +73,19 @@ func parseUser(word string) (wire.User, error) {
 		return wire.User{}, fmt.Errorf("--as %s: want root, nobody, UID or UID:GID", word)
 	}
 	return wire.User{UID: uint32(uid), GID: uint32(gid)}, nil
+}
+
+// words are the flags again, for a command that runs exec.
+func (f *hostFlags) words() ([]string, error) {
+	words := []string{"--as=" + f.As, fmt.Sprintf("--goroot=%t", f.GOROOT), fmt.Sprintf("--write-back=%t", f.WriteBack)}
+	for name, values := range map[string][]string{"mount": f.Mount, "sysctl": f.Sysctl, "module": f.Module} {
+		for _, value := range values {
+			words = append(words, "--"+name+"="+value)
+		}
+	}
+	if f.Allow == "" {
+		return words, nil
+	}
+	allow, err := filepath.Abs(f.Allow)
+	return append(words, "--allow="+allow), err
 }

@@ -34,7 +34,7 @@ func New(base string, p *plan.Plan) (*Dir, error) {
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return nil, fmt.Errorf("make output directory: %w", err)
 	}
-	path, err := newRun(base)
+	path, err := NewRun(base)
 	if err != nil {
 		return nil, fmt.Errorf("make output directory: %w", err)
 	}
@@ -51,11 +51,11 @@ func New(base string, p *plan.Plan) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make results: %w", err)
 	}
-	return &Dir{Path: path, results: results}, latest(base, filepath.Base(path))
+	return &Dir{Path: path, results: results}, Latest(base, filepath.Base(path))
 }
 
-// newRun makes a directory named after the time; runs of the same second get a number.
-func newRun(base string) (string, error) {
+// NewRun makes a directory named after the time; runs of the same second get a number.
+func NewRun(base string) (string, error) {
 	stamp := time.Now().Format("20060102-150405")
 	for n := 1; ; n++ {
 		path := filepath.Join(base, stamp)
@@ -68,8 +68,8 @@ func newRun(base string) (string, error) {
 	}
 }
 
-// latest points out/latest to the run, atomically.
-func latest(base, run string) error {
+// Latest points out/latest to the run, atomically.
+func Latest(base, run string) error {
 	temp := filepath.Join(base, ".latest-"+run)
 	if err := os.Symlink(run, temp); err != nil {
 		return fmt.Errorf("link latest run: %w", err)

@@ -58,7 +58,7 @@ run() {
   names=("${words[@]}")
   words "$RUN"
   case "${words[*]:0:2}" in
-    'go test'*) ringtwin_ gotest --kernel "${names[*]}" "${machine[@]}" -- "${words[@]:2}" ;;
+    'go test'*) ringtwin_ test --kernel "${names[*]}" --out "$OUT" "${machine[@]}" -- "${words[@]:2}" ;;
     exec*) ringtwin_ exec --kernel "${names[*]}" "${machine[@]}" "${words[@]:1}" ;;
     facts*) ringtwin_ facts "${names[@]}" --out "$OUT" "${machine[@]}" "${words[@]:1}" ;;
     vmtest*) ringtwin_ vmtest "${names[@]}" --out "$OUT" --clock "$CLOCK" "${machine[@]}" "${words[@]:1}" ;;

@@ -29,33 +29,39 @@ func (l *link) run(s wire.Session) error {
 	if err := tree.settle(); err != nil {
 		return err
 	}
-	begun := sinceBoot()
-	if err := mark(s.Mark + " begins"); err != nil {
+	begun, err := mark(s.Mark + " begins")
+	if err != nil {
 		return err
 	}
 	code, err := l.runProgram(s)
 	if err != nil {
 		return err
 	}
-	if err := mark(s.Mark + " ended"); err != nil {
+	marked, err := mark(s.Mark + " ended")
+	if err != nil {
 		return err
 	}
 	ended, err := tree.back(sink{l, wire.Files})
 	if err != nil {
 		return fmt.Errorf("return files: %w", err)
 	}
-	ended.Code, ended.Begun = code, begun
+	ended.Code, ended.Marked = code, [2]int64{begun, marked}
 	return l.report(wire.Report{Ended: &ended})
 }
 
 // mark writes a line to the kernel's log, and so to the console. Without the newline the
-// kernel would wait for more of it.
-func mark(text string) error {
-	err := os.WriteFile("/dev/kmsg", []byte("<6>ringtwin: "+text+"\n"), 0)
+// kernel would wait for more of it. at is when, in nanoseconds since boot.
+func mark(text string) (at int64, err error) {
+	log, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("mark the console: %w", err)
+		return 0, fmt.Errorf("mark the console: %w", err)
 	}
-	return nil
+	defer log.Close()
+	at = sinceBoot()
+	if _, err := log.WriteString("<6>ringtwin: " + text + "\n"); err != nil {
+		return 0, fmt.Errorf("mark the console: %w", err)
+	}
+	return at, nil
 }
 
 // runProgram returns the exit code, when the program has ended and its output is sent,

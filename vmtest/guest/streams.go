@@ -155,7 +155,10 @@ func (p *pump) run() error {
 		slot := <-p.sink.link.free
 		var n int
 		var end error
+		var at int64
 		err := conn.Read(func(fd uintptr) bool {
+			// Before it is read: what the program does when it has been read comes later.
+			at = sinceBoot()
 			n, end = readAll(int(fd), p.sink.link.buf.slot(slot))
 			return n > 0 || end != nil
 		})
@@ -168,7 +171,7 @@ func (p *pump) run() error {
 		}
 		switch {
 		case n > 0:
-			if err := p.sink.send(slot, n, sinceBoot()); err != nil {
+			if err := p.sink.send(slot, n, at); err != nil {
 				return err
 			}
 		default:

@@ -124,9 +124,9 @@ type Report struct {
 type Ended struct {
 	// Code is the exit code; 128 + n where signal n ended it, as in a shell.
 	Code int `json:"code"`
-	// Begun is when the guest marked the console before the program, in nanoseconds since
-	// boot.
-	Begun int64 `json:"begun"`
+	// Marked is when the guest marked the console, before and after the program, in
+	// nanoseconds since boot.
+	Marked [2]int64 `json:"marked"`
 	// Changed are paths below the tree that the program has changed and that are not
 	// returned, at most [MaxChanged]. Count is how many there are.
 	Changed []string `json:"changed,omitempty"`
