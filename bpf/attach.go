@@ -80,6 +80,14 @@ func ResolveAttach(want vocab.Attach) (vocab.Attach, error) {
 		if err == nil {
 			return at, nil
 		}
+		var locked *LockdownError
+		var limit *MemlockError
+		switch {
+		case errors.As(err, &locked):
+			return "", fmt.Errorf("attach to execve: %w", locked)
+		case errors.As(err, &limit):
+			return "", fmt.Errorf("attach to execve: %w", limit) // that is said once, and not for each
+		}
 		reasons = append(reasons, fmt.Errorf("%s: %w", at, err))
 	}
 	return "", fmt.Errorf("attach to execve: %w: %w", ErrUnsupported, errors.Join(reasons...))

@@ -52,32 +52,40 @@ func tracefs() string {
 	return ""
 }
 
-// detachedTracepointID reads a tracepoint's id from a detached mount of tracefs. It needs
-// CAP_SYS_ADMIN and Linux 5.2.
-func detachedTracepointID(group, name string) (_ uint64, err error) {
-	fs, err := unix.Fsopen("tracefs", unix.FSOPEN_CLOEXEC)
+// detachedTracepointID reads a tracepoint's id from a detached mount of tracefs.
+func detachedTracepointID(group, name string) (uint64, error) {
+	text, err := readDetached("tracefs", fmt.Sprintf("events/%s/%s/id", group, name))
 	if err != nil {
-		return 0, fmt.Errorf("open tracefs: %w", err)
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(text), 10, 64)
+}
+
+// readDetached reads a file of one of the kernel's file systems from a detached mount of it.
+// It needs CAP_SYS_ADMIN and Linux 5.2.
+func readDetached(system, path string) (_ string, err error) {
+	fs, err := unix.Fsopen(system, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return "", fmt.Errorf("open %s: %w", system, err)
 	}
 	defer func() { err = errors.Join(err, unix.Close(fs)) }()
 	if err := unix.FsconfigCreate(fs); err != nil {
-		return 0, fmt.Errorf("create tracefs: %w", err)
+		return "", fmt.Errorf("create %s: %w", system, err)
 	}
 	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY)
 	if err != nil {
-		return 0, fmt.Errorf("mount tracefs: %w", err)
+		return "", fmt.Errorf("mount %s: %w", system, err)
 	}
 	defer func() { err = errors.Join(err, unix.Close(mount)) }()
-	path := fmt.Sprintf("events/%s/%s/id", group, name)
 	fd, err := unix.Openat(mount, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, &os.PathError{Op: "open", Path: "tracefs/" + path, Err: err}
+		return "", &os.PathError{Op: "open", Path: system + "/" + path, Err: err}
 	}
 	file := os.NewFile(uintptr(fd), path)
 	defer file.Close()
 	text, err := io.ReadAll(file)
 	if err != nil {
-		return 0, fmt.Errorf("read tracepoint id: %w", err)
+		return "", fmt.Errorf("read %s: %w", path, err)
 	}
-	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	return string(text), nil
 }

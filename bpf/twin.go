@@ -122,7 +122,8 @@ func only(cs *ebpf.CollectionSpec, name string, attach vocab.Attach, workload vo
 // Load verifies and loads one twin. It needs CAP_BPF and CAP_PERFMON, or root.
 //
 // The error is a [*ebpf.VerifierError] where the verifier refused the program,
-// and wraps [ErrUnsupported] where the kernel lacks what the twin needs.
+// and wraps [ErrUnsupported] where the kernel lacks what the twin needs. A [*LockdownError]
+// and a [*MemlockError] say what made the kernel refuse.
 func Load(opts Options) (*Twin, error) {
 	opts.Workload = cmp.Or(opts.Workload, vocab.Execve)
 	opts.EventBytes = cmp.Or(opts.EventBytes, vocab.EventBytes)
@@ -181,7 +182,7 @@ func Load(opts Options) (*Twin, error) {
 	}
 	collection, err := newCollection(cs)
 	if err != nil {
-		return nil, fmt.Errorf("load %s twin: %w", opts.Transport, err)
+		return nil, fmt.Errorf("load %s twin: %w", opts.Transport, refusal(err))
 	}
 	t := &Twin{opts: opts, collection: collection, program: collection.Programs[program.Name]}
 	if err := t.makeShards(cs.Maps["events"]); err != nil {
@@ -244,7 +245,7 @@ func (t *Twin) Close() error {
 func (t *Twin) Attach() error {
 	attached, err := attach(t.opts.Attach, t.program, t.opts.Workload)
 	if err != nil {
-		return fmt.Errorf("attach %s twin by %s: %w", t.opts.Transport, t.opts.Attach, err)
+		return fmt.Errorf("attach %s twin by %s: %w", t.opts.Transport, t.opts.Attach, refusal(err))
 	}
 	t.attached = attached
 	return nil

@@ -3,13 +3,9 @@
 package main
 
 import (
-	"errors"
-	"os"
-
 	"github.com/ringtwin/ringtwin/harness/hello"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/vocab"
-	"golang.org/x/sys/unix"
 )
 
 // helloCmd is the book's live tracer, and the commands to control a running one.
@@ -36,14 +32,5 @@ func (h *traceCmd) Run(e *env) (err error) {
 		}
 	}
 	tracer := hello.Tracer{Transport: vocab.Transport(h.Transport), Attach: vocab.Attach(h.Attach), Messages: messages, Pin: h.Pin}
-	return explainPermission(tracer.Run(e.ctx, e.stdout, e.stderr))
-}
-
-// explainPermission reports the required permission, and an alternative, to a user who is
-// not root. For root the error has another reason.
-func explainPermission(err error) error {
-	if os.Geteuid() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)) {
-		return errors.New("tracing on this kernel needs root, or CAP_BPF and CAP_PERFMON: try sudo; in a throwaway machine it needs neither, as in: ringtwin syscalls 6.1")
-	}
-	return err
+	return ownPermissions().explain(tracer.Run(e.ctx, e.stdout, e.stderr))
 }

@@ -42,5 +42,5 @@ func explainPin(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: no tracer has its messages there; start one with: ringtwin hello", err)
 	}
-	return explainPermission(err)
+	return ownPermissions().explain(err)
 }

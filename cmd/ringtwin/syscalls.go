@@ -53,7 +53,7 @@ func (s *syscallsCmd) Run(e *env) error {
 		defer cancel()
 		taken, err := s.hello().Watch(ctx)
 		if err != nil {
-			return explainPermission(err)
+			return ownPermissions().explain(err)
 		}
 		kernels = []trace.Kernel{{Name: ringtwin.HostKernel, Traces: []trace.Trace{*taken}}}
 	} else if kernels, errs, err = s.inMachines(e, names); err != nil {

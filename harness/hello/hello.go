@@ -74,7 +74,7 @@ func (t *Tracer) Run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	if err := twin.Attach(); err != nil {
 		return errors.Join(err, reader.Close())
 	}
-	fmt.Fprintf(stderr, "tracing execve by %s over %s, Ctrl-C ends it\n", attach, t.Transport)
+	fmt.Fprintf(stderr, "tracing execve by %s over %s, but not execveat nor 32-bit programs; Ctrl-C ends it\n", attach, t.Transport)
 	if unpinned != "" {
 		fmt.Fprintln(stderr, unpinned)
 	}

@@ -173,7 +173,12 @@ func release() string {
 // classify turns an error into a status and a line.
 func classify(err error) (record.Status, string) {
 	var refused *ebpf.VerifierError
+	var locked *bpf.LockdownError
 	switch {
+	case errors.As(err, &locked) && errors.As(err, &refused):
+		return record.Refused, fmt.Sprintf("%s: %-12v", locked.Reason(), refused)
+	case errors.As(err, &locked):
+		return record.Refused, err.Error()
 	// First, since the reasons of ErrUnsupported include refusals at single attach
 	// points.
 	case errors.As(err, &refused):

@@ -3,12 +3,15 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/perf"
 	"github.com/ringtwin/ringtwin/harness/vocab"
+	"golang.org/x/sys/unix"
 )
 
 type perfReader struct {
@@ -22,12 +25,31 @@ func openPerf(maps []*ebpf.Map, opts Options) (Reader, error) {
 	events := maps[0]
 	reader, err := perf.NewReaderWithOptions(events, opts.RingBytes, perfOptions(opts.Policy, opts.RingBytes))
 	if err != nil {
-		return nil, fmt.Errorf("open perf buffer: %w", err)
+		return nil, fmt.Errorf("open perf buffer: %w", withErrno(err))
 	}
 	cpus := int(events.MaxEntries())
 	r := &perfReader{Reader: reader, deadlines: deadlines{opts.Flush}, rings: cpus, remaining: make([]int, cpus)}
 	r.again(os.ErrDeadlineExceeded, r.SetDeadline) // the first one
 	return r, nil
+}
+
+// errnoError is an error whose number a library has left out.
+type errnoError struct {
+	error
+	errno unix.Errno
+}
+
+func (e *errnoError) Unwrap() []error { return []error{e.error, e.errno} }
+
+// withErrno adds the number of a refusal, which the library only prints: perf.NewReader in
+// its version 0.22.
+func withErrno(err error) error {
+	for _, errno := range []unix.Errno{unix.EACCES, unix.EPERM} {
+		if !errors.Is(err, errno) && strings.HasSuffix(err.Error(), ": "+errno.Error()) {
+			return &errnoError{err, errno}
+		}
+	}
+	return err
 }
 
 func (r *perfReader) Read(s *Sample) error {

@@ -97,7 +97,7 @@ func (s *Scanner) piece(line []byte, look *seekers, from int) {
 		s.text(line, withNames)
 		return
 	}
-	for part := range bytes.SplitSeq(escape.ReplaceAll(line, nil), []byte{'\r'}) {
+	for part := range bytes.SplitSeq(line, []byte{'\r'}) {
 		s.text([]byte(clean(part)), true)
 	}
 }
