@@ -3,116 +3,186 @@
 package vmtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
-	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
+	"github.com/ringtwin/ringtwin/vmtest/machine"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
-// Packed is an archive of a program and its files. Close it after use.
-type Packed struct {
-	program *Program
-	command wire.Command
-	dir     string
+// Streams are those of a program.
+type Streams struct {
+	// Stdin is nil for a program that reads nothing.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// OneFile means that Stdout and Stderr are the same. The program then has one file for
+	// both, as here, and what it writes keeps its order.
+	OneFile bool
+	// Terminal is the size of one that the program shall have, or nil. Its output goes to
+	// Stdout.
+	Terminal *wire.Size
+	Sizes    <-chan wire.Size
+	Signals  <-chan os.Signal
+	// Started and Ended are called when the program runs, and when it has ended.
+	Started, Ended func()
 }
 
-// Pack collects the files for a machine. An error is a mistake of the user, unless the
-// context has ended.
-func (p *Program) Pack(ctx context.Context) (*Packed, error) {
-	files, command, err := p.pack(ctx)
+// Exec runs the program in a fresh machine of the kernel, and returns its exit code. named
+// maps the path where a file that the user fetches is wanted to the path where it is
+// written. The error is a [*machine.Failure] if the machine failed, or if the kernel
+// complained.
+func (h *Host) Exec(ctx context.Context, bundle *kernel.Bundle, spec Spec, p *Packed, streams Streams, named func(string) string) (code int, err error) {
+	spec.Program = true
+	if err := p.fits(spec.Defaults().MemoryMiB); err != nil {
+		return 0, err
+	}
+	leave, err := h.enterLane(ctx, spec.Defaults().MemoryMiB)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	dir, err := os.MkdirTemp("", "ringtwin-exec-")
-	if err != nil {
-		return nil, err
-	}
-	packed := &Packed{program: p, command: command, dir: dir}
-	if err := initramfs.WriteFile(packed.archive(), files); err != nil {
-		return nil, errors.Join(err, packed.Close())
-	}
-	return packed, nil
-}
-
-func (p *Packed) archive() string { return filepath.Join(p.dir, "initramfs.cpio.lz4") }
-
-// Close removes the archive.
-func (p *Packed) Close() error { return os.RemoveAll(p.dir) }
-
-// Exec runs the program as root in a fresh machine of the kernel, forwards its output,
-// and returns its exit code. named maps the path where a fetched file is wanted to the
-// path where it is written. The error is a [*machine.Failure] if the machine failed.
-func (h *Host) Exec(
-	ctx context.Context, bundle *kernel.Bundle, spec Spec, p *Packed, stdout, stderr io.Writer, named func(string) string,
-) (code int, err error) {
-	spec.Initramfs, spec.Cold = p.archive(), true
-	spec.Console = filepath.Join(p.dir, "console.log")
+	defer leave()
+	keep := spec.Console
+	spec.Console = ""
 	machines, err := h.Machines(ctx, bundle, spec)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, machines.Close()) }()
+	defer func() {
+		if keep != "" {
+			err = errors.Join(err, copyFile(keep, machines.Config().Console))
+		}
+		err = errors.Join(err, machines.Close())
+	}()
 	guest, err := machines.Fresh(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer guest.Kill()
-	fetched := map[string]*os.File{}
-	defer func() {
-		for _, file := range fetched {
-			err = errors.Join(err, file.Close())
-		}
-	}()
-	err = guest.Exec(ctx, p.command, p.program.Timeout, func(o wire.Output) error {
-		switch {
-		case o.Exit != nil:
-			code = *o.Exit
-			return nil
-		case o.File != nil:
-			return p.receive(o.File, fetched, named)
-		}
-		_, err := stdout.Write(o.Stdout)
-		_, errErr := stderr.Write(o.Stderr)
-		return errors.Join(err, errErr)
-	})
+	return p.run(ctx, guest, bundle, streams, named)
+}
+
+// run runs the program in a machine.
+func (p *Packed) run(ctx context.Context, guest *Guest, bundle *kernel.Bundle, streams Streams, named func(string) string) (int, error) {
+	session, err := p.fresh()
 	if err != nil {
 		return 0, err
 	}
-	for _, path := range p.command.Fetch {
-		if fetched[path] == nil {
-			fmt.Fprintf(stderr, "ringtwin: fetch %s: the program has left no such file\n", path)
-		}
+	session.Stdin, session.OneFile, session.Terminal = streams.Stdin != nil, streams.OneFile, streams.Terminal
+	files, err := p.with(bundle, &session)
+	if err != nil {
+		return 0, err
 	}
-	return code, guest.Close()
+	back := &returned{packed: p, named: named, got: map[string]bool{}}
+	last := &lastLine{}
+	s := &machine.Session{
+		Session: session, Files: files.write, Input: streams.Stdin, Returned: back.read,
+		Signals: streams.Signals, Sizes: streams.Sizes, Started: streams.Started,
+		Output: func(stream wire.Stream, data []byte, at time.Duration) error {
+			last.add(data, at)
+			to := streams.Stdout
+			if stream == wire.Stderr {
+				to = streams.Stderr
+			}
+			_, err := to.Write(data)
+			return err
+		},
+	}
+	ended, err := guest.Machine.Run(ctx, s, p.program.Timeout)
+	streams.Ended()
+	if err != nil {
+		return 0, err
+	}
+	if err := guest.Machine.AwaitConsole(ctx, []byte(session.Mark+" ended")); err != nil {
+		return 0, err
+	}
+	for _, path := range back.missing() {
+		fmt.Fprintf(streams.Stderr, "ringtwin: fetch %s: the program has left no such file\n", path)
+	}
+	reportChanges(streams.Stderr, ended)
+	return ended.Code, p.complaints(guest, streams.Stderr, &session, ended, last)
 }
 
-// receive writes a piece of a fetched file to its destination.
-func (p *Packed) receive(piece *wire.File, open map[string]*os.File, named func(string) string) error {
-	file := open[piece.Path]
-	if file == nil {
-		wanted, err := p.program.wanted(p.command.Dir)
-		if err != nil {
-			return err
-		}
-		target := wanted[piece.Path]
-		if target == "" {
-			return fmt.Errorf("the guest sent %s, which nobody wanted", piece.Path)
-		}
-		if file, err = os.Create(named(target)); err != nil {
-			return fmt.Errorf("bring back file: %w", err)
-		}
-		open[piece.Path] = file
+// reportChanges says what stays in the machine.
+func reportChanges(w io.Writer, ended wire.Ended) {
+	if ended.Count == 0 {
+		return
 	}
-	data, err := piece.Data()
+	more := ""
+	if ended.Count > len(ended.Changed) {
+		more = ", ..."
+	}
+	what := "files changed in the machine and stay there (--write-back brings them back)"
+	if ended.Count == 1 {
+		what = "file changed in the machine and stays there (--write-back brings it back)"
+	}
+	fmt.Fprintf(w, "ringtwin: %d %s: %s%s\n", ended.Count, what, strings.Join(ended.Changed, ", "), more)
+}
+
+// lastLine remembers what a program wrote and when.
+type lastLine struct {
+	lines []written
+	rest  []byte
+}
+
+type written struct {
+	text string
+	at   time.Duration
+}
+
+// add adds output. A few hundred lines are kept.
+func (l *lastLine) add(data []byte, at time.Duration) {
+	const most = 512
+	for {
+		line, after, found := bytes.Cut(data, []byte("\n"))
+		l.rest = append(l.rest, line[:min(len(line), max(0, 200-len(l.rest)))]...)
+		if !found {
+			return
+		}
+		if text := strings.TrimSpace(string(l.rest)); text != "" {
+			l.lines = append(l.lines, written{text, at})
+		}
+		if len(l.lines) > 2*most {
+			l.lines = append(l.lines[:0], l.lines[most:]...)
+		}
+		l.rest, data = l.rest[:0], after
+	}
+}
+
+// before is the last line that was written until then, or "".
+func (l *lastLine) before(at time.Duration) string {
+	for i := len(l.lines) - 1; i >= 0; i-- {
+		if l.lines[i].at <= at {
+			return l.lines[i].text
+		}
+	}
+	return ""
+}
+
+// copyFile copies a console.
+func copyFile(to, from string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return fmt.Errorf("keep console: %w", err)
+	}
+	in, err := os.Open(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // nothing has been booted
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("keep console: %w", err)
 	}
-	_, err = file.Write(data)
-	return err
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return fmt.Errorf("keep console: %w", err)
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/console"
@@ -65,7 +64,7 @@ func (g *Guest) inVirtualTime(ctx context.Context, start func(*machine.Snapshot)
 }
 
 // Complaint returns the first splat found on the console since boot, with its kind and
-// line, or "". Allowed splats are ignored.
+// line, or "". Of a panic that another splat made it is that one. Allowed splats are ignored.
 func (g *Guest) Complaint() (string, error) {
 	if g.Machine != nil {
 		events, err := g.Machine.Complaints()
@@ -79,7 +78,7 @@ func (g *Guest) Complaint() (string, error) {
 	if g.worst == nil {
 		return "", nil
 	}
-	return fmt.Sprintf("%s: %s (line %d of the console)", g.worst.Kind, g.worst.Line, g.worst.At), nil
+	return g.worst.String(), nil
 }
 
 // Reboot resets the machine and waits until the kernel has booted again. In virtual time

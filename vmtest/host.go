@@ -18,6 +18,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/initramfs"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
 // Config configures a [Host]. The zero value uses what this machine has.
@@ -65,7 +66,8 @@ func (silent) Note(string)          {}
 type Host struct {
 	Config
 	version string // of QEMU
-	self    func() (string, error)
+	// self and program are the archives of machines, and of machines for programs.
+	self, program func() (string, error)
 
 	choosing sync.Mutex // KVM is proved once
 	choice   *machine.Choice
@@ -95,7 +97,8 @@ func NewHost(ctx context.Context, cfg Config) (*Host, error) {
 	archives := filepath.Join(cfg.Cache, "initramfs")
 	return &Host{
 		Config: cfg, version: version,
-		self: sync.OnceValues(func() (string, error) { return initramfs.Self(archives) }),
+		self:    sync.OnceValues(func() (string, error) { return initramfs.Self(archives) }),
+		program: sync.OnceValues(func() (string, error) { return initramfs.Host(archives, wire.HostRoot) }),
 	}, nil
 }
 
@@ -115,6 +118,9 @@ func CacheDir() (string, error) {
 // Initramfs is the path of the archive that has this program as /init, with its shared
 // libraries.
 func (h *Host) Initramfs() (string, error) { return h.self() }
+
+// programInitramfs is that of machines for programs.
+func (h *Host) programInitramfs() (string, error) { return h.program() }
 
 // QEMUVersion is the version that QEMU reports.
 func (h *Host) QEMUVersion() string { return h.version }

@@ -49,6 +49,8 @@ type Spec struct {
 	Cold bool
 	// Initramfs is the path of an archive. Default: this program as /init.
 	Initramfs string
+	// Program makes the machines ones for programs, which these take for a host.
+	Program bool
 	// Allowed are splats that are ignored.
 	Allowed console.Allowed
 	// BootTimeout and RequestTimeout replace the limits of the accelerator.
@@ -105,12 +107,16 @@ func (s Spec) Check(accel machine.Accel) error {
 func (b Backend) WantsModules(ref kernel.Ref) bool { return b == VNG && ref.Flavour != "cloud" }
 
 // Boots returns an [*machine.UnsupportedError] for a kernel that the backend cannot boot, as
-// far as its configuration tells.
+// far as its image and its configuration tell.
 func (b Backend) Boots(bundle *kernel.Bundle) error {
-	if b != VNG {
-		return nil
+	if b == VNG {
+		return machine.VNGBoots(bundle.ConfigPath, bundle.Image, bundle.Release)
 	}
-	return machine.VNGBoots(bundle.ConfigPath, bundle.Image, bundle.Release)
+	reason, err := bundle.Unbootable()
+	if err != nil || reason == "" {
+		return err
+	}
+	return &machine.UnsupportedError{Reason: fmt.Sprintf("%s cannot be booted: %s", cmp.Or(bundle.Want, bundle.Release, bundle.Image), reason)}
 }
 
 // Version returns the versions of the backend and of QEMU.
@@ -161,13 +167,25 @@ func (h *Host) Machines(ctx context.Context, bundle *kernel.Bundle, spec Spec) (
 		spec.Console = filepath.Join(m.temp, "console.log")
 	}
 	if spec.Initramfs == "" {
-		if spec.Initramfs, err = h.Initramfs(); err != nil {
+		archive := h.Initramfs
+		if spec.Program {
+			archive = h.programInitramfs
+		}
+		if spec.Initramfs, err = archive(); err != nil {
+			return nil, err
+		}
+	}
+	if spec.Backend == QEMU {
+		if spec.Initramfs, err = archiveFor(bundle, spec.Initramfs); err != nil {
+			return nil, err
+		}
+		if err := checkFits(spec.Initramfs, spec.MemoryMiB); err != nil {
 			return nil, err
 		}
 	}
 	m.cfg = machine.Config{
 		QEMU: h.QEMU, Kernel: bundle.Image, Initramfs: spec.Initramfs, Console: spec.Console,
-		CPUs: spec.CPUs, MemoryMiB: spec.MemoryMiB, Append: spec.Append,
+		CPUs: spec.CPUs, MemoryMiB: spec.MemoryMiB, Append: spec.Append, Shared: spec.Program,
 	}.Defaults()
 	if spec.Virtual {
 		m.cfg.Virtual, m.cfg.Seed = true, spec.Seed

@@ -42,7 +42,7 @@ type cli struct {
 	Plan       planCmd       `cmd:"" help:"Show what vmtest would measure, or a shard of it, without booting."`
 	Merge      mergeCmd      `cmd:"" help:"Join the results of shards, or of a matrix of kernels, in one run with one report."`
 	Run        runCmd        `cmd:"" help:"Measure a plan on this kernel, without a VM."`
-	Exec       execCmd       `cmd:"" help:"Run a static program, or a test binary for go test -exec, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it did not run to its end."`
+	Exec       execCmd       `cmd:"" help:"Run a program, or a test binary for go test -exec, in a throwaway VM on a kernel. The exit code is the program's, or 125 if it did not run to its end or the kernel complained."`
 	Test       testCmd       `cmd:"" help:"Run the tests of Go packages on many kernels at once, and show what differs between kernels."`
 	Gotest     testCmd       `cmd:"" hidden:"" help:"An earlier name of test."`
 	Facts      factsCmd      `cmd:"" help:"Decide statements about the transports by experiments, on many kernels or on this one."`

@@ -136,6 +136,11 @@ func (t *testCmd) flags() ([]string, error) {
 		"--append=" + t.Append, "--accel=" + t.Accel, "--qemu=" + t.QEMU, fmt.Sprintf("--offline=%t", t.Offline), fmt.Sprintf("--locked=%t", t.Locked),
 		fmt.Sprintf("--expect-kvm=%t", t.ExpectKVM),
 	}
+	host, err := t.words()
+	if err != nil {
+		return nil, err
+	}
+	flags = append(flags, host...)
 	for _, env := range t.Env {
 		flags = append(flags, "--env="+env)
 	}

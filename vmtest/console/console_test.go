@@ -3,14 +3,14 @@
 package console
 
 import (
-	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // readLog reads a log that a real kernel wrote.
@@ -25,15 +25,15 @@ func readLog(t testing.TB, name string) []byte {
 
 // TestScanRealLogs: what real kernels wrote, two interleaved oopses included.
 func TestScanRealLogs(t *testing.T) {
+	second := Event{Kind: Oops, Line: "Oops: int3: 0000 [#2] PREEMPT SMP NOPTI", At: 59, Time: 3428411 * time.Microsecond}
 	for name, want := range map[string][]Event{
 		"6.12-int3-oops-and-panic.log": {
-			{Oops, "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", 5},
-			{Oops, "Oops: int3: 0000 [#2] PREEMPT SMP NOPTI", 59},
-			{Panic, "Kernel panic - not syncing: Fatal exception in interrupt", 76},
+			{Kind: Oops, Line: "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", At: 5, Time: 3423742 * time.Microsecond},
+			second,
+			{Kind: Panic, Line: "Kernel panic - not syncing: Fatal exception in interrupt", At: 76, Time: 3428778 * time.Microsecond, Cause: &second},
 		},
 		"6.1-rcu-stall.log": {
-			{RCUStall, "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", 8},
-			{RCUStall, "rcu: rcu_preempt kthread starved for 5249 jiffies! g441 f0x2 RCU_GP_WAIT_FQS(5) ->state=0x0 ->cpu=1", 10},
+			{Kind: RCUStall, Line: "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", At: 8, Time: 26653066 * time.Microsecond},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -44,80 +44,39 @@ func TestScanRealLogs(t *testing.T) {
 	}
 }
 
-// TestScan: the head lines as kernels from 5.10 to 7 write them.
-func TestScan(t *testing.T) {
-	for head, want := range map[string]Kind{
-		"Kernel panic - not syncing: sysrq triggered crash":                                   Panic,
-		"Kernel panic -  not syncing: System is deadlocked on memory":                         Panic, // the second blank is the port's
-		"Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)":      Panic,
-		"BUG: unable to handle page fault for address: ffffffffc0000000":                      Oops,
-		"BUG: kernel NULL pointer dereference, address: 0000000000000000":                     Oops,
-		"general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP":  Oops,
-		"Oops: general protection fault, kernel NULL pointer dereference 0x0: 0000 [#1] SMP":  Oops,
-		"Oops: 0002 [#1] PREEMPT SMP NOPTI":                                                   Oops,
-		"invalid opcode: 0000 [#1] SMP":                                                       Oops,
-		"kernel BUG at mm/slub.c:4023!":                                                       BUG,
-		"BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580":    BUG,
-		"BUG: scheduling while atomic: init/1/0x00000002":                                     BUG,
-		"BUG: Bad page state in process init  pfn:00001":                                      BUG,
-		"BUG: KASAN: slab-out-of-bounds in foo+0x1/0x2":                                       KASAN,
-		"BUG: KFENCE: use-after-free read in foo+0x1/0x2":                                     KASAN,
-		"UBSAN: array-index-out-of-bounds in kernel/foo.c:1:2":                                KASAN,
-		"watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [init:1]":                          Lockup,
-		"NMI watchdog: Watchdog detected hard LOCKUP on cpu 1":                                Lockup,
-		"BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!":          Lockup,
-		"rcu: INFO: rcu_sched self-detected stall on CPU":                                     RCUStall,
-		"INFO: rcu_tasks detected stalls on tasks:":                                           RCUStall,
-		"INFO: task init:1 blocked for more than 120 seconds.":                                HungTask,
-		"Out of memory: Killed process 77 (load) total-vm:1204kB, anon-rss:4kB, file-rss:0kB": OOM,
-		"WARNING: possible circular locking dependency detected":                              Lockdep,
-		"WARNING: suspicious RCU usage":                                                       Lockdep,
-		"WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected":                         Lockdep,
-		"WARNING: CPU: 0 PID: 1 at kernel/trace/trace.c:1 foo+0x1/0x2":                        WARN,
-		"WARNING: kernel/trace/trace.c:1 at foo+0x1/0x2, CPU#0: init/1":                       WARN,
-		"WARNING: Spectre v2 mitigation leaves CPU vulnerable":                                "",
-		"Warning: unable to open an initial console.":                                         "",
-		"ACPI BIOS Error (bug): Failure creating named object":                                "",
-		"PCI: Using configuration type 1 for base access":                                     "",
-		"Run /init as init process":                                                           "",
-		"rcu: Hierarchical RCU implementation.":                                               "",
-		"Kernel command line: panic=-1 oops=panic console=ttyS0":                              "",
-		"audit: initializing netlink subsys (disabled) BUG: not at the beginning":             "",
-	} {
-		for _, prefix := range []string{"", "[    1.234567] ", "[12345.678901][    T1] ", "<4>[    0.000000] ", "[    1.0][ C0] "} {
-			events := Scan([]byte("before\r\n" + prefix + head + "\r\nafter\n"))
-			var got []string
-			for _, event := range events {
-				got = append(got, fmt.Sprint(event.Kind, event.At))
-			}
-			wanted := ""
-			if want != "" {
-				wanted = fmt.Sprint(want, 2)
-			}
-			if strings.Join(got, " ") != wanted {
-				t.Errorf("%s%s: %q, want %q", prefix, head, got, wanted)
-			}
-		}
+// inPieces scans a log as it comes in pieces of that many bytes.
+func inPieces(log []byte, size int) (events []Event) {
+	var s Scanner
+	for len(log) > 0 {
+		n := min(size, len(log))
+		events = append(events, s.Take(log[:n])...)
+		log = log[n:]
 	}
+	return append(events, s.Flush()...)
 }
 
-// TestScanOneFault: location and cause are two lines of one event.
-func TestScanOneFault(t *testing.T) {
-	log := `[    3.1] BUG: kernel NULL pointer dereference, address: 0000000000000000
-[    3.1] #PF: supervisor write access in kernel mode
-[    3.1] #PF: error_code(0x0002) - not-present page
-[    3.1] PGD 0 P4D 0
-[    3.1] Oops: 0002 [#1] PREEMPT SMP NOPTI
-[    4.0] kernel BUG at mm/slub.c:1!
-[    4.0] invalid opcode: 0000 [#2] SMP
-[    9.0] Oops: 0000 [#3] SMP
-`
-	var got []string
-	for _, event := range Scan([]byte(log)) {
-		got = append(got, string(event.Kind))
-	}
-	if diff := cmp.Diff([]string{"oops", "BUG", "oops"}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+// TestPieces: the events do not depend on where a log is cut, even if a line has no end.
+func TestPieces(t *testing.T) {
+	long := strings.Repeat("x", 3*maxLine-100) + "[    9.0] Oops: 0002 [#1] SMP"
+	for name, log := range map[string][]byte{
+		"an oops and a panic": readLog(t, "6.12-int3-oops-and-panic.log"),
+		"a stall":             readLog(t, "6.1-rcu-stall.log"),
+		"all heads":           readLog(t, "heads.tsv"),
+		"no line end":         []byte(long),
+		"a long line":         []byte("[    1.0] first\n" + long + "\n[    9.0] BUG: x\n"),
+	} {
+		want := Scan(log)
+		if len(want) == 0 {
+			t.Fatalf("%s: no event", name)
+		}
+		for _, size := range []int{1, 2, 3, 5, 17, 64, 1000, 4096, maxLine - 1, maxLine, maxLine + 1} {
+			if size < 1000 && len(log) > maxLine {
+				continue
+			}
+			if diff := cmp.Diff(want, inPieces(log, size)); diff != "" {
+				t.Errorf("%s, %d bytes (-want +got):\n%s", name, size, diff)
+			}
+		}
 	}
 }
 
@@ -125,7 +84,7 @@ func TestWorst(t *testing.T) {
 	if _, ok := Worst(nil); ok {
 		t.Error("nothing is a complaint")
 	}
-	worst, ok := Worst([]Event{{WARN, "w", 1}, {Oops, "first", 2}, {Oops, "second", 3}, {HungTask, "h", 4}})
+	worst, ok := Worst([]Event{{Kind: WARN, Line: "w"}, {Kind: Oops, Line: "first"}, {Kind: Oops, Line: "second"}, {Kind: HungTask, Line: "h"}})
 	if !ok || worst.Line != "first" {
 		t.Errorf("worst is %+v", worst)
 	}
@@ -141,7 +100,7 @@ panic # never works
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := []Event{{WARN, "WARNING: CPU: 0 PID: 1 at drivers/foo.c:1", 1}, {WARN, "WARNING: CPU: 0 PID: 1 at drivers/bar.c:1", 2}, {Panic, "Kernel panic - x", 3}}
+	events := []Event{{Kind: WARN, Line: "WARNING: CPU: 0 PID: 1 at drivers/foo.c:1"}, {Kind: WARN, Line: "WARNING: CPU: 0 PID: 1 at drivers/bar.c:1"}, {Kind: Panic, Line: "Kernel panic - x"}}
 	if diff := cmp.Diff(events[1:], allowed.Filter(events)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -154,7 +113,7 @@ panic # never works
 
 func TestTail(t *testing.T) {
 	log := "first\r\n\r\n\x1b[31mred\x1b[m\r\n  \r\nlast \x00\xff\n"
-	if got := strings.Join(Tail([]byte(log), 2), "|"); got != "[31mred[m|last" {
+	if got := strings.Join(Tail([]byte(log), 2), "|"); got != "red|last" {
 		t.Errorf("got %q", got)
 	}
 	if got := Tail(nil, 3); len(got) != 0 {
@@ -165,13 +124,43 @@ func TestTail(t *testing.T) {
 	}
 }
 
+// TestExcerpt: the report of an event, without what a program wrote.
+func TestExcerpt(t *testing.T) {
+	log := []byte("[    1.0] before\r\n" +
+		"login: [    2.0] WARNING: CPU: 0 PID: 1 at foo+0x1/0x2\r\n" +
+		"[    2.0] \x1b[31mModules linked in:\x1b[m\r\n[    2.0] \r\n[    2.0] Call Trace:\r\n[    2.0]  foo+0x1/0x2\r\n" +
+		"[    2.0] ---[ end trace 0000000000000000 ]---\r\n[    3.0] after\r\n")
+	events := Scan(log)
+	if len(events) != 1 || events[0].Time != 2*time.Second {
+		t.Fatalf("events %+v", events)
+	}
+	report := []string{"[    2.0] WARNING: CPU: 0 PID: 1 at foo+0x1/0x2", "[    2.0] Modules linked in:", "[    2.0] Call Trace:", "[    2.0]  foo+0x1/0x2"}
+	for _, n := range []int{0, 1, 3, 4, 100} {
+		if diff := cmp.Diff(report[:min(n, len(report))], Excerpt(log, events[0], n), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%d lines (-want +got):\n%s", n, diff)
+		}
+	}
+}
+
 func FuzzScan(f *testing.F) {
 	f.Add(readLog(f, "6.12-int3-oops-and-panic.log"), 3)
+	for _, row := range rows(f) {
+		f.Add([]byte(row.line+"\r\n"), 5)
+	}
 	f.Add([]byte("[    1.0][ T1] WARNING: CPU: 0 PID: 1 at x\r\n"), 1)
 	f.Fuzz(func(t *testing.T, log []byte, n int) {
 		lines := strings.Count(string(log), "\n") + 1
 		last := 0
-		for _, event := range Scan(log) {
+		events := Scan(log)
+		if diff := cmp.Diff(events, inPieces(log, 1+max(n%100, 0))); diff != "" {
+			t.Errorf("in pieces (-want +got):\n%s", diff)
+		}
+		for _, event := range events {
+			for _, line := range Excerpt(log, event, 3) {
+				if strings.ContainsAny(line, "\x1b\r\n\x00") {
+					t.Errorf("line %q would control a terminal", line)
+				}
+			}
 			if event.At <= last || event.At > lines || event.Line == "" {
 				t.Errorf("event %+v in %d lines, after line %d", event, lines, last)
 			}
@@ -183,18 +172,4 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 	})
-}
-
-// BenchmarkScan: a kernel that writes endlessly, with and without splats.
-func BenchmarkScan(b *testing.B) {
-	quiet := bytes.Repeat([]byte(strings.Repeat("all work and no play makes a dull kernel; ", 24)+"\r\n"), 10_000)
-	loud := bytes.Repeat(readLog(b, "6.12-int3-oops-and-panic.log"), 1000)
-	for name, log := range map[string][]byte{"quiet": quiet, "loud": loud} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(log)))
-			for b.Loop() {
-				Scan(log)
-			}
-		})
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/ringtwin/ringtwin/vmtest/wire"
@@ -42,17 +43,30 @@ func Main(handler Handler) {
 }
 
 func run(handler Handler) error {
-	if err := mountAll(); err != nil {
+	// The root is already in memory. Another mount would hide the initramfs below it.
+	if err := os.MkdirAll("/tmp", 0o1777); err != nil {
+		return err
+	}
+	if err := mountAll("/", tracerMounts); err != nil {
 		return err
 	}
 	port, err := openPort(wire.ControlPort)
 	if err != nil {
 		return err
 	}
-	if isVirtual() {
+	switch {
+	case hasWord(wire.VirtualWord):
 		return serveVirtual(port, handler)
+	case hasWord(wire.HostWord):
+		return serveHost(port, handler)
 	}
 	return serve(port, handler)
+}
+
+// hasWord reports whether the word is on the kernel's command line.
+func hasWord(word string) bool {
+	line, err := os.ReadFile("/proc/cmdline")
+	return err == nil && slices.Contains(strings.Fields(string(line)), word)
 }
 
 // Serve answers requests in a machine whose init is another program, which has mounted
@@ -76,10 +90,30 @@ func serve(port io.ReadWriter, handler Handler) error {
 	if err := wire.NewWriter(port).Write(wire.Ready, ready); err != nil {
 		return err
 	}
-	return serveFrames(port, handler, ready)
+	return serveFrames(port, handler, ready, nil)
 }
 
-func serveFrames(port io.ReadWriter, handler Handler, ready wire.State) error {
+// serveHost answers requests in a machine that is like a host.
+func serveHost(port io.ReadWriter, handler Handler) error {
+	if err := becomeHost(); err != nil {
+		return err
+	}
+	buf, err := mapBuffer()
+	if err != nil {
+		return err
+	}
+	ready, err := describe()
+	if err != nil {
+		return err
+	}
+	if err := wire.NewWriter(port).Write(wire.Ready, ready); err != nil {
+		return err
+	}
+	return serveFrames(port, handler, ready, buf)
+}
+
+// serveFrames answers requests. buf is nil if the machine has none.
+func serveFrames(port io.ReadWriter, handler Handler, ready wire.State, buf *buffer) error {
 	out, in := wire.NewWriter(port), wire.NewReader(port)
 	for {
 		frame, err := in.Read()
@@ -108,6 +142,14 @@ func serveFrames(port io.ReadWriter, handler Handler, ready wire.State) error {
 				return fmt.Errorf("read command: %w", err)
 			}
 			if err := answerExec(out, c); err != nil {
+				return err
+			}
+		case wire.Program:
+			var s wire.Session
+			if err := json.Unmarshal(frame.Body, &s); err != nil {
+				return fmt.Errorf("read command: %w", err)
+			}
+			if err := answerProgram(in, out, buf, s); err != nil {
 				return err
 			}
 		case wire.Request:

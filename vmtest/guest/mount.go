@@ -6,34 +6,40 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// mounts are what a tracer needs. Kernels built without an optional one lack it; its user
-// reports that.
-var mounts = []struct {
+// mount is a file system. A kernel that was built without an optional one lacks it.
+type mount struct {
 	source, target, fstype string
+	flags                  uintptr
+	options                string
 	optional               bool
-}{
-	{"devtmpfs", "/dev", "devtmpfs", false},
-	{"proc", "/proc", "proc", false},
-	{"sysfs", "/sys", "sysfs", false},
-	{"bpf", "/sys/fs/bpf", "bpf", true},
-	{"tracefs", "/sys/kernel/tracing", "tracefs", true},
 }
 
-func mountAll() error {
-	// The root is already in memory. Another mount would hide the initramfs below it.
-	if err := os.MkdirAll("/tmp", 0o1777); err != nil {
-		return err
-	}
+// tracerMounts are what a tracer needs. The user of one that is missing reports that.
+var tracerMounts = []mount{
+	{"devtmpfs", "/dev", "devtmpfs", 0, "", false},
+	{"proc", "/proc", "proc", 0, "", false},
+	{"sysfs", "/sys", "sysfs", 0, "", false},
+	{"bpf", "/sys/fs/bpf", "bpf", 0, "", true},
+	{"tracefs", "/sys/kernel/tracing", "tracefs", 0, "", true},
+}
+
+// mountAll mounts them below a directory.
+func mountAll(root string, mounts []mount) error {
 	for _, m := range mounts {
+		target := filepath.Join(root, m.target)
 		// Directories of a file system that is not built in do not exist.
-		if err := os.MkdirAll(m.target, 0o755); err != nil && !m.optional {
+		if err := os.MkdirAll(target, 0o755); err != nil && !m.optional {
 			return err
 		}
-		err := unix.Mount(m.source, m.target, m.fstype, 0, "")
+		err := unix.Mount(m.source, target, m.fstype, m.flags, m.options)
+		if errors.Is(err, unix.EINVAL) && m.options != "" { // an option that is younger than the kernel
+			err = unix.Mount(m.source, target, m.fstype, m.flags, "")
+		}
 		if err != nil && !errors.Is(err, unix.EBUSY) && !m.optional {
 			return fmt.Errorf("mount %s: %w", m.target, err)
 		}

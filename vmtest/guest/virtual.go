@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/wire"
@@ -46,10 +44,5 @@ func serveVirtual(port io.ReadWriter, handler Handler) error {
 	return serveFrames(struct {
 		io.Reader
 		io.Writer
-	}{bytes.NewReader(text), port}, handler, ready)
-}
-
-func isVirtual() bool {
-	line, err := os.ReadFile("/proc/cmdline")
-	return err == nil && strings.Contains(string(line), wire.VirtualWord)
+	}{bytes.NewReader(text), port}, handler, ready, nil)
 }

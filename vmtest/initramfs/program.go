@@ -74,16 +74,18 @@ func CheckStatic(program []byte) error {
 	return nil
 }
 
-// pack collects executable files, each with the directories above it.
+// pack collects files, each with the directories above it.
 type pack struct{ files []File }
 
-func (p *pack) add(name string, data []byte) {
+func (p *pack) add(name string, data []byte) { p.addMode(name, 0o755, data) }
+
+func (p *pack) addMode(name string, mode uint32, data []byte) {
 	name = strings.TrimPrefix(filepath.Clean("/"+name), "/")
 	if p.has(name) {
 		return
 	}
 	p.addDir(filepath.Dir(name))
-	p.files = append(p.files, File{Name: name, Mode: Regular | 0o755, Data: data})
+	p.files = append(p.files, File{Name: name, Mode: Regular | mode, Data: data})
 }
 
 func (p *pack) addDir(name string) {

@@ -99,7 +99,7 @@ func Base() ([]File, error) {
 }
 
 // maxArchiveBytes is what the archives of all builds may take together.
-const maxArchiveBytes = 200 << 20
+const maxArchiveBytes = 400 << 20
 
 // LibraryPaths are the paths of loader and libraries among the files of [Base].
 func LibraryPaths(files []File) []string {

@@ -22,12 +22,19 @@ type Arch struct {
 	console string
 	// emulated are kernel parameters under emulation, each with its reason.
 	emulated []string
+	// copies are features of the CPU to add or to leave out, so that an emulated kernel
+	// copies faster.
+	copies string
 }
 
 // archs are keyed by Go's names.
 var archs = map[string]Arch{
-	"amd64": {QEMU: "qemu-system-x86_64", machine: "pc", console: "ttyS0", emulated: []string{noCMPXCHG16B}},
+	"amd64": {QEMU: "qemu-system-x86_64", machine: "pc", console: "ttyS0", emulated: []string{noCMPXCHG16B}, copies: noByteCopies},
 }
+
+// noByteCopies hides that copying bytes with one instruction is fast, as it is on a CPU: a
+// kernel copies words then. QEMU emulates both an item at a time.
+const noByteCopies = ",erms=off,fsrm=off"
 
 // noCMPXCHG16B keeps a kernel from using this instruction, number 141 of its CPU
 // features. QEMU before 8.0 emulates it wrongly: it computes the flags with an operation

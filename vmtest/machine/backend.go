@@ -35,6 +35,8 @@ func (c Config) backend() backend {
 		return byVNG{}
 	case c.Virtual:
 		return inVirtualTime{}
+	case c.Shared:
+		return forPrograms{}
 	}
 	return byWallClock{}
 }
@@ -91,7 +93,7 @@ func (inVirtualTime) ready(ctx context.Context, m *Machine) (wire.State, error) 
 	return m.runVirtual(ctx)
 }
 
-func (inVirtualTime) save(m *Machine, state *os.File) error { return m.saveVirtual(state) }
+func (inVirtualTime) save(m *Machine, state *os.File) error { return m.saveStopped(state, devicesFD) }
 
 // byVNG is virtme-ng, which starts QEMU.
 type byVNG struct{}

@@ -5,6 +5,8 @@ package machine
 import (
 	"fmt"
 	"strings"
+
+	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
 // Accel is how the guest's instructions are executed.
@@ -35,6 +37,10 @@ type Config struct {
 	// Virtual time: see virtual.go. Seed is that of the guest's entropy.
 	Virtual bool
 	Seed    uint64
+
+	// Shared makes the machine one for programs, which shares a buffer with this process:
+	// see memory.go.
+	Shared bool
 
 	// VNG makes virtme-ng start the machine; our initramfs is not used then.
 	VNG *VNG
@@ -91,6 +97,7 @@ func (c Config) options(accelerator option) []option {
 			args:   append(c.console(), "-serial", "chardev:console"),
 			kernel: []string{"console=" + arch.console, "sysrq_always_enabled"},
 		},
+		c.shared(),
 		// Second: control.
 		{args: append(c.control(), "-serial", "chardev:control")},
 	}
@@ -124,6 +131,14 @@ func (c Config) control() []string {
 	return []string{"-chardev", "stdio,id=control,signal=off"}
 }
 
+// shared: see memory.go.
+func (c Config) shared() option {
+	if !c.Shared {
+		return option{}
+	}
+	return option{kernel: []string{wire.HostWord}}
+}
+
 // accelerator: emulation runs all CPUs in one thread. With one thread each, a CPU can
 // meet an instruction that another is patching, as attaching a tracepoint does: see
 // docs/machines.md.
@@ -131,7 +146,11 @@ func (c Config) accelerator() option {
 	if c.Accel == KVM {
 		return option{args: []string{"-accel", "kvm", "-cpu", "host"}}
 	}
-	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", "max"}, kernel: arch.emulated}
+	cpu := "max"
+	if c.Shared {
+		cpu += arch.copies
+	}
+	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", cpu}, kernel: arch.emulated}
 }
 
 // CPUModel is the value of -cpu.

@@ -5,6 +5,7 @@ package machine
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -65,8 +66,32 @@ func TestCopySparse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := copySparse(file, bytes.NewReader(data)); err != nil {
+	from := filepath.Join(t.TempDir(), "from")
+	if err := os.WriteFile(from, data, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	copyBlock := func(at int64, data []byte) error {
+		_, err := file.WriteAt(data, at)
+		return err
+	}
+	if err := eachBlock(in, int64(len(data)), copyBlock); err != nil {
+		t.Fatal(err)
+	}
+	sums := map[string]bool{}
+	for _, f := range []*os.File{in, file} {
+		sum, err := sumSparse(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums[sum] = true
+	}
+	if len(sums) != 1 {
+		t.Errorf("a file and its sparse copy have the sums %v", sums)
 	}
 	got, err := os.ReadFile(file.Name())
 	if err != nil || !bytes.Equal(got, data) {

@@ -21,6 +21,7 @@ type Outcome string
 const (
 	BootFailed Outcome = "boot-failed"
 	Panic      Outcome = "panic"
+	Splat      Outcome = "splat" // only for a program: the machine served it to its end
 	Hang       Outcome = "hang"
 	Timeout    Outcome = "timeout"
 	Lost       Outcome = "lost"
@@ -33,7 +34,7 @@ type Failure struct {
 	Err     error
 	Tail    []string // the console's last lines
 	Stderr  string   // output of QEMU or virtme-ng
-	Command string   // to repeat the machine
+	Command string   // to repeat the machine, or ""
 
 	maker string
 }
@@ -53,11 +54,27 @@ func (f *Failure) Report() string {
 	if len(f.Tail) > 0 {
 		fmt.Fprintf(&b, "end of the console:\n%s", indent(f.Tail))
 	}
-	fmt.Fprintf(&b, "to repeat this machine:\n  %s\n", f.Command)
+	if f.Command != "" {
+		fmt.Fprintf(&b, "to repeat this machine:\n  %s\n", f.Command)
+	}
 	return b.String()
 }
 
 func indent(lines []string) string { return "  " + strings.Join(lines, "\n  ") + "\n" }
+
+// Splat is the failure of a machine whose kernel has complained. It is killed.
+func (m *Machine) Splat(err error) *Failure {
+	m.Kill()
+	return &Failure{Outcome: Splat, Err: err, maker: m.backend.name()}
+}
+
+// reason is what the kernel says of its end: the cause of a panic, if it is another splat.
+func reason(worst console.Event) string {
+	if worst.Cause != nil {
+		return worst.Root().String()
+	}
+	return worst.Line
+}
 
 // failure kills the machine and classifies its failure: a panic on the console explains
 // more than the silence that followed.
@@ -75,9 +92,12 @@ func (m *Machine) failure(outcome Outcome, err error) error {
 	} else if len(f.Tail) == 0 && outcome == BootFailed && !errors.Is(err, errSilent) {
 		f.Err = fmt.Errorf("%w, with nothing on the console", f.Err)
 	}
-	worst, complained := console.Worst(console.Scan(log))
+	worst, complained, readErr := m.log.end()
+	if readErr != nil {
+		f.Err = errors.Join(f.Err, readErr)
+	}
 	if complained {
-		f.Err = fmt.Errorf("%w: %s", f.Err, worst.Line)
+		f.Err = fmt.Errorf("%w: %s", f.Err, reason(worst))
 	}
 	switch {
 	case errors.Is(err, context.Canceled):

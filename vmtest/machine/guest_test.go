@@ -52,6 +52,8 @@ func test(m *testing.M) int {
 	return m.Run()
 }
 
+const splat = "<4>WARNING: CPU: 0 PID: 1 at kernel/test.c:1 test+0x1/0x2\n"
+
 // faultAgent does in the guest what a test asks for.
 func faultAgent(_ context.Context, request json.RawMessage, send func(any) error) error {
 	var what string
@@ -72,7 +74,14 @@ func faultAgent(_ context.Context, request json.RawMessage, send func(any) error
 	case "crash":
 		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
 	case "splat":
-		return errors.Join(os.WriteFile("/dev/kmsg", []byte("<4>WARNING: CPU: 0 PID: 1 at kernel/test.c:1 test+0x1/0x2\n"), 0), send(what))
+		return errors.Join(os.WriteFile("/dev/kmsg", []byte(splat), 0), send(what))
+	case "panic on warn":
+		for _, line := range []string{splat, "<0>Kernel panic - not syncing: kernel: panic_on_warn set ...\n"} {
+			if err := os.WriteFile("/dev/kmsg", []byte(line), 0); err != nil {
+				return err
+			}
+		}
+		return unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	case "chatter":
 		if err := os.WriteFile("/dev/ttyS0", chatter(), 0); err != nil {
 			return err
@@ -235,7 +244,9 @@ func TestFaults(t *testing.T) {
 		"exit":      {want: Panic, says: "Attempted to kill init"},
 		"crash":     {want: Panic, says: "sysrq triggered crash"},
 		"power off": {want: Lost, says: "QEMU ended"},
-		"noise":     {want: Lost, says: "not a frame"},
+		// What made the kernel panic, and where that is.
+		"panic on warn": {want: Panic, says: "WARN: CPU: 0 PID: 1 at kernel/test.c:1 test+0x1/0x2 (line "},
+		"noise":         {want: Lost, says: "not a frame"},
 		"echo": {want: Hang, says: "does not answer sysrq", limit: time.Second, before: func(t *testing.T, m *Machine) {
 			if _, err := m.monitor.execute("stop", nil); err != nil {
 				t.Fatal(err)

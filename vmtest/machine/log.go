@@ -4,11 +4,13 @@ package machine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/console"
 )
@@ -20,52 +22,63 @@ const chunkBytes = 1 << 20
 type logReader struct {
 	path   string
 	offset int64
-	line   int    // complete lines before offset
-	rest   []byte // of a line whose end is not written yet
+	line   int // complete lines before the first offset
+
+	scanner *console.Scanner
+	fresh   []console.Event // since the last call of next
+	worst   []console.Event // the worst of all, or none
 }
 
 // next returns the splats since the last call, with their line numbers in the whole log.
 func (l *logReader) next() ([]console.Event, error) {
+	err := l.read()
+	events := l.fresh
+	l.fresh = nil
+	return events, err
+}
+
+// end returns the worst splat of a log that grows no more, and false if there is none.
+func (l *logReader) end() (console.Event, bool, error) {
+	err := l.read()
+	if l.scanner != nil {
+		l.take(l.scanner.Flush())
+	}
+	worst, ok := console.Worst(l.worst)
+	return worst, ok, err
+}
+
+// read scans what is new.
+func (l *logReader) read() error {
 	file, err := os.Open(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // QEMU has not made it yet
+		return nil // QEMU has not made it yet
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read console: %w", err)
+		return fmt.Errorf("read console: %w", err)
 	}
 	defer file.Close()
-	var events []console.Event
+	if l.scanner == nil {
+		l.scanner = console.NewScanner(l.line)
+	}
 	buf := make([]byte, chunkBytes)
 	for {
 		n, err := file.ReadAt(buf, l.offset)
 		l.offset += int64(n)
-		events = append(events, l.take(buf[:n])...)
+		l.take(l.scanner.Take(buf[:n]))
 		if errors.Is(err, io.EOF) {
-			return events, nil
+			return nil
 		}
 		if err != nil {
-			return events, fmt.Errorf("read console: %w", err)
+			return fmt.Errorf("read console: %w", err)
 		}
 	}
 }
 
-// take scans what is complete in the new bytes.
-func (l *logReader) take(data []byte) []console.Event {
-	l.rest = append(l.rest, data...)
-	end := bytes.LastIndexByte(l.rest, '\n') + 1
-	if end == 0 && len(l.rest) < chunkBytes {
-		return nil
+func (l *logReader) take(events []console.Event) {
+	l.fresh = append(l.fresh, events...)
+	if worst, ok := console.Worst(append(l.worst, events...)); ok {
+		l.worst = []console.Event{worst}
 	}
-	if end == 0 {
-		end = len(l.rest) // a line of this length is none
-	}
-	events := console.Scan(l.rest[:end])
-	for i := range events {
-		events[i].At += l.line
-	}
-	l.line += bytes.Count(l.rest[:end], []byte("\n"))
-	l.rest = append(l.rest[:0], l.rest[end:]...)
-	return events
 }
 
 // countLines counts what a log has already, however large it is.
@@ -127,3 +140,38 @@ func lastBytes(path string, n int64) ([]byte, error) {
 
 // Complaints returns the splats on the console since the last call.
 func (m *Machine) Complaints() ([]console.Event, error) { return m.log.next() }
+
+// AwaitConsole waits until the text is on the console of this machine. After a while it
+// gives up without an error: a program may have silenced the console.
+func (m *Machine) AwaitConsole(ctx context.Context, text []byte) error {
+	file, err := os.Open(m.cfg.Console)
+	if err != nil {
+		return fmt.Errorf("read console: %w", err)
+	}
+	defer file.Close()
+	buf := make([]byte, chunkBytes)
+	kept, at := 0, m.logStart
+	for deadline := time.Now().Add(m.cfg.Limits.Liveness); time.Now().Before(deadline); {
+		n, err := file.ReadAt(buf[kept:], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read console: %w", err)
+		}
+		at += int64(n)
+		if bytes.Contains(buf[:kept+n], text) {
+			return nil
+		}
+		have := buf[:kept+n]
+		kept = copy(buf, have[max(0, len(have)-len(text)):])
+		if n > 0 {
+			continue
+		}
+		select {
+		case <-m.ended:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
+}

@@ -36,8 +36,8 @@ type Machine struct {
 	ends
 	out *wire.Writer
 
-	// Of a machine in virtual time.
-	files virtualFiles
+	// Of a machine in virtual time, or for programs.
+	files stateFiles
 
 	// Of a machine that virtme-ng makes.
 	ports  *ports

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,10 +32,9 @@ type Snapshot struct {
 
 // warmInfo is stored beside the state, and written last: without it there is no snapshot.
 type snapshotInfo struct {
-	Key    string     `json:"key"`
-	SHA256 string     `json:"sha256"` // of the state
-	Size   int64      `json:"size"`
-	Ready  wire.State `json:"ready"`
+	Key   string     `json:"key"`
+	Sum   string     `json:"sum"` // of the state: see sumSparse
+	Ready wire.State `json:"ready"`
 }
 
 // snapshotKey names everything that a snapshot depends on: the bytes of kernel and
@@ -84,12 +82,8 @@ func sumFile(path string) (string, error) {
 		return "", err
 	}
 	defer file.Close()
-	return sum(file)
-}
-
-func sum(r io.Reader) (string, error) {
 	hash := sha256.New()
-	if _, err := io.Copy(hash, r); err != nil {
+	if _, err := io.Copy(hash, file); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
@@ -130,7 +124,7 @@ func LoadSnapshot(saves string, cfg Config, version string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got, err := sum(state); err != nil || got != info.SHA256 {
+	if got, err := sumSparse(state); err != nil || got != info.Sum {
 		return nil, errors.Join(errors.New("read snapshot: it has changed since it was saved"), err, state.Close())
 	}
 	_ = cachedir.Use(dir) // fails for a read-only cache
@@ -193,7 +187,7 @@ func bootAndSave(ctx context.Context, cfg Config, state *os.File) (info snapshot
 		return info, nil, fmt.Errorf("save machine: %w", err)
 	}
 	m.Kill()
-	if info.SHA256, err = sum(io.NewSectionReader(state, 0, math.MaxInt64)); err != nil {
+	if info.Sum, err = sumSparse(state); err != nil {
 		return info, nil, fmt.Errorf("save machine: %w", err)
 	}
 	log, err = lastBytes(cfg.Console, min(m.log.size()-m.logStart, chunkBytes))

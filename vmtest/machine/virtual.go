@@ -52,38 +52,31 @@ func (c Config) virtual(tcg option) option {
 	return tcg
 }
 
-// virtualFiles are the files of a machine in virtual time besides its monitor: the
-// request, its memory, the state of its devices, the console's log, and the end from
-// which control is read.
-type virtualFiles struct{ request, memory, devices, log, control *os.File }
+// stateFiles are the files of a machine besides its monitor: its memory and the state of
+// its devices; in virtual time the request, the console's log and the end from which
+// control is read; and for programs the buffer.
+type stateFiles struct{ memory, devices, request, log, control, window *os.File }
 
-// virtualFiles opens those of a machine that is booted or, with a state, restored.
-func (c Config) virtualFiles(state *os.File) (f virtualFiles, err error) {
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-		}
-	}()
-	if f.request, err = inMemory("request", bytes.NewReader(c.request)); err != nil {
-		return f, err
-	}
+// open opens those of any machine that is booted or, with a state, restored.
+func (f *stateFiles) open(c Config, state *os.File) (err error) {
 	var devices io.Reader = bytes.NewReader(nil)
 	if state != nil {
 		f.memory, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", state.Fd()), os.O_RDWR, 0)
 		devices = io.NewSectionReader(state, c.memoryBytes(), math.MaxInt64-c.memoryBytes())
-	} else if f.memory, err = inMemory("memory", bytes.NewReader(nil)); err == nil {
-		err = f.memory.Truncate(c.memoryBytes())
+	} else {
+		f.memory, err = emptyInMemory("memory", c.memoryBytes())
 	}
 	if err != nil {
-		return f, fmt.Errorf("open memory of machine: %w", err)
+		return fmt.Errorf("open memory of machine: %w", err)
 	}
 	f.devices, err = inMemory("devices", devices)
-	return f, err
+	return err
 }
 
-func (f virtualFiles) Close() error {
+// Close closes what is open.
+func (f stateFiles) Close() error {
 	var errs []error
-	for _, file := range []*os.File{f.request, f.memory, f.devices, f.log, f.control} {
+	for _, file := range []*os.File{f.memory, f.devices, f.request, f.log, f.control, f.window} {
 		if file != nil {
 			errs = append(errs, file.Close())
 		}
@@ -97,8 +90,11 @@ const controlBytes = 1 << 20
 // plugVirtual is plug for a machine in virtual time, which does not run until the monitor
 // starts it. Nothing can be written to its control.
 func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error) {
-	if m.files, err = m.cfg.virtualFiles(state); err != nil {
-		return nil, err
+	if err := m.files.open(m.cfg, state); err != nil {
+		return nil, errors.Join(err, m.files.Close())
+	}
+	if m.files.request, err = inMemory("request", bytes.NewReader(m.cfg.request)); err != nil {
+		return nil, errors.Join(err, m.files.Close())
 	}
 	control, theirs, err := os.Pipe()
 	if err != nil {
@@ -117,15 +113,9 @@ func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error)
 	_ = read.Close()
 	e.in, e.control = in, control
 	m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, theirs, m.files.memory, m.files.request, m.files.devices)
-	args, share := []string{"-S"}, "on"
-	if state != nil {
-		// The output of xen-save-devices-state does not begin with a configuration.
-		args, share = append(args, "-incoming", fmt.Sprintf("fd:%d", devicesFD), "-global", "migration.send-configuration=off"), "off"
-	}
-	m.cmd.Args = append(append(m.cmd.Args, args...),
-		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", wire.RequestItem, requestFD),
-		"-object", fmt.Sprintf("memory-backend-file,id=memory,size=%dM,mem-path=/dev/fd/%d,share=%s", m.cfg.MemoryMiB, memoryFD, share),
-		"-machine", "memory-backend=memory")
+	m.cmd.Args = append(m.cmd.Args, "-S",
+		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", wire.RequestItem, requestFD))
+	m.cmd.Args = append(m.cmd.Args, m.cfg.memoryArgs(state != nil, memoryFD, devicesFD)...)
 	return []*os.File{theirs}, nil
 }
 
@@ -172,12 +162,12 @@ func (m *Machine) runVirtual(ctx context.Context) (ready wire.State, err error) 
 	return ready, nil
 }
 
-// saveVirtual writes a machine that has stopped itself to the file.
-func (m *Machine) saveVirtual(state *os.File) error {
+// saveStopped writes a machine that is stopped, and whose memory is a file, to the file.
+func (m *Machine) saveStopped(state *os.File, devices int) error {
 	// For any machine type, despite its name. The command to load is not used: it ends
 	// QEMU 7.2, and the state can be loaded as an incoming migration.
 	// https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
-	name := map[string]any{"filename": fmt.Sprintf("/dev/fd/%d", devicesFD)}
+	name := map[string]any{"filename": fmt.Sprintf("/dev/fd/%d", devices)}
 	if _, err := m.monitor.execute("xen-save-devices-state", name); err != nil {
 		return err
 	}
@@ -185,32 +175,17 @@ func (m *Machine) saveVirtual(state *os.File) error {
 	if err := state.Truncate(size); err != nil {
 		return err
 	}
-	if err := copySparse(state, io.NewSectionReader(m.files.memory, 0, size)); err != nil {
+	// Holes where there are zeros.
+	if err := eachBlock(m.files.memory, size, func(at int64, data []byte) error {
+		_, err := state.WriteAt(data, at)
+		return err
+	}); err != nil {
 		return fmt.Errorf("save memory: %w", err)
 	}
 	if _, err := io.Copy(io.NewOffsetWriter(state, size), io.NewSectionReader(m.files.devices, 0, size)); err != nil {
 		return fmt.Errorf("save devices: %w", err)
 	}
 	return nil
-}
-
-// copySparse leaves holes where there are zeros.
-func copySparse(to io.WriterAt, from io.ReaderAt) error {
-	buf, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
-	for at := int64(0); ; at += int64(len(buf)) {
-		n, err := from.ReadAt(buf, at)
-		if n > 0 && !bytes.Equal(buf[:n], zeros[:n]) {
-			if _, err := to.WriteAt(buf[:n], at); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // StartVirtual restores a fresh machine in virtual time that serves one request:

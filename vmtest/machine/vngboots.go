@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// UnsupportedError is a kernel that virtme-ng cannot boot.
+// UnsupportedError is a kernel that a backend cannot boot.
 type UnsupportedError struct{ Reason string }
 
 func (e *UnsupportedError) Error() string { return e.Reason }

@@ -12,3 +12,7 @@ const VirtualWord = "ringtwin.virtual"
 
 // RequestItem is the name of the request in QEMU's firmware configuration.
 const RequestItem = "opt/ringtwin/request"
+
+// HostRoot is the directory of the initramfs that becomes the root of a machine for
+// programs, without a leading slash.
+const HostRoot = "root"

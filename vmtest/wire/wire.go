@@ -31,7 +31,9 @@ const (
 	Ready   Kind = "ready"   // guest: up, waiting for a request
 	Ping    Kind = "ping"    // host: say ready again
 	Request Kind = "request" // host: do this
-	Exec    Kind = "exec"    // host: run a program
+	Exec    Kind = "exec"    // host: run a program of the initramfs
+	Program Kind = "program" // host: run a program as on a host
+	Input   Kind = "input"   // host: a piece of what a running program gets
 	Answer  Kind = "answer"  // guest: one piece of what was asked for
 	Done    Kind = "done"    // guest: the request is answered in full
 	Error   Kind = "error"   // guest: the request ended with this error
