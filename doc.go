@@ -4,8 +4,9 @@
 // package vmtest. Package harness does so on one kernel.
 //
 // A [Campaign] measures a plan on kernels, and [Native] on the running one. A [Decider]
-// runs the experiments behind statements, [SelftestIn] verifies the measurements, and
-// [Trace] records a tracer's system calls. The command ringtwin is flags around these.
+// runs the experiments behind statements, [SelftestIn] verifies the measurements, [Test]
+// runs the tests of Go packages, and [Trace] records a tracer's system calls. The command
+// ringtwin is flags around these.
 //
 // A program that uses the package is its own guest: it calls [Init] first in main.
 package ringtwin

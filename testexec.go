@@ -39,6 +39,10 @@ func (s *testRun) exec(ctx context.Context, u *suite.Unit, program string) error
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	began := time.Now()
 	if err := s.convert(cmd, u); err != nil {
+		if ctx.Err() != nil { // before it had started
+			*u = *suite.Cancelled(u.Key)
+			return nil
+		}
 		return err
 	}
 	u.Seconds = time.Since(began).Seconds()
