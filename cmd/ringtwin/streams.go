@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -136,7 +135,13 @@ type signals struct {
 	running atomic.Bool
 }
 
-var errInterrupted = errors.New("interrupted")
+// errInterrupted is how a signal ends the command: as a context that is cancelled.
+var errInterrupted error = interruptedError{}
+
+type interruptedError struct{}
+
+func (interruptedError) Error() string        { return "interrupted" }
+func (interruptedError) Is(target error) bool { return target == context.Canceled }
 
 // mostPassedOn is how many signals that end a program it may get before the command ends.
 const mostPassedOn = 3

@@ -23,6 +23,9 @@ const kvmFirstOutput = 4 * time.Second
 func Version(ctx context.Context, qemu string) (string, error) {
 	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
 	if err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
 		return "", fmt.Errorf("find QEMU: %w (scripts/setup.sh installs it)", err)
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
