@@ -88,7 +88,7 @@ func Build(ctx context.Context, a *Args, p *Package, dir string) (string, error)
 // run runs the go command in a directory.
 func run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = dir, Environment()
+	cmd.Dir = dir
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -101,13 +101,4 @@ func run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 		return nil, &Error{string(bytes.TrimSpace(append(stderr.Bytes(), stdout.Bytes()...)))}
 	}
 	return nil, fmt.Errorf("run go: %w (Go has to be installed: https://go.dev/dl)", err)
-}
-
-// Environment is that of the go command.
-func Environment() []string {
-	env := os.Environ()
-	if os.Getenv("CGO_ENABLED") == "" {
-		env = append(env, "CGO_ENABLED=0") // exec takes static programs
-	}
-	return env
 }
