@@ -3,11 +3,13 @@
 package ringtwin
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -67,9 +69,9 @@ func (s *testRun) convert(cmd *exec.Cmd, u *suite.Unit) error {
 	}
 	defer in.Close()
 	// One descriptor, so that both streams keep their order.
-	cmd.Stdout, cmd.Stderr, json2.Stdin = out, out, in
+	cmd.Stdout, cmd.Stderr = out, out
 	var events, stderr bytes.Buffer
-	json2.Stdout, json2.Stderr = &events, &stderr
+	json2.Stdin, json2.Stdout, json2.Stderr = quoting(in), &events, &stderr
 	if err := json2.Start(); err != nil {
 		return errors.Join(fmt.Errorf("run go tool test2json: %w", err), out.Close())
 	}
@@ -87,6 +89,30 @@ func (s *testRun) convert(cmd *exec.Cmd, u *suite.Unit) error {
 	}
 	u.Events, err = parseEvents(events.Bytes())
 	return errors.Join(err, closed)
+}
+
+// quoting removes from lines in which exec quotes a test its mark, which would begin the
+// test once more: https://go.dev/src/cmd/internal/test2json/test2json.go
+func quoting(r io.Reader) io.Reader {
+	const mark = "\x16"
+	in, out := io.Pipe()
+	go func() {
+		lines := bufio.NewReader(r)
+		for {
+			line, err := lines.ReadSlice('\n')
+			if bytes.Contains(line, []byte(suite.WrittenLast)) {
+				line = bytes.ReplaceAll(line, []byte(mark), nil)
+			}
+			if _, wrong := out.Write(line); wrong != nil {
+				return // test2json has ended
+			}
+			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+				_ = out.CloseWithError(err) // io.EOF, in general
+				return
+			}
+		}
+	}()
+	return in
 }
 
 // parseEvents reads the lines of test2json.

@@ -29,7 +29,7 @@ func (r *Row) Name() string {
 
 // Cell is the state on a kernel, with what is known of the reason.
 func (r *Row) Cell(kernel int) string {
-	if r.Words[kernel] != "" {
+	if word := r.Words[kernel]; word != "" && word != string(r.States[kernel]) {
 		return fmt.Sprintf("%s (%s)", r.States[kernel], r.Words[kernel])
 	}
 	return string(r.States[kernel])

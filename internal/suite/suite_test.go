@@ -57,6 +57,8 @@ func TestTests(t *testing.T) {
 		"while others wait":         {events: "run A\npause A\nrun B\npause B\ncont B", problems: panicked, want: "A=lost B=lost!"},
 		"splat":                     {events: "run A\npause A\nrun B", problems: splat, want: "A=lost B=splat!"},
 		"splat after the tests":     {events: "run A\npass A", problems: splat, want: "A=passed"},
+		"the test that wrote last":  {events: "run A\noutput A: === RUN   A\npass A\nrun B\noutput B: === RUN   B\noutput B: x_test.go:3: about to\npass B\nrun C\npass C\noutput :   the program had written last: x_test.go:3: about to", problems: splat, want: "A=passed B=splat! C=passed"},
+		"nothing was written":       {events: "run A\npass A\noutput :   the program had written last: ", problems: splat, want: "A=passed"},
 		"the program ended":         {events: "run A\npass A\nrun B", want: "A=passed B=failed!"},
 		"a warning is no end":       {events: "run A\npass A\nrun B", problems: warned, want: "A=passed B=failed!"},
 		"lost in the second run":    {events: "run A\npass A\nrun A", problems: panicked, want: "A=lost!"},

@@ -90,6 +90,9 @@ func (u *Unit) Tests() []Test {
 		}
 	}
 	u.blame(tests, ended)
+	if u.State() == Splat {
+		u.complained(tests)
+	}
 	return tests
 }
 
@@ -113,6 +116,31 @@ func (u *Unit) blame(tests []Test, ended map[string]bool) {
 		})
 		if !t.Culprit && state == Splat {
 			t.State = Lost
+		}
+	}
+}
+
+// WrittenLast is what ringtwin exec says with a splat: what the program had written last.
+const WrittenLast = "the program had written last: "
+
+// complained marks the tests during which the kernel complained.
+func (u *Unit) complained(tests []Test) {
+	for at, e := range u.Events {
+		if e.Output == nil {
+			continue
+		}
+		text, ok := strings.CutPrefix(strings.TrimSpace(*e.Output), WrittenLast)
+		if text = strings.TrimSpace(text); !ok || text == "" {
+			continue
+		}
+		for _, before := range slices.Backward(u.Events[:at]) {
+			if before.Test == "" || before.Output == nil || !strings.Contains(*before.Output, text) {
+				continue
+			}
+			if i := slices.IndexFunc(tests, func(t Test) bool { return t.Name == before.Test }); i >= 0 {
+				tests[i].State, tests[i].Culprit = Splat, true
+			}
+			break
 		}
 	}
 }
