@@ -36,7 +36,7 @@ func TestCountsMemlock(t *testing.T) {
 // TestRefusal: an error that has no other reason stays as it is.
 func TestRefusal(t *testing.T) {
 	for _, err := range []error{os.ErrClosed, unix.EINVAL} {
-		if got := refusal(err); got != err {
+		if got := refusal(err); !errors.Is(got, err) || got.Error() != err.Error() {
 			t.Errorf("%v became %v", err, got)
 		}
 	}
@@ -44,7 +44,7 @@ func TestRefusal(t *testing.T) {
 		t.Errorf("%v is not EPERM", err)
 	}
 	if lockdown() == "" {
-		if got := refusal(unix.EACCES); got != unix.EACCES {
+		if got := refusal(unix.EACCES); !errors.Is(got, unix.EACCES) || got.Error() != unix.EACCES.Error() {
 			t.Errorf("a kernel that is not locked down: %v", got)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
@@ -146,7 +147,7 @@ func (l *lastLine) add(data []byte, at time.Duration) {
 		if !found {
 			return
 		}
-		if text := strings.TrimSpace(string(l.rest)); text != "" {
+		if text := strings.TrimSpace(strings.Map(printable, string(l.rest))); text != "" {
 			l.lines = append(l.lines, written{text, at})
 		}
 		if len(l.lines) > 2*most {
@@ -154,6 +155,14 @@ func (l *lastLine) add(data []byte, at time.Duration) {
 		}
 		l.rest, data = l.rest[:0], after
 	}
+}
+
+// printable leaves out what a terminal does not show, as the marks of test2json.
+func printable(r rune) rune {
+	if r != '\t' && !unicode.IsPrint(r) {
+		return -1
+	}
+	return r
 }
 
 // before is the last line that was written until then, or "".
