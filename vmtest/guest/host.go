@@ -132,7 +132,10 @@ func linkFiles() error {
 		}
 	}
 	// devpts has a multiplexer of its own, which /dev/ptmx leads to in either way.
-	return os.MkdirAll("/run/lock", 0o1777)
+	if err := os.MkdirAll("/run/lock", 0o755); err != nil {
+		return err
+	}
+	return unix.Chmod("/run/lock", 0o1777)
 }
 
 func writeFiles() error {

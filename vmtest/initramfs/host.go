@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
@@ -151,3 +152,6 @@ func sumOf(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
+
+// Tools are the programs that a machine for programs has, as far as this system has them.
+func Tools() []string { return slices.Clone(tools) }
