@@ -110,6 +110,9 @@ func (p *Program) Pack(ctx context.Context) (*Packed, error) {
 	if err := p.packTree(files, s); err != nil {
 		return nil, err
 	}
+	if s.Dir == dir && strings.Contains(p.Path, "/") {
+		s.Path = p.Path // a script's $0 is what it was started as
+	}
 	if packed.fetch, err = p.destinations(s.Dir); err != nil {
 		return nil, err
 	}
