@@ -112,7 +112,7 @@ func (p *Program) packGOROOT(files *files) error {
 	return files.addTree(root, func(path string) bool {
 		relative := strings.TrimPrefix(path, root+"/")
 		switch first, _, _ := strings.Cut(relative, "/"); first {
-		case "api", "doc", "misc", "pkg", "test", "bin", ".git":
+		case "api", "doc", "misc", "pkg", "test", ".git":
 			return path != root
 		}
 		return false

@@ -20,7 +20,7 @@ type hostFlags struct {
 	Mount     []string `help:"File system to mount. Repeatable." placeholder:"TYPE:PATH[:OPTIONS]" sep:"none"`
 	Sysctl    []string `help:"Kernel parameter to set, as with sysctl. Repeatable." placeholder:"NAME=VALUE" sep:"none"`
 	Module    []string `help:"Module of the kernel's own package to load, with what it needs. Repeatable." placeholder:"NAME"`
-	GOROOT    bool     `name:"goroot" help:"Bring Go's sources along, to the same path."`
+	GOROOT    bool     `name:"goroot" help:"Bring Go's sources and the go command along, to the same path."`
 	WriteBack bool     `help:"Bring back every file that the program changes below its directory. Without, a Go test binary brings back its profiles and what it changes below testdata."`
 	Allow     string   `help:"File of splats on the console to ignore, one per line: PATTERN # reason." placeholder:"FILE"`
 }
