@@ -13,15 +13,12 @@ import (
 
 // LockdownError is a refusal by a kernel that is locked down, whatever else it says.
 type LockdownError struct {
-	Mode string // integrity, confidentiality
+	Mode string // confidentiality
 	Err  error
 }
 
 // Reason is why the kernel refused.
 func (e *LockdownError) Reason() string {
-	if e.Mode == "integrity" {
-		return "the kernel is locked down (integrity), which may be why"
-	}
 	return fmt.Sprintf("the kernel is locked down (%s), and lets no BPF program read its memory", e.Mode)
 }
 
@@ -59,14 +56,19 @@ func refusal(err error) error {
 	return err
 }
 
-// lockdown is how the kernel is locked down, or "" if it is not, or does not tell: security/
-// lockdown/lockdown.c.
+// lockdown is how the kernel is locked down, if programs may not read its memory then, or
+// "": LOCKDOWN_BPF_READ_KERNEL is a reason of confidentiality. Integrity forbids programs
+// to write to a user's memory, which the twins do not.
+// https://elixir.bootlin.com/linux/v6.12/source/include/linux/security.h
 func lockdown() string {
 	text, err := readDetached("securityfs", "lockdown")
 	if err != nil {
 		return "" // not configured
 	}
-	return lockdownMode(text)
+	if mode := lockdownMode(text); mode == "confidentiality" {
+		return mode
+	}
+	return ""
 }
 
 // lockdownMode is the one in brackets of "none [integrity] confidentiality", or "".
