@@ -61,7 +61,9 @@ func (p *Packed) complaints(guest *Guest, stderr io.Writer, s *wire.Session, end
 }
 
 // clockAhead is by how much the clock of the kernel's log is ahead of the guest's. A mark is
-// in the log a little later than the guest says, so the smaller difference is nearer.
+// in the log a little later than the guest says, so the smaller difference is nearer. Where
+// the kernel does not trust the CPU's counter, the log's clock may be a few ticks off.
+// https://elixir.bootlin.com/linux/v6.12/source/kernel/sched/clock.c
 func clockAhead(log []byte, mark string, marked [2]int64) time.Duration {
 	var ahead []time.Duration
 	for i, what := range []string{" begins", " ended"} {

@@ -210,7 +210,7 @@ func TestMachine(t *testing.T) {
 		"no kernel":     {[]string{"KERNELS=  "}, "", "kernels: want one at least, such as 6.1"},
 		"no lock file":  {[]string{"LOCK_FILE=none.lock"}, "", "lock-file none.lock: there is no such file. ringtwin kernels lock 6.1 writes it"},
 		"boots":         {nil, "boots=true\n", ""},
-		"boots nothing": {[]string{"RUN=plan"}, "accel=tcg\n", ""},
+		"boots nothing": {[]string{"RUN=plan", "KVM_DEVICE=/none"}, "accel=tcg\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := append([]string{"KVM=auto", "KERNELS=6.1", "RUN=go test ./...", "LOCK_FILE="}, test.env...)
