@@ -49,7 +49,7 @@ func (p *Packed) complaints(guest *Guest, stderr io.Writer, s *wire.Session, end
 		if i > 0 {
 			text.WriteString("\n")
 		}
-		fmt.Fprintf(&text, "%s: %s (line %d of the console)", e.Kind, e.Line, e.At)
+		text.WriteString(e.String())
 		if line := last.before(e.Time - ahead); line != "" && e.Time >= 0 {
 			fmt.Fprintf(&text, "\n  the program had written last: %s", line)
 		}
