@@ -79,15 +79,18 @@ func (m *Machine) Run(ctx context.Context, s *Session, timeout time.Duration) (w
 		returned <- err
 		_ = read.CloseWithError(err)
 	}()
-	// What cannot be read here ends the session: the guest would wait for it.
 	go func() {
+		// What cannot be read here ends the session: the guest would wait for it.
 		if err := t.sendFiles(); err != nil {
 			cancel(err)
+			return
+		}
+		// Only then: nobody takes input before the files are there, and it would fill all
+		// slots that they need.
+		if s.Input != nil {
+			t.sendInput()
 		}
 	}()
-	if s.Input != nil {
-		go t.sendInput()
-	}
 	go t.passOn()
 	err := m.answers(ctx, deadline, t.take)
 	_ = write.CloseWithError(io.ErrUnexpectedEOF) // no effect after its end
