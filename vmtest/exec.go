@@ -86,8 +86,8 @@ func (p *Packed) run(ctx context.Context, guest *Guest, bundle *kernel.Bundle, s
 	s := &machine.Session{
 		Session: session, Files: files.write, Input: streams.Stdin, Returned: back.read,
 		Signals: streams.Signals, Sizes: streams.Sizes, Started: streams.Started,
-		Output: func(stream wire.Stream, data []byte, at time.Duration) error {
-			last.add(data, at)
+		Output: func(stream wire.Stream, data []byte, after time.Duration) error {
+			last.add(data, after)
 			to := streams.Stdout
 			if stream == wire.Stderr {
 				to = streams.Stderr
@@ -108,7 +108,7 @@ func (p *Packed) run(ctx context.Context, guest *Guest, bundle *kernel.Bundle, s
 		fmt.Fprintf(streams.Stderr, "ringtwin: fetch %s: the program has left no such file\n", path)
 	}
 	reportChanges(streams.Stderr, ended)
-	return ended.Code, p.complaints(guest, streams.Stderr, &session, ended, last)
+	return ended.Code, p.complaints(guest, streams.Stderr, ended.Code, last)
 }
 
 // reportChanges says what stays in the machine.
@@ -127,33 +127,33 @@ func reportChanges(w io.Writer, ended wire.Ended) {
 	fmt.Fprintf(w, "ringtwin: %d %s: %s%s\n", ended.Count, what, strings.Join(ended.Changed, ", "), more)
 }
 
-// lastLine remembers what a program wrote and when.
+// lastLine remembers what a program wrote, and where that is among the kernel's lines.
 type lastLine struct {
 	lines []written
 	rest  []byte
 }
 
 type written struct {
-	text string
-	at   time.Duration
+	text  string
+	after time.Duration // time stamp of the last line on the console before
 }
 
 // add adds output. A few hundred lines are kept.
-func (l *lastLine) add(data []byte, at time.Duration) {
+func (l *lastLine) add(data []byte, after time.Duration) {
 	const most = 512
 	for {
-		line, after, found := bytes.Cut(data, []byte("\n"))
+		line, more, found := bytes.Cut(data, []byte("\n"))
 		l.rest = append(l.rest, line[:min(len(line), max(0, 200-len(l.rest)))]...)
 		if !found {
 			return
 		}
 		if text := strings.TrimSpace(strings.Map(printable, string(l.rest))); text != "" {
-			l.lines = append(l.lines, written{text, at})
+			l.lines = append(l.lines, written{text, after})
 		}
 		if len(l.lines) > 2*most {
 			l.lines = append(l.lines[:0], l.lines[most:]...)
 		}
-		l.rest, data = l.rest[:0], after
+		l.rest, data = l.rest[:0], more
 	}
 }
 
@@ -165,10 +165,11 @@ func printable(r rune) rune {
 	return r
 }
 
-// before is the last line that was written until then, or "".
-func (l *lastLine) before(at time.Duration) string {
+// before is the last line that was written before a line of the console, or "". stamps are
+// the numbers of its lines by their time stamps.
+func (l *lastLine) before(line int, stamps map[time.Duration]int) string {
 	for i := len(l.lines) - 1; i >= 0; i-- {
-		if l.lines[i].at <= at {
+		if n, ok := stamps[l.lines[i].after]; ok && n < line {
 			return l.lines[i].text
 		}
 	}

@@ -173,3 +173,18 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// TestStamps: programs write to the console as well, and a record may have several lines.
+func TestStamps(t *testing.T) {
+	log := "[    1.000002] one\r\n" +
+		"no stamp\n" +
+		"half a line[    1.000003] two\n" +
+		"[    1.000003] and its second line\n" +
+		"[    0.999999] of a CPU whose clock is behind\n"
+	want := map[time.Duration]int{
+		1000002 * time.Microsecond: 1, 1000003 * time.Microsecond: 4, 999999 * time.Microsecond: 5,
+	}
+	if diff := cmp.Diff(want, Stamps([]byte(log))); diff != "" {
+		t.Errorf("stamps (-want +got):\n%s", diff)
+	}
+}

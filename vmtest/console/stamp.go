@@ -7,16 +7,15 @@ import (
 	"time"
 )
 
-// StampOf returns the time stamp of the line of a log that has the text, and false if there
-// is none.
-func StampOf(log []byte, text string) (time.Duration, bool) {
+// Stamps returns the number, from 1, of the last line of a log with each time stamp.
+func Stamps(log []byte) map[time.Duration]int {
+	stamps := map[time.Duration]int{}
+	n := 0
 	for line := range bytes.Lines(log) {
-		if !bytes.Contains(line, []byte(text)) {
-			continue
-		}
+		n++
 		if _, at := prefix([]byte(kernelPart(clean(line)))); at != unstamped {
-			return at, true
+			stamps[at] = n
 		}
 	}
-	return 0, false
+	return stamps
 }

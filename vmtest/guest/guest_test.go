@@ -98,3 +98,20 @@ func TestIsInit(t *testing.T) {
 		t.Error("a test is not init")
 	}
 }
+
+func TestStampOf(t *testing.T) {
+	for record, want := range map[string]int64{
+		"6,1234,5678901,-;text\n SUBSYSTEM=block\n": 5678901,
+		"30,0,0,c;a, b, c, d\n":                     0,
+		"6,1234,x,-;text\n":                         -1,
+		"":                                          -1,
+	} {
+		got, ok := stampOf([]byte(record))
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: %d, want %d", record, got, want)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 type link struct {
 	in  *wire.Reader
 	buf *buffer
+	log *kernelLog
 
 	mu  sync.Mutex
 	out *wire.Writer
@@ -141,9 +142,9 @@ func (s sink) Write(p []byte) (int, error) {
 }
 
 // send reports what a slot has been filled with, and takes care of the slot.
-func (s sink) send(slot, bytes int, at int64) error {
+func (s sink) send(slot, bytes int, after int64) error {
 	data := s.link.buf.slot(slot)[:bytes]
-	c := &wire.Chunk{Stream: s.stream, At: at}
+	c := &wire.Chunk{Stream: s.stream, After: after}
 	if bytes <= wire.InlineBytes {
 		c.Data = append([]byte(nil), data...)
 		s.link.free <- slot

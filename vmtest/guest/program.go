@@ -15,7 +15,7 @@ import (
 )
 
 // run runs the program of a session as on a host.
-func (l *link) run(s wire.Session) error {
+func (l *link) run(s wire.Session) (err error) {
 	if err := catchUp(s); err != nil {
 		return err
 	}
@@ -29,39 +29,26 @@ func (l *link) run(s wire.Session) error {
 	if err := tree.settle(); err != nil {
 		return err
 	}
-	begun, err := mark(s.Mark + " begins")
-	if err != nil {
+	if l.log, err = openKernelLog(); err != nil {
+		return err
+	}
+	defer l.log.close()
+	if err := mark(s.Mark + " begins"); err != nil {
 		return err
 	}
 	code, err := l.runProgram(s)
 	if err != nil {
 		return err
 	}
-	marked, err := mark(s.Mark + " ended")
-	if err != nil {
+	if err := mark(s.Mark + " ended"); err != nil {
 		return err
 	}
 	ended, err := tree.back(sink{l, wire.Files})
 	if err != nil {
 		return fmt.Errorf("return files: %w", err)
 	}
-	ended.Code, ended.Marked = code, [2]int64{begun, marked}
+	ended.Code = code
 	return l.report(wire.Report{Ended: &ended})
-}
-
-// mark writes a line to the kernel's log, and so to the console. Without the newline the
-// kernel would wait for more of it. at is when, in nanoseconds since boot.
-func mark(text string) (at int64, err error) {
-	log, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
-	if err != nil {
-		return 0, fmt.Errorf("mark the console: %w", err)
-	}
-	defer log.Close()
-	at = sinceBoot()
-	if _, err := log.WriteString("<6>ringtwin: " + text + "\n"); err != nil {
-		return 0, fmt.Errorf("mark the console: %w", err)
-	}
-	return at, nil
 }
 
 // runProgram returns the exit code, when the program has ended and its output is sent,

@@ -155,11 +155,9 @@ func (p *pump) run() error {
 		slot := <-p.sink.link.free
 		var n int
 		var end error
-		var at int64
+		var after int64
 		err := conn.Read(func(fd uintptr) bool {
-			// Before it is read: what the program does when it has been read comes later.
-			at = sinceBoot()
-			n, end = readAll(int(fd), p.sink.link.buf.slot(slot))
+			n, after, end = p.fill(int(fd), p.sink.link.buf.slot(slot))
 			return n > 0 || end != nil
 		})
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -171,7 +169,7 @@ func (p *pump) run() error {
 		}
 		switch {
 		case n > 0:
-			if err := p.sink.send(slot, n, at); err != nil {
+			if err := p.sink.send(slot, n, after); err != nil {
 				return err
 			}
 		default:
@@ -195,15 +193,70 @@ func (p *pump) rest(conn interface{ Control(func(uintptr)) error }) (err error) 
 			slot := <-p.sink.link.free
 			buf := p.sink.link.buf.slot(slot)
 			var n int
-			if n, err = readAll(int(fd), buf[:min(left, len(buf))]); n == 0 {
+			var after int64
+			if n, after, err = p.fill(int(fd), buf[:min(left, len(buf))]); n == 0 {
 				p.sink.link.free <- slot
 				break
 			}
 			left -= n
-			err = p.sink.send(slot, n, sinceBoot())
+			err = p.sink.send(slot, n, after)
 		}
 	})
 	return errors.Join(controlErr, err)
+}
+
+// fill reads what there is. All of it was written before the kernel logged anything after
+// the line with the time stamp. err is nil if there may be more later.
+func (p *pump) fill(fd int, buf []byte) (n int, after int64, err error) {
+	log := p.sink.link.log
+	after = log.stamp()
+	if p.hangsUp { // a terminal, whose bytes cannot be counted before they are read
+		n, err = readAll(fd, buf)
+		return n, after, err
+	}
+	for tries := 0; n < len(buf); {
+		there, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+		if err != nil {
+			return n, after, err
+		}
+		if now := log.stamp(); now != after && tries < maxTries {
+			if n > 0 {
+				break
+			}
+			after, tries = now, tries+1
+			continue
+		}
+		if there == 0 {
+			if n > 0 {
+				break
+			}
+			switch now := state(fd); {
+			case now&unix.POLLIN != 0:
+				continue // since it was counted
+			case now == 0:
+				return 0, after, nil
+			}
+			there = 1 // no more than the end of the file, or an error
+		}
+		got, err := readAll(fd, buf[n:min(n+there, len(buf))])
+		if n += got; err != nil || got == 0 {
+			return n, after, err
+		}
+	}
+	return n, after, nil
+}
+
+// maxTries is how often a line of the kernel makes fill look again. Where it logs without a
+// pause, the order is not known.
+const maxTries = 100
+
+// state is what poll says of a file that is read.
+func state(fd int) int16 {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, 0); err != nil {
+		return 0
+	}
+	return fds[0].Revents
 }
 
 // readAll reads what there is. err is nil if there may be more later.
@@ -223,13 +276,4 @@ func readAll(fd int, p []byte) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// sinceBoot is the time in nanoseconds, as in the kernel's log.
-func sinceBoot() int64 {
-	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
-		return 0
-	}
-	return now.Nano()
 }

@@ -26,8 +26,9 @@ type Session struct {
 	// Input is the standard input, or nil. It is read while the program runs, and perhaps
 	// further than the program reads.
 	Input io.Reader
-	// Output takes what the program has written to a stream, and when: since the boot.
-	Output func(stream wire.Stream, data []byte, at time.Duration) error
+	// Output takes what the program has written to a stream. after is the time stamp of the
+	// last line on the console before.
+	Output func(stream wire.Stream, data []byte, after time.Duration) error
 	// Returned reads a tar archive of the files that come back.
 	Returned func(io.Reader) error
 	// Signals and Sizes are passed on to the program and to its terminal.
@@ -155,7 +156,7 @@ func (t *talk) receive(c *wire.Chunk) error {
 			err = nil // the reader has said why
 		}
 	case len(data) > 0:
-		err = t.s.Output(c.Stream, data, time.Duration(c.At))
+		err = t.s.Output(c.Stream, data, time.Duration(c.After)*time.Microsecond)
 	}
 	return err
 }

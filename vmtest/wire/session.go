@@ -88,8 +88,9 @@ type Chunk struct {
 	Bytes int    `json:"bytes,omitempty"`
 	Sum   uint32 `json:"sum,omitempty"`
 	End   bool   `json:"end,omitempty"`
-	// At is when the guest read it from the program, in nanoseconds since boot.
-	At int64 `json:"at,omitempty"`
+	// After is the time stamp of the last line in the kernel's log before the guest read it
+	// from the program, in microseconds since boot.
+	After int64 `json:"after,omitempty"`
 }
 
 // BufferBytes is the size of the buffer that host and guest share: a power of two, as that
@@ -124,9 +125,6 @@ type Report struct {
 type Ended struct {
 	// Code is the exit code; 128 + n where signal n ended it, as in a shell.
 	Code int `json:"code"`
-	// Marked is when the guest marked the console, before and after the program, in
-	// nanoseconds since boot.
-	Marked [2]int64 `json:"marked"`
 	// Changed are paths below the tree that the program has changed and that are not
 	// returned, at most [MaxChanged]. Count is how many there are.
 	Changed []string `json:"changed,omitempty"`
