@@ -68,6 +68,18 @@ func (p *Program) destinations(dir string) (destinations, error) {
 	return wanted, nil
 }
 
+// of is the destination of a path, or of the nearest directory above it that has one.
+func (d destinations) of(path string) (from string, to destination, ok bool) {
+	for from := path; ; from = filepath.Dir(from) {
+		if to, ok := d[from]; ok {
+			return from, to, true
+		}
+		if from == "/" {
+			return "", destination{}, false
+		}
+	}
+}
+
 // returned writes what comes back.
 type returned struct {
 	packed *Packed
@@ -97,10 +109,7 @@ func (r *returned) read(from io.Reader) error {
 // machine is not trusted.
 func (r *returned) write(header *tar.Header, content io.Reader) error {
 	path := filepath.Clean("/" + header.Name)
-	for from, to := range r.packed.fetch {
-		if path != from && !strings.HasPrefix(path, from+"/") {
-			continue
-		}
+	if from, to, ok := r.packed.fetch.of(path); ok {
 		r.got[from] = true
 		target := to.path
 		if to.user {

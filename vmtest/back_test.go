@@ -54,7 +54,8 @@ func TestReturnedStaysInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	fetched := filepath.Join(dir, "fetched")
-	packed := &Packed{session: wire.Session{Tree: tree}, fetch: destinations{"/out/file": {fetched, true}, "/out/dir": {filepath.Join(dir, "many"), true}}}
+	packed := &Packed{session: wire.Session{Tree: tree}, fetch: destinations{"/out/file": {fetched, true}, "/out/dir": {filepath.Join(dir, "many"), true},
+		"/out/dir/one": {filepath.Join(dir, "another"), true}}}
 	in := func(name string) tar.Header {
 		return tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(filepath.Join(tree, name), "/")}
 	}
@@ -65,6 +66,7 @@ func TestReturnedStaysInside(t *testing.T) {
 		"in the tree":           {in("new/file"), filepath.Join(tree, "new/file")},
 		"fetched":               {tar.Header{Typeflag: tar.TypeReg, Name: "out/file"}, fetched},
 		"in a fetched dir":      {tar.Header{Typeflag: tar.TypeReg, Name: "out/dir/a/b"}, filepath.Join(dir, "many/a/b")},
+		"fetched by itself too": {tar.Header{Typeflag: tar.TypeReg, Name: "out/dir/one/b"}, filepath.Join(dir, "another/b")},
 		"elsewhere":             {tar.Header{Typeflag: tar.TypeReg, Name: "etc/passwd"}, ""},
 		"above":                 {tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(tree, "/") + "/../../stolen"}, ""},
 		"through a link":        {in("away/file"), ""},

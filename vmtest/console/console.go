@@ -19,7 +19,8 @@ const (
 	Panic    Kind = "panic"
 	Oops     Kind = "oops"      // a fault in the kernel
 	BUG      Kind = "BUG"       // an assertion of the kernel's, and its like
-	KASAN    Kind = "KASAN"     // this and the other sanitizers, and SLUB's checks
+	KASAN    Kind = "KASAN"     // this and the other checkers of memory, and SLUB's checks
+	UBSAN    Kind = "UBSAN"     // undefined behaviour
 	Lockup   Kind = "lockup"    // of a CPU or a workqueue
 	RCUStall Kind = "RCU stall" // a CPU that does not pass a quiescent state
 	HungTask Kind = "hung task"
@@ -29,7 +30,7 @@ const (
 	WARN     Kind = "WARN"
 )
 
-var worstFirst = []Kind{Panic, Oops, BUG, KASAN, Lockup, RCUStall, HungTask, OOM, Alloc, Lockdep, WARN}
+var worstFirst = []Kind{Panic, Oops, BUG, KASAN, UBSAN, Lockup, RCUStall, HungTask, OOM, Alloc, Lockdep, WARN}
 
 // Event is one splat: its head line, without time stamp, caller and level.
 type Event struct {
@@ -52,7 +53,7 @@ func (e Event) Root() Event {
 }
 
 // doubled is how a head line repeats its kind.
-var doubled = map[Kind]string{Oops: "Oops: ", BUG: "BUG: ", KASAN: "BUG: KASAN: ", WARN: "WARNING: "}
+var doubled = map[Kind]string{Oops: "Oops: ", BUG: "BUG: ", KASAN: "BUG: KASAN: ", WARN: "WARNING: ", UBSAN: "UBSAN: "}
 
 // String is the reason that the event gives for a failure: the kind, the root's kind and
 // line, and where that is.

@@ -134,7 +134,7 @@ var echoes = []struct {
 	limit time.Duration // default: soon
 }{
 	// check_panic_on_warn() in kernel/panic.c: __warn(), the sanitizers, the scheduler
-	{panic: re(`panic_on_warn set|warned too often|panic_on_taint set`), kinds: []Kind{WARN, KASAN, BUG, Lockdep}},
+	{panic: re(`panic_on_warn set|warned too often|panic_on_taint set`), kinds: []Kind{WARN, KASAN, UBSAN, BUG, Lockdep}},
 	// mm/kasan/report.c, mm/kfence/report.c, mm/kmsan/report.c
 	{panic: re(`k(?:asan|fence)\.fault=panic|kmsan\.panic|panic_on_kmsan`), kinds: []Kind{KASAN}},
 	// oops_end() in arch/x86/kernel/dumpstack.c, die() in arch/arm64/kernel/traps.c,

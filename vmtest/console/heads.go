@@ -63,8 +63,10 @@ var heads = []head{
 	// processor's fault.
 	{kind: KASAN, begins: []string{"BUG: KASAN: "}, pattern: re(`^BUG: KASAN: (?:null-ptr-deref|user-memory-access|(?:maybe )?wild-memory-access)`),
 		then: re(`^BUG: (?:kernel NULL pointer|unable to handle)|\[#\d+\]`), within: kasanLines},
-	// mm/kasan, mm/kfence, mm/kmsan, kernel/kcsan, lib/ubsan.c
-	{kind: KASAN, begins: []string{"BUG: KASAN: ", "BUG: KFENCE: ", "BUG: KMSAN: ", "BUG: KCSAN: ", "UBSAN: "}},
+	// mm/kasan, mm/kfence, mm/kmsan, kernel/kcsan
+	{kind: KASAN, begins: []string{"BUG: KASAN: ", "BUG: KFENCE: ", "BUG: KMSAN: ", "BUG: KCSAN: "}},
+	// lib/ubsan.c
+	{kind: UBSAN, begins: []string{"UBSAN: "}},
 	// slab_bug() in mm/slub.c, and its like in mm/slab.c, mm/page_poison.c, mm/kmemleak.c
 	{kind: KASAN, begins: []string{"BUG "}, pattern: re(`^BUG \S.* \((?:Not tainted|Tainted: [^)]*)\): `), then: slubWarned, within: slubLines},
 	{kind: KASAN, begins: []string{"slab error in ", "Slab corruption", "pagealloc: memory corruption", "pagealloc: single bit error"}},
