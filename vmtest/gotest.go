@@ -101,7 +101,7 @@ func (f *files) addDir(path string) error {
 	return f.add(path, path, info)
 }
 
-// packGOROOT brings Go's sources along, at the same path.
+// packGOROOT brings Go's sources, the go command and its tools along, at the same path.
 func (p *Program) packGOROOT(files *files) error {
 	text, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -111,9 +111,13 @@ func (p *Program) packGOROOT(files *files) error {
 	p.Env = append([]string{"GOROOT=" + root}, p.Env...)
 	return files.addTree(root, func(path string) bool {
 		relative := strings.TrimPrefix(path, root+"/")
-		switch first, _, _ := strings.Cut(relative, "/"); first {
-		case "api", "doc", "misc", "pkg", "test", ".git":
+		first, rest, _ := strings.Cut(relative, "/")
+		switch first {
+		case "api", "doc", "misc", "test", ".git":
 			return path != root
+		case "pkg": // without what the go command makes again
+			second, _, _ := strings.Cut(rest, "/")
+			return second != "" && second != "tool" && second != "include"
 		}
 		return false
 	})
