@@ -99,7 +99,7 @@ const BufferBytes = 16 * SlotBytes
 
 // SlotBytes is the size of a slot. The first half of the slots of a buffer is for the
 // host's pieces, and the second half for the guest's.
-const SlotBytes = 256 << 10
+const SlotBytes = 2 << 20
 
 // InlineBytes is up to which size a piece is in the frame itself.
 const InlineBytes = 1 << 10
