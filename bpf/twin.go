@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 	"golang.org/x/sys/unix"
 )
@@ -296,6 +297,26 @@ func (t *Twin) Stats() (Stats, error) {
 		return Stats{}, fmt.Errorf("read program statistics: %w", err)
 	}
 	return Stats{RunTime: stats.Runtime, Runs: stats.RunCount, Misses: stats.RecursionMisses}, nil
+}
+
+// Programs are the pieces of machine code that the kernel made of the program. None: it
+// does not say.
+func (t *Twin) Programs() ([]profile.Program, error) {
+	info, err := t.program.Info()
+	if err != nil {
+		return nil, fmt.Errorf("read program: %w", err)
+	}
+	addresses, _ := info.JitedKsymAddrs()
+	lengths, _ := info.JitedFuncLens()
+	var all []profile.Program
+	for i := range min(len(addresses), len(lengths)) {
+		name := "bpf_prog_" + info.Name
+		if i > 0 {
+			name += fmt.Sprintf("[%d]", i)
+		}
+		all = append(all, profile.Program{Name: name, Address: uint64(addresses[i]), Bytes: uint64(lengths[i])})
+	}
+	return all, nil
 }
 
 // EnableStats makes the kernel count the time and the runs of all programs

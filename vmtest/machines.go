@@ -16,6 +16,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"github.com/ringtwin/ringtwin/vmtest/plugin"
 )
 
 // Backend is the program that starts machines.
@@ -141,6 +142,8 @@ type Machines struct {
 
 	mu       sync.Mutex
 	snapshot *machine.Snapshot
+	// functions are those of the kernel, if they were asked for.
+	functions *plugin.Symbols
 }
 
 // Machines prepares the machines of a kernel. The error is an [*machine.UnsupportedError]

@@ -72,6 +72,8 @@ type Trial struct {
 	// Disturbance is what of it the kernel knows; records made before there was
 	// this field lack it.
 	Disturbance *Disturbance `json:"disturbance,omitempty"`
+	// Profile is where its instructions went, if that was asked for.
+	Profile *Profile `json:"profile,omitempty"`
 	Ledger      []Invariant  `json:"ledger,omitempty"`
 }
 

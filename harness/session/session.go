@@ -18,6 +18,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/ringtwin/ringtwin/bpf"
 	"github.com/ringtwin/ringtwin/harness/facts"
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/trial"
 	"github.com/ringtwin/ringtwin/harness/vocab"
@@ -78,6 +79,9 @@ type Measured struct {
 	Status record.Status `json:"status"`
 	Reason string        `json:"reason,omitempty"`
 	Trial  *record.Trial `json:"trial,omitempty"`
+	// Spent is what a profile must account for. It is answered whether or not there is one,
+	// so that the guest cannot tell.
+	Spent *profile.Spent `json:"spent,omitempty"`
 }
 
 // Handle serves one request on the running kernel. It is a guest.Handler.
@@ -126,7 +130,7 @@ func measured(ctx context.Context, runner *trial.Runner, t Timed) Measured {
 		status, reason := classify(err)
 		return Measured{Status: status, Reason: reason}
 	}
-	return Measured{Status: record.OK, Trial: got}
+	return Measured{Status: record.OK, Trial: got, Spent: runner.Spent()}
 }
 
 // probe finds out what can be measured here: nothing, where the kernel has none of the

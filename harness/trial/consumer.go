@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/ringtwin/ringtwin/bpf"
@@ -170,6 +171,8 @@ func (c *consumer) run(stall time.Duration) (err error) {
 	if err != nil {
 		return err
 	}
+	markEach((*int64)(unsafe.Pointer(&c.arrived)))
+	markReading()
 	before, err := usageOfThread()
 	if err != nil {
 		return err
@@ -183,6 +186,7 @@ func (c *consumer) run(stall time.Duration) (err error) {
 	if err := read(); err != nil {
 		return err
 	}
+	markRead()
 	after, err := usageOfThread()
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/workload"
@@ -19,20 +20,23 @@ import (
 type callCost struct {
 	mean   float64
 	median float64 // of the stretches of a storm, 0 where there are none
+	middle profile.Middle
 }
 
 // controlCost is callCost with an empty program, 0 where it is not known, and the
 // program's run time each time, in ns.
 type controlCost struct {
 	callCost
-	runNS float64
+	runNS   float64
+	program []profile.Program
 }
 
 func costOfCall(truth *workload.Truth) callCost {
 	c := callCost{mean: ratio(float64(truth.CPUNS), float64(truth.Triggers()))}
-	if n := len(truth.CallNS); n > 0 {
-		sorted := slices.Sorted(slices.Values(truth.CallNS))
-		c.median = (sorted[(n-1)/2] + sorted[n/2]) / 2
+	if n := len(truth.StretchNS); n > 0 {
+		sorted := slices.Sorted(slices.Values(truth.StretchNS))
+		c.middle = profile.Middle{Stretches: n, Calls: int64(truth.StretchCalls), NS: sorted[(n-1)/2] + sorted[n/2]}
+		c.median = float64(c.middle.NS) / 2 / float64(c.middle.Calls)
 	}
 	return c
 }
@@ -59,6 +63,18 @@ func cost(twin *bpf.Twin, c *consumer, counts *record.Counts, truth workload.Tru
 	cost.ConsumerCPUNSPerEvent = ratio(float64(c.cpuNS), float64(counts.Delivered))
 	cost.EventsPerWakeup = ratio(float64(counts.Delivered), float64(c.voluntary))
 	return cost, nil
+}
+
+// spent is what a profile of the trial must account for.
+func spent(twin *bpf.Twin, c *consumer, truth workload.Truth, control controlCost) (*profile.Spent, error) {
+	programs, err := twin.Programs()
+	if err != nil {
+		return nil, err
+	}
+	return &profile.Spent{
+		Program: costOfCall(&truth).middle, Control: control.middle, ReaderNS: c.cpuNS,
+		Programs: append(programs, control.program...),
+	}, nil
 }
 
 func rate(cell record.Cell, counts *record.Counts, truth workload.Truth) *record.Rate {

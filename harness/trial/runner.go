@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/bpf"
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/transport"
 	"github.com/ringtwin/ringtwin/harness/vocab"
@@ -42,7 +43,11 @@ type Runner struct {
 	// controls are the measured controls: the trials of a block share one.
 	controls map[controlOf]controlCost
 	kept     map[attachedTo]io.Closer // until the runner is closed
+	spent    *profile.Spent           // of the last trial
 }
+
+// Spent is what a profile of the last trial must account for.
+func (r *Runner) Spent() *profile.Spent { return r.spent }
 
 // attachedTo is the hook of a cell's programs.
 type attachedTo struct {
@@ -129,10 +134,12 @@ func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, er
 	if err := r.keep(&cell); err != nil {
 		return nil, err
 	}
+	markPart()
 	control, err := r.control(ctx, cell)
 	if err != nil {
 		return nil, err
 	}
+	markPart()
 	away, err := newAbsence(cell.Offline)
 	if err != nil {
 		return nil, err
@@ -276,6 +283,9 @@ func (r *Runner) conclude(ctx context.Context, m *measured) (*record.Trial, erro
 		return nil, err
 	}
 	if out.Cost, err = cost(m.twin, c, counts, m.truth, m.control); err != nil {
+		return nil, err
+	}
+	if r.spent, err = spent(m.twin, c, m.truth, m.control); err != nil {
 		return nil, err
 	}
 	if out.Disturbance, err = r.disturbance(m.stolen, c, &m.truth); err != nil {

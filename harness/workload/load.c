@@ -101,6 +101,21 @@ static uint64_t clock_ns(int clock)
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }
 
+/*
+ * An instruction that does nothing, which a profiler of an emulated machine sees: see
+ * vmtest/plugin/layout.h.
+ */
+#define MARK(kind) __asm__ volatile(".byte 0x0f, 0x1f, 0x80, " kind ", 0x77, 0x74, 0x72" ::: "memory")
+#define MARK_STRETCH MARK("0x10") /* begins when the CPU time is read next */
+#define MARK_END MARK("0x20")
+
+static void mark_each(const uint64_t *at)
+{
+	uint64_t loaded;
+
+	__asm__ volatile(".byte 0x0f, 0x1f, 0x80, 0x30, 0x77, 0x74, 0x72; mov (%1), %0" : "=r"(loaded) : "r"(at) : "memory");
+}
+
 static uint64_t now_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
@@ -166,6 +181,7 @@ static void storm(struct table *t, uint64_t begun_ns)
 		call4(__NR_getpgid, (long)(t->mark << 32 | (uint32_t)(t->first_token + i)), 0, 0, 0);
 		__atomic_store_n(&t->done, i + 1, __ATOMIC_RELEASE);
 		if (--left == 0) {
+			MARK_STRETCH;
 			*stretch++ = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun_ns;
 			left = stretch < t->stretch_ns + STRETCHES ? length : 0;
 		}
@@ -214,6 +230,8 @@ static int produce(struct table *t)
 	wait_for(&t->go);
 	if (t->lead_ns)
 		sleep_until(now_ns() + t->lead_ns);
+	mark_each(&t->done);
+	MARK_STRETCH;
 	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	t->begin_ns = now_ns();
 	if (t->storm)
@@ -221,6 +239,7 @@ static int produce(struct table *t)
 	else
 		start_programs(t);
 	t->end_ns = now_ns();
+	MARK_END;
 	t->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
 	return 0;
 }

@@ -83,22 +83,22 @@ func (s *shared) Close() error {
 // done is the number of programs started and reaped so far.
 func (s *shared) done() uint64 { return atomic.LoadUint64(&s.table.Done) }
 
-// callNS is the mean CPU time of a call in each stretch of a storm that is over.
-func (s *shared) callNS() []float64 {
+// stretchNS is the CPU time of each stretch of a storm that is over, in ns, and the calls
+// in each.
+func (s *shared) stretchNS() (all []int64, calls int) {
 	length := s.table.Count / stretches
 	if length == 0 {
-		return nil
+		return nil, 0
 	}
-	var means []float64
 	last := uint64(0)
 	for _, ns := range s.table.StretchNS {
 		if ns == 0 {
 			break // it was ended
 		}
-		means = append(means, float64(ns-last)/float64(length))
+		all = append(all, int64(ns-last))
 		last = ns
 	}
-	return means
+	return all, int(length)
 }
 
 // awaitReady returns true once the producer waits for its start, false when

@@ -85,9 +85,10 @@ type Truth struct {
 	EndNS   uint64  // and when the last program had been reaped, or call made
 	// CPUNS is what all producers used between the two, children not included.
 	CPUNS uint64
-	// CallNS is the CPU time of a call of a storm, in ns: the mean of each of the
-	// stretches of each producer. None where there are fewer calls than stretches.
-	CallNS []float64
+	// StretchNS is the CPU time of each stretch of a storm, in ns, of each producer, and
+	// StretchCalls the calls in each. None where there are fewer calls than stretches.
+	StretchNS    []int64
+	StretchCalls int
 	// RunDelayNS is how long the producers together were ready to run and did not, and
 	// ForcedSwitches how often they were preempted, since they were started.
 	RunDelayNS, ForcedSwitches int64
@@ -311,7 +312,9 @@ func (p *producer) collect(truth *Truth) error {
 	}
 	if p.table.Storm != 0 {
 		truth.Calls += int(p.table.done())
-		truth.CallNS = append(truth.CallNS, p.table.callNS()...)
+		all, calls := p.table.stretchNS()
+		truth.StretchNS = append(truth.StretchNS, all...)
+		truth.StretchCalls = max(truth.StretchCalls, calls)
 	}
 	var failed int
 	var first error

@@ -152,6 +152,10 @@ func serveFrames(port io.ReadWriter, handler Handler, ready wire.State, buf *buf
 			if err := answerProgram(in, out, buf, s); err != nil {
 				return err
 			}
+		case wire.Symbols:
+			if err := answerSymbols(out); err != nil {
+				return err
+			}
 		case wire.Request:
 			if err := answer(out, handler, frame.Body); err != nil {
 				return err

@@ -26,6 +26,7 @@ type Snapshot struct {
 	Ready   wire.State
 	Console []byte // what the kernel wrote until then
 
+	dir   string
 	cfg   Config
 	state *os.File // unlinked names and replaced files do not change it
 }
@@ -128,7 +129,17 @@ func LoadSnapshot(saves string, cfg Config, version string) (*Snapshot, error) {
 		return nil, errors.Join(errors.New("read snapshot: it has changed since it was saved"), err, state.Close())
 	}
 	_ = cachedir.Use(dir) // fails for a read-only cache
-	return &Snapshot{Ready: info.Ready, Console: log, cfg: cfg, state: state}, nil
+	return &Snapshot{Ready: info.Ready, Console: log, dir: dir, cfg: cfg, state: state}, nil
+}
+
+// Keep stores what else is known of the machine beside the snapshot, and Kept returns it.
+func (s *Snapshot) Keep(name string, data []byte) error {
+	return atomicfile.Write(filepath.Join(s.dir, name), data)
+}
+
+// Kept returns what Keep stored.
+func (s *Snapshot) Kept(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(s.dir, name))
 }
 
 // SaveSnapshot boots the machine of the configuration to ready, saves it in the directory

@@ -55,6 +55,7 @@ const (
 	memoryFD  = 5
 	requestFD = 6
 	devicesFD = 7
+	pluginFD  = 8 // and the next
 )
 
 // startQEMU starts QEMU. plug makes the ends of control; its result is closed when QEMU

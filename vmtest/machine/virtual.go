@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ringtwin/ringtwin/vmtest/plugin"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 	"golang.org/x/sys/unix"
 )
@@ -42,13 +43,21 @@ import (
 // https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/accel/tcg/tcg-accel-ops-icount.c
 // https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/replay/replay-time.c
 
+// exactTSC makes the guest's nanosecond an instruction. A kernel measures the frequency of
+// the time stamp counter, which is 1 GHz, by another clock. That makes it 999,999 kHz in
+// half of the boots, and then CPU times are longer by a millionth. Without such clocks it
+// takes what it is told.
+//
+// tsc_refine_calibration_work() in https://elixir.bootlin.com/linux/v6.12/source/arch/x86/kernel/tsc.c
+const exactTSC = "tsc_early_khz=1000000 hpet=disable pmtmr=0"
+
 // virtual adds what makes the time of an emulated machine virtual.
 func (c Config) virtual(tcg option) option {
 	tcg.args = append(tcg.args,
 		"-icount", "shift=0,sleep=off,rr=record,rrfile=/dev/null",
 		"-seed", fmt.Sprint(c.Seed), "-rtc", "base=2024-01-01,clock=vm",
 		"-device", "pvpanic", "-action", "panic=pause")
-	tcg.kernel = append(tcg.kernel, wire.VirtualWord)
+	tcg.kernel = append(tcg.kernel, wire.VirtualWord, exactTSC)
 	return tcg
 }
 
@@ -116,6 +125,10 @@ func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error)
 	m.cmd.Args = append(m.cmd.Args, "-S",
 		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", wire.RequestItem, requestFD))
 	m.cmd.Args = append(m.cmd.Args, m.cfg.memoryArgs(state != nil, memoryFD, devicesFD)...)
+	if counts := m.cfg.counts; counts != nil {
+		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, counts.Files()...)
+		m.cmd.Args = append(m.cmd.Args, counts.Args(pluginFD)...)
+	}
 	return []*os.File{theirs}, nil
 }
 
@@ -191,20 +204,30 @@ func (m *Machine) saveStopped(state *os.File, devices int) error {
 // StartVirtual restores a fresh machine in virtual time that serves one request:
 // [Machine.Answers] receives the answers.
 func (s *Snapshot) StartVirtual(console string, request any) (*Machine, error) {
-	return s.startVirtual(console, wire.Request, request)
+	return s.startVirtual(console, wire.Request, request, nil)
+}
+
+// StartCounted restores one whose instructions a plugin counts.
+func (s *Snapshot) StartCounted(console string, request any, counts *plugin.Memory) (*Machine, error) {
+	return s.startVirtual(console, wire.Request, request, counts)
+}
+
+// StartSymbols restores one that reads its kernel's symbols: see [ReadSymbols].
+func (s *Snapshot) StartSymbols(console string) (*Machine, error) {
+	return s.startVirtual(console, wire.Symbols, struct{}{}, nil)
 }
 
 // StartVirtualExec restores one that runs a program, for [Machine.Output].
 func (s *Snapshot) StartVirtualExec(console string, c wire.Command) (*Machine, error) {
-	return s.startVirtual(console, wire.Exec, c)
+	return s.startVirtual(console, wire.Exec, c, nil)
 }
 
-func (s *Snapshot) startVirtual(console string, kind wire.Kind, request any) (*Machine, error) {
+func (s *Snapshot) startVirtual(console string, kind wire.Kind, request any, counts *plugin.Memory) (*Machine, error) {
 	var frame bytes.Buffer
 	if err := wire.NewWriter(&frame).Write(kind, request); err != nil {
 		return nil, err
 	}
 	other := *s
-	other.cfg.request = frame.Bytes()
+	other.cfg.request, other.cfg.counts = frame.Bytes(), counts
 	return other.Start(console)
 }

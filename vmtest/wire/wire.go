@@ -37,6 +37,7 @@ const (
 	Answer  Kind = "answer"  // guest: one piece of what was asked for
 	Done    Kind = "done"    // guest: the request is answered in full
 	Error   Kind = "error"   // guest: the request ended with this error
+	Symbols Kind = "symbols" // host: read the kernel's symbols
 	Exit    Kind = "exit"    // host: power off
 )
 

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+
+// Package profile makes the profile of a trial of what a plugin counted, and compares
+// profiles by function. It is a pure function of counts and records.
+package profile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// Counts are in the order of [record.ProfileCounters].
+type Counts [record.Lines + 1]int64
+
+// Counted is what a plugin counted in a machine.
+type Counted struct {
+	Plugin   string // digits of its hash
+	Contexts []Context
+	Windows  []Window
+}
+
+// Context is a function, called in its parent, which comes before it.
+type Context struct {
+	Parent  int // -1: none
+	Name    string
+	Address uint64 // of one without a name
+}
+
+// The kinds of windows, as they are marked in package trial and in load.c.
+const (
+	Stretch = 0 // of a producer
+	Reading = 1
+)
+
+// Window is what one thread executed between two marks.
+type Window struct {
+	Kind   int
+	Part   int // how many parts of the request had begun
+	Thread uint64
+	Counts map[int]Counts // by context
+}
+
+// Program is generated code: a BPF program.
+type Program struct {
+	Name    string `json:"name"`
+	Address uint64 `json:"address"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+// Spent are the CPU times of a trial by the guest's clock, in ns, which are instructions.
+type Spent struct {
+	// Program is of the producers, and Control with an empty program attached.
+	Program Middle `json:"program"`
+	Control Middle `json:"control"`
+	// ReaderNS is what the reading thread used.
+	ReaderNS int64 `json:"reader_ns"`
+	// Programs are those that were loaded.
+	Programs []Program `json:"programs,omitempty"`
+}
+
+// Middle is the median of the stretches of calls of producers.
+type Middle struct {
+	Stretches int   `json:"stretches"` // how many there were; 0: too few calls
+	Calls     int64 `json:"calls"`     // in each
+	NS        int64 `json:"ns"`        // of the two in the middle together
+}
+
+// ErrNone is returned for trials whose costs are not those of stretches.
+var ErrNone = errors.New("a profile takes a storm at full rate, of at least 64 events for each producer, and a control")
+
+// Of returns the profile of the n-th trial of a request, from 0.
+func Of(counted *Counted, n int, t *record.Trial, spent *Spent) (*record.Profile, error) {
+	if spent.Program.Stretches == 0 || spent.Control.Stretches == 0 {
+		return nil, ErrNone
+	}
+	b := builder{counted: counted, spent: spent, index: map[string]int{}, profile: &record.Profile{Plugin: counted.Plugin}}
+	control, measured := 2*n+1, 2*n+2
+	program, err := b.middle(measured, &spent.Program)
+	if err != nil {
+		return nil, fmt.Errorf("program: %w", err)
+	}
+	empty, err := b.middle(control, &spent.Control)
+	if err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	tried := int64(t.Counts.Attempts / max(t.Counts.Started, 1))
+	// To a common number of calls, so that all stay whole numbers.
+	calls, controls := spent.Program.Calls, spent.Control.Calls
+	if calls == controls {
+		calls, controls = 1, 1
+	}
+	above := map[int]Counts{}
+	add(above, program, controls)
+	add(above, empty, -calls)
+	b.profile.Program = b.part(above, 2*spent.Program.Calls*controls*max(tried, 1))
+	reader, err := b.reader(measured)
+	if err != nil {
+		return nil, fmt.Errorf("reader: %w", err)
+	}
+	b.profile.Reader = b.part(reader, int64(t.Counts.Delivered))
+	return b.profile, nil
+}
+
+func add(to map[int]Counts, from map[int]Counts, times int64) {
+	for context, counts := range from {
+		sum := to[context]
+		for i, n := range counts {
+			sum[i] += times * n
+		}
+		to[context] = sum
+	}
+}
+
+type builder struct {
+	counted *Counted
+	spent   *Spent
+	index   map[string]int
+	profile *record.Profile
+}
+
+// stretches are the windows of a part that are stretches of calls: each thread has one
+// more, of the calls that are left.
+func (b *builder) stretches(part, n int) []*Window {
+	each := map[uint64][]*Window{}
+	var threads []uint64
+	for i := range b.counted.Windows {
+		w := &b.counted.Windows[i]
+		if w.Part != part || w.Kind != Stretch {
+			continue
+		}
+		if each[w.Thread] == nil {
+			threads = append(threads, w.Thread)
+		}
+		each[w.Thread] = append(each[w.Thread], w)
+	}
+	var all []*Window
+	for _, thread := range threads {
+		all = append(all, each[thread][:min(len(each[thread]), n/len(threads))]...)
+	}
+	return all
+}
+
+// middle are the counts of the two stretches, or twice of the one, whose mean is the
+// median.
+func (b *builder) middle(part int, m *Middle) (map[int]Counts, error) {
+	windows := b.stretches(part, m.Stretches)
+	if len(windows) != m.Stretches {
+		return nil, fmt.Errorf("%d windows and %d stretches", len(windows), m.Stretches)
+	}
+	slices.SortStableFunc(windows, func(a, b *Window) int { return cmp.Compare(a.total(), b.total()) })
+	n := len(windows) // above 0
+	sum := map[int]Counts{}
+	add(sum, windows[(n-1)/2].Counts, 1)
+	add(sum, windows[n/2].Counts, 1)
+	return sum, nil
+}
+
+func (w *Window) total() int64 {
+	var n int64
+	for _, c := range w.Counts {
+		n += c[record.Instructions]
+	}
+	return n
+}
+
+func (b *builder) reader(part int) (map[int]Counts, error) {
+	for i := range b.counted.Windows {
+		if w := &b.counted.Windows[i]; w.Part == part && w.Kind == Reading {
+			return w.Counts, nil
+		}
+	}
+	return nil, errors.New("no window")
+}
+
+// part names the contexts, and merges those that have the same names.
+func (b *builder) part(counts map[int]Counts, per int64) record.Part {
+	merged := map[string]*record.Stack{}
+	var keys []string
+	for _, context := range slices.Sorted(maps.Keys(counts)) {
+		c := counts[context]
+		if c == (Counts{}) {
+			continue
+		}
+		frames := b.frames(context)
+		key := fmt.Sprint(frames)
+		s := merged[key]
+		if s == nil {
+			s = &record.Stack{Frames: frames}
+			merged[key] = s
+			keys = append(keys, key)
+		}
+		for i, n := range c {
+			s.Counts[i] += n
+		}
+	}
+	p := record.Part{Per: per}
+	for _, key := range keys {
+		if s := merged[key]; s.Counts != [record.Lines + 1]int64{} {
+			p.Stacks = append(p.Stacks, *s)
+		}
+	}
+	slices.SortFunc(p.Stacks, func(x, y record.Stack) int {
+		return slices.CompareFunc(x.Frames, y.Frames, func(a, c int) int { return cmp.Compare(b.profile.Functions[a], b.profile.Functions[c]) })
+	})
+	return p
+}
+
+func (b *builder) frames(context int) []int {
+	var frames []int
+	for c := context; c > 0; c = b.counted.Contexts[c].Parent {
+		frames = append(frames, b.function(b.name(&b.counted.Contexts[c])))
+	}
+	slices.Reverse(frames)
+	return frames
+}
+
+// generated is code that is neither the kernel's nor a program's: a trampoline.
+const generated = "[generated code]"
+
+func (b *builder) name(c *Context) string {
+	if c.Name != "" {
+		return c.Name
+	}
+	for _, p := range b.spent.Programs {
+		if c.Address >= p.Address && c.Address < p.Address+p.Bytes {
+			return p.Name
+		}
+	}
+	return generated
+}
+
+func (b *builder) function(name string) int {
+	i, ok := b.index[name]
+	if !ok {
+		i = len(b.profile.Functions)
+		b.index[name] = i
+		b.profile.Functions = append(b.profile.Functions, name)
+	}
+	return i
+}

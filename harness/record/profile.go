@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+
+package record
+
+// Profile is where the instructions of a trial in virtual time went, by call context. It
+// is exact: what is counted is each instruction that was executed.
+type Profile struct {
+	// Plugin is the first 16 hexadecimal digits of the SHA-256 of QEMU's plugin that counted.
+	Plugin string `json:"plugin"`
+	// Functions are named by the stacks, by their index.
+	Functions []string `json:"functions"`
+	// Program is the producer above the control, of the stretches that the cost is of, and
+	// Reader the reading thread.
+	Program Part `json:"program"`
+	Reader  Part `json:"reader"`
+}
+
+// Part is the profile of one thread.
+type Part struct {
+	// Per divides all counts: they are then of one event.
+	Per    int64   `json:"per"`
+	Stacks []Stack `json:"stacks"`
+}
+
+// Stack is what was executed in one call context. Counts of a producer are differences
+// from the control, and may be negative.
+type Stack struct {
+	// Frames are indices of functions, the outermost first.
+	Frames []int `json:"frames"`
+	// Counts are in the order of [ProfileCounters].
+	Counts [len(profileCounters)]int64 `json:"counts"`
+}
+
+// The counters of a profile, by their index.
+const (
+	Instructions = iota
+	Loads
+	Stores
+	Bytes
+	Branches
+	Lines
+)
+
+var profileCounters = [...]string{"instructions", "loads", "stores", "bytes", "branches", "lines"}
+
+// ProfileCounters are their names: instructions; accesses to memory that load and that
+// store, and their bytes; instructions that may jump; and cache lines of 64 bytes that a
+// function touched, each once an event.
+func ProfileCounters() []string { return profileCounters[:] }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+package vmtest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"github.com/ringtwin/ringtwin/vmtest/plugin"
+	"github.com/ringtwin/ringtwin/vmtest/wire"
+)
+
+// symbols reads the symbols of the machines' kernel, in a machine of its own.
+func (m *Machines) symbols(ctx context.Context) (*plugin.Symbols, error) {
+	if err := m.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.functions != nil {
+		return m.functions, nil
+	}
+	text, err := m.snapshot.Kept(symbolsFile)
+	if err != nil {
+		m.phase("read the kernel's symbols")
+		if text, err = m.readSymbols(ctx); err != nil {
+			return nil, fmt.Errorf("read the kernel's symbols: %w", err)
+		}
+		_ = m.snapshot.Keep(symbolsFile, text) // fails for a read-only cache
+	}
+	var files wire.SymbolFiles
+	if err := json.Unmarshal(text, &files); err != nil {
+		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
+	}
+	lines, err := gzip.NewReader(bytes.NewReader(files.Kallsyms))
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
+	}
+	m.functions, err = plugin.ParseSymbols(lines, bytes.NewReader(files.Modules))
+	return m.functions, err
+}
+
+// symbolsFile is beside the snapshot.
+const symbolsFile = "symbols.json"
+
+func (m *Machines) readSymbols(ctx context.Context) (text []byte, err error) {
+	vm, err := m.snapshot.StartSymbols(m.cfg.Console)
+	if err != nil {
+		return nil, err
+	}
+	defer vm.Kill()
+	if _, err := vm.AwaitReady(ctx); err != nil {
+		return nil, err
+	}
+	err = vm.Answers(ctx, m.cfg.Limits.Restore+m.cfg.Limits.Request, func(body json.RawMessage) error {
+		text = bytes.Clone(body)
+		return nil
+	})
+	return text, err
+}
+
+// DoCounted is [Guest.Do] in virtual time with a plugin that counts what the machine
+// executes. take gets, with each answer, what reads the counts until then.
+func (g *Guest) DoCounted(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage, func() (*plugin.Counted, error)) error) (err error) {
+	if !g.machines.cfg.Virtual {
+		return errors.New("count instructions: only in virtual time")
+	}
+	symbols, err := g.machines.symbols(ctx)
+	if err != nil {
+		return err
+	}
+	memory, err := plugin.NewMemory(symbols)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, memory.Close()) }()
+	return g.inVirtualTime(ctx, func(s *machine.Snapshot) (*machine.Machine, error) {
+		return s.StartCounted(g.machines.cfg.Console, request, memory)
+	}, func() error {
+		return g.Machine.Answers(ctx, g.machines.cfg.Limits.Restore+timeout, func(body json.RawMessage) error { return take(body, memory.Read) })
+	})
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+
+package plugin
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Symbols are the functions of a kernel, by address. The zero value has none: what is
+// counted is then known by its addresses.
+type Symbols struct{ all []symbol }
+
+type symbol struct {
+	address uint64
+	name    string
+	gap     bool // nothing begins here
+}
+
+// moduleSpace is where modules are loaded, and BPF programs.
+// https://docs.kernel.org/arch/x86/x86_64/mm.html
+const moduleSpace = 0xffffffffc0000000
+
+// endOfText is the symbol at the end of the kernel's code.
+const endOfText = "_etext"
+
+// ParseSymbols reads the functions from /proc/kallsyms, and the ends of modules from
+// /proc/modules.
+func ParseSymbols(kallsyms, modules io.Reader) (*Symbols, error) {
+	s := &Symbols{}
+	for lines := bufio.NewScanner(kallsyms); ; {
+		if !lines.Scan() {
+			if err := lines.Err(); err != nil {
+				return nil, fmt.Errorf("read symbols: %w", err)
+			}
+			break
+		}
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 3 || len(fields) == 4 && fields[3] == "[bpf]" || !strings.Contains("tTwW", fields[1]) {
+			continue
+		}
+		address, err := strconv.ParseUint(fields[0], 16, 64)
+		if err != nil {
+			return nil, fmt.Errorf("read symbols: %q", lines.Text())
+		}
+		if address == 0 || address < moduleSpace && len(fields) == 4 {
+			continue
+		}
+		name := fields[2]
+		if len(fields) == 4 {
+			name += " " + fields[3]
+		}
+		s.all = append(s.all, symbol{address: address, name: name, gap: name == endOfText})
+	}
+	for lines := bufio.NewScanner(modules); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 6 {
+			continue
+		}
+		size, sizeErr := strconv.ParseUint(fields[1], 10, 64)
+		address, addressErr := strconv.ParseUint(strings.TrimPrefix(fields[5], "0x"), 16, 64)
+		if sizeErr == nil && addressErr == nil && address != 0 {
+			s.all = append(s.all, symbol{address: address + size, name: "[end of " + fields[0] + "]", gap: true})
+		}
+	}
+	slices.SortFunc(s.all, func(a, b symbol) int {
+		return cmp.Or(cmp.Compare(a.address, b.address), better(a.name, b.name))
+	})
+	s.all = slices.CompactFunc(s.all, func(a, b symbol) bool { return a.address == b.address })
+	if len(s.all) > maxFunctions {
+		return nil, fmt.Errorf("%d symbols, at most %d", len(s.all), maxFunctions)
+	}
+	return s, nil
+}
+
+// better orders names of one address: the one without underscores, the shorter one.
+func better(a, b string) int {
+	under := func(s string) int { return len(s) - len(strings.TrimLeft(s, "_")) }
+	return cmp.Or(cmp.Compare(under(a), under(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+// special are the functions that the plugin must know, by name or by the beginning of it,
+// which a * ends. For accounting, a thread runs from one reading of the run queue's clock
+// to another.
+//
+// update_rq_clock() and task_sched_runtime() in https://elixir.bootlin.com/linux/v6.12/source/kernel/sched/core.c
+var special = []struct {
+	name string
+	role role
+}{
+	{"sched_clock*", roleClock},
+	{"native_sched_clock*", roleClock},
+	{"local_clock*", roleClock},
+	{"rdtsc_ordered", roleClock},
+	{"update_rq_clock*", roleQueue},
+	{"task_sched_runtime", roleRuntime},
+	{"__schedule", roleSchedule},
+	{"__schedule.*", roleSchedule},
+	{"__switch_to", roleSwitch},
+	{"asm_*", roleEntry},
+	{"asm_exc_page_fault", roleFault},
+	{"asm_exc_general_protection", roleFault},
+	{"asm_exc_invalid_op", roleFault},
+	{"asm_exc_divide_error", roleFault},
+	{"asm_exc_device_not_available", roleFault},
+	{"asm_exc_stack_segment", roleFault},
+	{"asm_exc_segment_not_present", roleFault},
+	{"asm_exc_alignment_check", roleFault},
+}
+
+func roleOf(s symbol) role {
+	if s.gap {
+		return roleGap
+	}
+	var all role
+	for _, f := range special {
+		if prefix, cut := strings.CutSuffix(f.name, "*"); s.name == f.name || cut && strings.HasPrefix(s.name, prefix) {
+			all |= f.role
+		}
+	}
+	return all
+}
