@@ -533,7 +533,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	b->length = (uint16_t)length;
 	b->user = !(b->address >> 63);
 	b->function = b->user ? USER : function_at(b->address);
-	b->fault = b->function < STRANGER && functions[b->function].role & ROLE_FAULT &&
+	b->fault = b->function < shared->functions && functions[b->function].role & ROLE_FAULT &&
 		   functions[b->function].address == b->address;
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
 	for (size_t i = 0; i < length; i++) {
