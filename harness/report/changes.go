@@ -70,13 +70,14 @@ func tenthsText(n int64, sign bool) string {
 	return text + digits[:len(digits)-1] + "." + digits[len(digits)-1:]
 }
 
-// functionName is a function for readers: it is one line, and never empty.
+// functionName is a function for readers: one line of at most [textWidth] columns, and
+// never empty.
 func functionName(name string) string {
 	name = strings.TrimSpace(strings.ReplaceAll(clean(name), "\n", " "))
 	if name == "" {
 		return "[no name]"
 	}
-	return name
+	return middle(name, textWidth)
 }
 
 // noEvents reports the sides without events in a part, of which there are no figures per

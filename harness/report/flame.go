@@ -126,7 +126,7 @@ func (f *flamer) draw(frame flameFrame) {
 	case width < textFrame:
 		frame.Text = ""
 	case width < narrowFrame:
-		frame.Class += " n"
+		frame.Class += " t"
 	}
 	f.rows = max(f.rows, frame.depth+1)
 	f.frames = append(f.frames, frame)
@@ -181,7 +181,7 @@ func (f *flamer) text(n, before *profile.Node) string {
 // title is the tooltip.
 func (f *flamer) title(n, before *profile.Node) string {
 	in, self := &n.Inclusive, &n.Self
-	text := fmt.Sprintf("%s\n%s instructions, %s; %s itself\n%s loads, %s stores", middle(functionName(n.Function), textWidth),
+	text := fmt.Sprintf("%s\n%s instructions, %s; %s itself\n%s loads, %s stores", functionName(n.Function),
 		one(in[record.Instructions]), f.percent(in[record.Instructions]), one(self[record.Instructions]), one(in[record.Loads]), one(in[record.Stores]))
 	switch {
 	case before != nil:

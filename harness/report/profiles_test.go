@@ -31,7 +31,8 @@ func folded(tb testing.TB, text string) *record.Profile {
 			part = &p.Reader
 			continue
 		}
-		stack, counts, _ := strings.Cut(strings.TrimSpace(line), " ")
+		fields := strings.Fields(line)
+		stack, counts := strings.Join(fields[:len(fields)-3], " "), strings.Join(fields[len(fields)-3:], " ")
 		var s record.Stack
 		for name := range strings.SplitSeq(stack, ";") {
 			if _, ok := index[name]; !ok {
@@ -51,43 +52,43 @@ func folded(tb testing.TB, text string) *record.Profile {
 const perfStacks = `
 do_syscall_64;__x64_sys_getpgid;find_task_by_vpid -12 0 0
 do_syscall_64;syscall_trace_enter;trace_call_bpf 2931 801 300
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf 4400 1200 1500
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_perf_event_output_tp 3100 900 700
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_perf_event_output_tp;bpf_perf_event_output 5210 1500 900
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output 6020 1900 1200
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_output_begin_forward 9177 2500 1000
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_output_sample 7001 1800 1400
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_output_sample;perf_output_copy 4203 900 800
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_output_end 3500 700 400
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_prepare_sample 2800 500 600
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_get_smp_processor_id 40 1 0
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_perf;bpf_ktime_get_ns 1210 300 100
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep 4400 1200 1500
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_perf_event_output_tp 3100 900 700
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_perf_event_output_tp;bpf_perf_event_output 5210 1500 900
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output 6020 1900 1200
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_output_begin_forward 9177 2500 1000
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_output_sample 7001 1800 1400
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_output_sample;perf_output_copy 4203 900 800
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_output_end 3500 700 400
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_perf_event_output_tp;bpf_perf_event_output;perf_event_output;perf_prepare_sample 2800 500 600
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_get_smp_processor_id 40 1 0
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_ktime_get_ns 1210 300 100
 do_syscall_64;syscall_trace_enter;trace_call_bpf;migrate_disable 905 200 100
 do_syscall_64;syscall_trace_enter;trace_call_bpf;migrate_enable 905 200 100
 
 entry_SYSCALL_64;do_syscall_64;__x64_sys_epoll_wait;ep_poll 21133 5000 3100
 entry_SYSCALL_64;do_syscall_64;__x64_sys_epoll_wait;ep_poll;schedule 9000 2000 2000
-main.main;perf.(*Reader).ReadInto 14020 5100 2090
-main.main;perf.(*Reader).ReadInto;runtime.memmove 2500 900 900
+[user space] 14020 5100 2090
+[user space];asm_sysvec_irq_work 31 9 9
 `
 
 const ringbufStacks = `
 do_syscall_64;__x64_sys_getpgid;find_task_by_vpid -3 0 0
 do_syscall_64;syscall_trace_enter;trace_call_bpf 2928 801 300
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_ringbuf 3605 1000 1400
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_ringbuf;bpf_ringbuf_reserve 900 300 200
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_ringbuf;bpf_ringbuf_reserve;__bpf_ringbuf_reserve 7112 2000 1300
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_ringbuf;bpf_ringbuf_reserve;__bpf_ringbuf_reserve;_raw_spin_lock_irqsave 2209 500 300
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_ringbuf;bpf_ringbuf_submit 4100 1100 500
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_ringbuf;bpf_ringbuf_submit;irq_work_queue 31 5 5
-do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_handle_ringbuf;bpf_ktime_get_ns 1210 300 100
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep 3605 1000 1400
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_ringbuf_reserve 900 300 200
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_ringbuf_reserve;__bpf_ringbuf_reserve 7112 2000 1300
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_ringbuf_reserve;__bpf_ringbuf_reserve;_raw_spin_lock_irqsave 2209 500 300
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_ringbuf_submit 4100 1100 500
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_ringbuf_submit;irq_work_queue 31 5 5
+do_syscall_64;syscall_trace_enter;trace_call_bpf;bpf_prog_storm_tracep;bpf_ktime_get_ns 1210 300 100
 do_syscall_64;syscall_trace_enter;trace_call_bpf;migrate_disable 905 200 100
 do_syscall_64;syscall_trace_enter;trace_call_bpf;migrate_enable 905 200 100
 
 entry_SYSCALL_64;do_syscall_64;__x64_sys_epoll_wait;ep_poll 11133 2500 1600
 entry_SYSCALL_64;do_syscall_64;__x64_sys_epoll_wait;ep_poll;schedule 9400 2100 2050
-main.main;ringbuf.(*Reader).ReadInto 8020 3100 1090
-main.main;ringbuf.(*Reader).ReadInto;runtime.memmove 2500 900 900
+[user space] 8020 3100 1090
+[user space];asm_sysvec_irq_work 31 9 9
 `
 
 // profileTrials are two blocks in virtual time with these profiles.
@@ -271,7 +272,7 @@ func TestFlameChange(t *testing.T) {
 		got[name] = frame.Class + " " + frame.Text
 	}
 	for name, want := range map[string]string{
-		"program": "u2 + program", "f": "u2 + f", "same": "z same", "grew": "u2 + grew", "shrank": "d1 − shrank", "50 narrow functions": "z n 50 narrow functions",
+		"program": "u2 + program", "f": "u2 + f", "same": "z same", "grew": "u2 + grew", "shrank": "d1 − shrank", "50 narrow functions": "z t 50 narrow functions",
 		"new": "u1 ", "narrow1": "", "gone": "",
 	} {
 		if got[name] != want {
