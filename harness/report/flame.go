@@ -33,6 +33,9 @@ const (
 // flameShades is the number of the classes f0, f1 and so on of the style sheet.
 const flameShades = 4
 
+// mostRows is how deep calls are drawn: a profile may have contexts of 512 calls.
+const mostRows = 128
+
 // rowHeight of a frame, in the font size of the graph.
 const rowHeight = 1.7
 
@@ -60,6 +63,7 @@ type flamer struct {
 	against bool    // colours show the change from before
 	frames  []flameFrame
 	rows    int
+	cut     bool // there are deeper calls
 }
 
 // flameOf draws a tree whose full width is so many instructions per event. A tree to
@@ -72,7 +76,11 @@ func flameOf(root, before *profile.Node, name string, full float64) flame {
 	if f.full > 0 {
 		f.place(&own, before, 0, 0, f.edge(instructions(&own)))
 	}
-	return flame{Frames: f.frames, Height: em(f.rows)}
+	graph := flame{Frames: f.frames, Height: em(f.rows)}
+	if f.cut {
+		graph.Notes = append(graph.Notes, fmt.Sprintf("Calls deeper than %d are not drawn.", mostRows))
+	}
+	return graph
 }
 
 // instructions are those of a node that its width shows.
@@ -87,6 +95,10 @@ func (f *flamer) edge(n float64) int {
 // node, whose own may be negative: then it shares the node's width.
 func (f *flamer) place(n, before *profile.Node, depth, left, right int) {
 	if right-left < leastFrame {
+		return
+	}
+	if depth == mostRows {
+		f.cut = true
 		return
 	}
 	f.draw(flameFrame{Class: f.class(n, before), Text: f.text(n, before), Title: f.title(n, before), left: left, right: right, depth: depth})
@@ -113,7 +125,7 @@ func (f *flamer) place(n, before *profile.Node, depth, left, right int) {
 		f.place(child, before.Child(child.Function), depth+1, from, min(right, left+int(math.Round(at))))
 	}
 	from, to := min(right, left+int(math.Round(at))), min(right, left+int(math.Round(at+narrow/scale)))
-	if to-from >= leastFrame {
+	if to-from >= leastFrame && depth+1 < mostRows {
 		name := plural(narrows, "narrow function")
 		f.draw(flameFrame{Class: "z", Text: name, Title: fmt.Sprintf("%s\n%s instructions, %s", name, one(narrow), f.percent(narrow)), left: from, right: to, depth: depth + 1})
 	}

@@ -22,7 +22,7 @@ var pageText string
 var pageStyle string
 
 // pageTemplate escapes all text, since it comes from kernels, plans and result files.
-var pageTemplate = template.Must(template.New("report").Parse(pageText))
+var pageTemplate = template.Must(template.Must(template.New("report").Parse(flameText)).Parse(pageText))
 
 // page is what the template shows.
 type page struct {

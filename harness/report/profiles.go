@@ -6,7 +6,6 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"math"
 	"slices"
 	"strings"
@@ -22,8 +21,6 @@ var flameStyle string
 
 //go:embed flame.tmpl
 var flameText string
-
-func init() { template.Must(pageTemplate.Parse(flameText)) }
 
 // Limits of a page: beyond graphBytes profiles have only their tables, and of more than
 // mostProfiles the rest is left out.

@@ -336,6 +336,10 @@ func TestOddProfiles(t *testing.T) {
 			t.Errorf("there is %q", bad)
 		}
 	}
+	deep := folded(t, strings.Repeat("f;", 512)+"f 100 0 0")
+	if graph := flameOf(profile.Tree(deep, profile.Parts()[0]), nil, "program", 1); len(graph.Frames) != mostRows || len(graph.Notes) != 1 {
+		t.Errorf("%d frames of a deep stack, notes %q", len(graph.Frames), graph.Notes)
+	}
 	trials := profileTrials(t, a, b)
 	trials[1].Profile = &record.Profile{Reader: record.Part{Per: 1, Stacks: []record.Stack{{Frames: []int{3}}}}}
 	if text := profilesOf(t, page1(t, trials)); !strings.Contains(text, "Not used, of trial") {
