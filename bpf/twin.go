@@ -299,24 +299,28 @@ func (t *Twin) Stats() (Stats, error) {
 	return Stats{RunTime: stats.Runtime, Runs: stats.RunCount, Misses: stats.RecursionMisses}, nil
 }
 
-// Programs are the pieces of machine code that the kernel made of the program. None: it
+// Programs are the functions of machine code that the kernel made of the program. None: it
 // does not say.
-func (t *Twin) Programs() ([]profile.Program, error) {
+func (t *Twin) Programs() []profile.Program {
 	info, err := t.program.Info()
 	if err != nil {
-		return nil, fmt.Errorf("read program: %w", err)
+		return nil
 	}
 	addresses, _ := info.JitedKsymAddrs()
 	lengths, _ := info.JitedFuncLens()
+	funcs, err := info.FuncInfos() // as many, in the same order
+	if err != nil {
+		funcs = nil // a kernel without BTF: then all have the program's name
+	}
 	var all []profile.Program
 	for i := range min(len(addresses), len(lengths)) {
-		name := "bpf_prog_" + info.Name
-		if i > 0 {
-			name += fmt.Sprintf("[%d]", i)
+		name := info.Name
+		if i < len(funcs) {
+			name = funcs[i].Func.Name
 		}
-		all = append(all, profile.Program{Name: name, Address: uint64(addresses[i]), Bytes: uint64(lengths[i])})
+		all = append(all, profile.Program{Name: "bpf_prog_" + name, Address: uint64(addresses[i]), Bytes: uint64(lengths[i])})
 	}
-	return all, nil
+	return all
 }
 
 // EnableStats makes the kernel count the time and the runs of all programs

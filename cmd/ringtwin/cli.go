@@ -55,6 +55,7 @@ type cli struct {
 	Doctor     doctorCmd     `cmd:"" help:"Check what this machine can do, and print advice on what is missing."`
 	Report     reportCmd     `cmd:"" help:"Show result files, several as one report."`
 	Compare    compareCmd    `cmd:"" help:"Compare two result files, or two subsets, and apply gates to B."`
+	Explain    explainCmd    `cmd:"" help:"Tell by which kernel functions the instructions of two transports, or of two kernels, differ. The results must be of vmtest --profile."`
 	Help       helpCmd       `cmd:"" help:"Print a page of the documentation, or list the pages."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes command lines in bash, zsh or fish."`
 	Version    versionCmd    `cmd:"" help:"Show the version, the commit and the BPF objects of this program, as --version does, and QEMU's version."`

@@ -105,8 +105,9 @@ func Total(p *record.Profile, part Part) PerEvent {
 
 // Change is what a function takes of either of two profiles.
 type Change struct {
-	Function string
-	A, B     PerEvent
+	Function string   `json:"function"`
+	A        PerEvent `json:"a"`
+	B        PerEvent `json:"b"`
 }
 
 // Instructions is by how many B has more.

@@ -59,8 +59,10 @@ type Spent struct {
 	Control Middle `json:"control"`
 	// ReaderNS is what the reading thread used.
 	ReaderNS int64 `json:"reader_ns"`
-	// Programs are those that were loaded.
+	// Programs are those that were loaded for the trial, and Empty those for the control,
+	// which may have had the same addresses.
 	Programs []Program `json:"programs,omitempty"`
+	Empty    []Program `json:"empty,omitempty"`
 }
 
 // Middle is the median of the stretches of calls of producers.
@@ -89,7 +91,7 @@ func Of(counted *Counted, t *record.Trial, spent *Spent) (*record.Profile, error
 	if spent.Program.Stretches == 0 || spent.Control.Stretches == 0 {
 		return nil, ErrNone
 	}
-	b := builder{counted: counted, spent: spent, index: map[string]int{}, profile: &record.Profile{Plugin: counted.Plugin}}
+	b := builder{counted: counted, index: map[string]int{}, profile: &record.Profile{Plugin: counted.Plugin}}
 	program, err := b.middle(measuredPart, &spent.Program)
 	if err != nil {
 		return nil, fmt.Errorf("program: %w", err)
@@ -104,15 +106,17 @@ func Of(counted *Counted, t *record.Trial, spent *Spent) (*record.Profile, error
 	if calls == controls {
 		calls, controls = 1, 1
 	}
-	above := map[int]Counts{}
-	add(above, program, controls)
-	add(above, empty, -calls)
-	b.profile.Program = b.part(above, 2*spent.Program.Calls*controls*max(tried, 1))
+	above := stacks{b: &b, merged: map[string]*record.Stack{}}
+	above.add(program, controls, spent.Programs)
+	above.add(empty, -calls, spent.Empty)
+	b.profile.Program = above.part(2 * spent.Program.Calls * controls * max(tried, 1))
 	reader, err := b.reader(measuredPart)
 	if err != nil {
 		return nil, fmt.Errorf("reader: %w", err)
 	}
-	b.profile.Reader = b.part(reader, int64(t.Counts.Delivered))
+	of := stacks{b: &b, merged: map[string]*record.Stack{}}
+	of.add(reader, 1, spent.Programs)
+	b.profile.Reader = of.part(int64(t.Counts.Delivered))
 	return b.profile, nil
 }
 
@@ -128,7 +132,6 @@ func add(to map[int]Counts, from map[int]Counts, times int64) {
 
 type builder struct {
 	counted *Counted
-	spent   *Spent
 	index   map[string]int
 	profile *record.Profile
 }
@@ -187,43 +190,51 @@ func (b *builder) reader(part int) (map[int]Counts, error) {
 	return nil, errors.New("no window")
 }
 
-// part names the contexts, and merges those that have the same names.
-func (b *builder) part(counts map[int]Counts, per int64) record.Part {
-	merged := map[string]*record.Stack{}
-	var keys []string
+// stacks merges the contexts that have the same names.
+type stacks struct {
+	b      *builder
+	merged map[string]*record.Stack
+}
+
+func (s *stacks) add(counts map[int]Counts, times int64, programs []Program) {
 	for _, context := range slices.Sorted(maps.Keys(counts)) {
-		c := counts[context]
-		if c == (Counts{}) {
-			continue
-		}
-		frames := b.frames(context)
+		frames := s.b.frames(context, programs)
 		key := fmt.Sprint(frames)
-		s := merged[key]
-		if s == nil {
-			s = &record.Stack{Frames: frames}
-			merged[key] = s
-			keys = append(keys, key)
+		if s.merged[key] == nil {
+			s.merged[key] = &record.Stack{Frames: frames}
 		}
-		for i, n := range c {
-			s.Counts[i] += n
+		for i, n := range counts[context] {
+			s.merged[key].Counts[i] += times * n
 		}
 	}
+}
+
+// part are those that are not 0 in all counts, sorted by name.
+func (s *stacks) part(per int64) record.Part {
 	p := record.Part{Per: per}
-	for _, key := range keys {
-		if s := merged[key]; s.Counts != [record.Lines + 1]int64{} {
-			p.Stacks = append(p.Stacks, *s)
+	for _, stack := range s.merged {
+		if stack.Counts != [record.Lines + 1]int64{} {
+			p.Stacks = append(p.Stacks, *stack)
 		}
 	}
 	slices.SortFunc(p.Stacks, func(x, y record.Stack) int {
-		return slices.CompareFunc(x.Frames, y.Frames, func(a, c int) int { return cmp.Compare(b.profile.Functions[a], b.profile.Functions[c]) })
+		return slices.CompareFunc(x.Frames, y.Frames, func(a, c int) int {
+			return cmp.Compare(s.b.profile.Functions[a], s.b.profile.Functions[c])
+		})
 	})
 	return p
 }
 
-func (b *builder) frames(context int) []int {
+// atRoot is where nothing is known of the function: before the first of a new thread.
+const atRoot = "[unknown]"
+
+func (b *builder) frames(context int, programs []Program) []int {
 	var frames []int
 	for c := context; c > 0; c = b.counted.Contexts[c].Parent {
-		frames = append(frames, b.function(b.name(&b.counted.Contexts[c])))
+		frames = append(frames, b.function(name(&b.counted.Contexts[c], programs)))
+	}
+	if len(frames) == 0 {
+		frames = []int{b.function(atRoot)}
 	}
 	slices.Reverse(frames)
 	return frames
@@ -232,11 +243,11 @@ func (b *builder) frames(context int) []int {
 // generated is code that is neither the kernel's nor a program's: a trampoline.
 const generated = "[generated code]"
 
-func (b *builder) name(c *Context) string {
+func name(c *Context, programs []Program) string {
 	if c.Name != "" {
 		return c.Name
 	}
-	for _, p := range b.spent.Programs {
+	for _, p := range programs {
 		if c.Address >= p.Address && c.Address < p.Address+p.Bytes {
 			return p.Name
 		}

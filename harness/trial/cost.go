@@ -66,15 +66,11 @@ func cost(twin *bpf.Twin, c *consumer, counts *record.Counts, truth workload.Tru
 }
 
 // spent is what a profile of the trial must account for.
-func spent(twin *bpf.Twin, c *consumer, truth workload.Truth, control controlCost) (*profile.Spent, error) {
-	programs, err := twin.Programs()
-	if err != nil {
-		return nil, err
-	}
+func spent(twin *bpf.Twin, c *consumer, truth *workload.Truth, control *controlCost) *profile.Spent {
 	return &profile.Spent{
-		Program: costOfCall(&truth).middle, Control: control.middle, ReaderNS: c.cpuNS,
-		Programs: append(programs, control.program...),
-	}, nil
+		Program: costOfCall(truth).middle, Control: control.middle, ReaderNS: c.cpuNS,
+		Programs: twin.Programs(), Empty: control.program,
+	}
 }
 
 func rate(cell record.Cell, counts *record.Counts, truth workload.Truth) *record.Rate {

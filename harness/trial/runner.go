@@ -283,9 +283,7 @@ func (r *Runner) conclude(ctx context.Context, m *measured) (*record.Trial, erro
 	if out.Cost, err = cost(m.twin, c, counts, m.truth, m.control); err != nil {
 		return nil, err
 	}
-	if r.spent, err = spent(m.twin, c, m.truth, m.control); err != nil {
-		return nil, err
-	}
+	r.spent = spent(m.twin, c, &m.truth, &m.control)
 	if out.Disturbance, err = r.disturbance(m.stolen, c, &m.truth); err != nil {
 		return nil, err
 	}

@@ -85,10 +85,17 @@ func ParseSymbols(kallsyms, modules io.Reader) (*Symbols, error) {
 	return s, nil
 }
 
-// better orders names of one address: the one without underscores, the shorter one.
+// better orders names of one address: that of a function before that of a border of
+// sections, the one without underscores, the shorter one.
 func better(a, b string) int {
+	border := func(s string) int {
+		if strings.HasSuffix(s, "_start") || strings.HasSuffix(s, "_end") || strings.HasSuffix(s, "_begin") {
+			return 1
+		}
+		return 0
+	}
 	under := func(s string) int { return len(s) - len(strings.TrimLeft(s, "_")) }
-	return cmp.Or(cmp.Compare(under(a), under(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	return cmp.Or(cmp.Compare(border(a), border(b)), cmp.Compare(under(a), under(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 // special are the functions that the plugin must know, by name or by the beginning of it,
