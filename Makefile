@@ -12,6 +12,8 @@ CLOCK  ?= auto
 SEED   ?= 1
 RUNS   ?= 20
 ONLY   ?=
+# The kernels whose functions docs/why.md compares.
+FUNCTIONS_OF ?= 5.10 6.1 6.12 6.16 6.18 7.0 7.3
 # Static, so that machines need no libraries: any other build boots with its own.
 export CGO_ENABLED = 0
 
@@ -42,6 +44,9 @@ results:
 	@$(MAKE) --no-print-directory build
 	bin/ringtwin vmtest all --plan gate --clock virtual --out out/results
 	bin/ringtwin report --publish docs/results out/results/latest/results.jsonl
+	bin/ringtwin vmtest $(FUNCTIONS_OF) --plan costs --clock virtual --profile --out out/costs
+	bin/ringtwin report --functions docs/results/functions.jsonl out/costs/latest/results.jsonl >out/costs/report.txt
+	go test -run '^TestGenerated$$' ./docs -update
 
 # Each test when it is over, but for those that take no time; at the end what was skipped,
 # and why. -count=1: half of what is tested is the machine. The time limit ends a hang.

@@ -47,6 +47,7 @@ var generated = map[string]struct {
 	"axes":       {"plans.md", axes},
 	"sources":    {"kernels.md", sources},
 	"formats":    {"output.md", formats},
+	"functions":  {"why.md", functions},
 }
 
 // elsewhere are the blocks that tests of other packages write, which need what those
@@ -84,6 +85,15 @@ func TestPackages(t *testing.T) {
 			t.Errorf("design.md does not have %s", name)
 		}
 	}
+}
+
+// functions are the published costs by function: see make results.
+func functions(t *testing.T) string {
+	all, err := report.ReadFunctionCosts([]byte(read(t, "results/functions.jsonl")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report.FunctionTables(all)
 }
 
 // table is one in Markdown.

@@ -12,6 +12,7 @@ import (
 type Side struct {
 	Kernel   string // as it was named
 	Release  string
+	SHA256   string // of the kernel's image
 	Scenario string // of the plan; or the number of the configuration, if it has no name
 	Cell     *record.Cell
 	Profile  *record.Profile
@@ -39,7 +40,7 @@ func Sides(trials []record.Trial) []Side {
 		k := key{t.Kernel.Want, scenario, t.Cell.Configuration()}
 		if _, ok := at[k]; !ok {
 			at[k] = len(all)
-			all = append(all, Side{Kernel: t.Kernel.Want, Release: t.Kernel.Release, Scenario: scenario, Cell: &t.Cell})
+			all = append(all, Side{Kernel: t.Kernel.Want, Release: t.Kernel.Release, SHA256: t.Kernel.SHA256, Scenario: scenario, Cell: &t.Cell})
 		}
 		profiles[k] = append(profiles[k], t.Profile)
 	}

@@ -41,6 +41,10 @@ func fillIn(t testing.TB, v reflect.Value) {
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fillIn(t, v.Index(0))
+	case reflect.Array:
+		for i := range v.Len() {
+			fillIn(t, v.Index(i))
+		}
 	case reflect.Map:
 		if v.Type().Elem().Kind() == reflect.Slice {
 			v.Set(reflect.ValueOf(map[string][]int{"ENOENT": {3}}))

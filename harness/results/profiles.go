@@ -9,7 +9,18 @@ import (
 
 	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/report"
 )
+
+// WriteFunctions writes where the instructions of an event go, by kernel, transport and
+// function.
+func WriteFunctions(path string, trials []record.Trial) error {
+	all := report.FunctionCostsOf(trials)
+	if len(all) == 0 {
+		return ErrNoProfiles
+	}
+	return writeFile(path, func(w io.Writer) error { return report.WriteFunctionCosts(w, all) })
+}
 
 // WriteProfiles writes the profile of each side into a directory, as pprof reads it and as
 // folded stacks, and returns how many sides there are.
