@@ -114,9 +114,7 @@ type controlOf struct {
 // control is the cost of a storm's trigger with an empty program attached: the CPU time
 // of its producers, if that includes nothing else, and the run time of the program, which
 // is that of the kernel's two clock readings. It is measured once, except on a single
-// CPU. There, for tenths of a second at a time, every system call of an emulated 6.1
-// takes 49 more instructions, and of 5.10 34 more. The cause is unknown; a control right
-// before the trial includes them too.
+// CPU: there the cost is exact, and a profile subtracts the control function by function.
 func (r *Runner) control(ctx context.Context, cell record.Cell) (controlCost, error) {
 	if err := r.keep(&cell); err != nil {
 		return controlCost{}, err
