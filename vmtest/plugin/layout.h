@@ -32,7 +32,9 @@ enum {
 	ROLE_FAULT = 16,  /* entered by an instruction that faults */
 	ROLE_ENTRY = 32,  /* entered by an interrupt, exception or system call */
 	ROLE_SCHEDULE = 64,
-	ROLE_GAP = 128, /* no function begins here */
+	ROLE_GAP = 128,	   /* no function begins here */
+	ROLE_PAGE = 256,   /* of the faults: those of a page, which may be the next instruction's */
+	ROLE_OPCODE = 512, /* those of an opcode */
 };
 
 enum fault {
@@ -43,6 +45,8 @@ enum fault {
 	FAULT_WINDOWS,
 	FAULT_THREADS,
 	FAULT_MEMORY,
+	FAULT_LINES,
+	FAULT_CPUS,
 };
 
 #define NONE 0xffffffffU
