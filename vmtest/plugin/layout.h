@@ -47,17 +47,20 @@ enum fault {
 	FAULT_MEMORY,
 	FAULT_LINES,
 	FAULT_CPUS,
+	FAULTS,
 };
 
 #define NONE 0xffffffffU
 #define FRESH 0x80000000U
 #define USER 0x7fffffffU
+#define NOWHERE 0x7ffffffeU
 #define STRANGER 0x40000000U
 #define UNKNOWN 0x3fffffffU
 #define USER_NODE 1
 
 #define MAX_FUNCTIONS (1 << 18)
 #define MAX_STRANGERS 256
+#define MAX_CPUS 256
 #define MAX_NODES (1 << 18)
 #define NODE_SLOTS (1 << 19)
 #define MAX_TOUCHED (1 << 16)
