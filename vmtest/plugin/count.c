@@ -63,17 +63,32 @@ static struct window *windows;
 static struct entry *entries;
 
 static struct thread *threads[THREADS];
-static struct thread *current;
 static uint32_t epochs;
-
-static uint64_t started;       /* instructions of the block that were begun */
-static struct block *running;  /* the block; NULL: none yet */
-static uint32_t accesses;      /* of its last instruction to memory */
-static uint64_t stacked;       /* where its last instruction, a call or return, did */
 static uint32_t labels;
+
+/* Of the vCPU that runs: the number of instructions that were begun is in counter_of(). */
+static unsigned int active;
+static struct thread *current;
+static struct block *running; /* NULL: none yet */
+static uint32_t accesses;     /* to memory, of its last instruction */
+static uint64_t stacked;      /* where its last instruction, a call or return, did */
 
 /* Nodes with something pending, which belongs to a thread that is not yet known. */
 static uint32_t touched[MAX_TOUCHED], touches;
+
+struct parked {
+	uint32_t node;
+	uint64_t count[COUNTERS];
+};
+
+/* The same, of a vCPU that does not run. */
+static struct cpu {
+	struct thread *current;
+	struct block *running;
+	uint32_t accesses, touches, room;
+	uint64_t stacked, begun;
+	struct parked *parked;
+} cpus[MAX_CPUS];
 
 static void fail(enum fault fault)
 {
@@ -312,6 +327,63 @@ static int popped(struct thread *t, uint64_t at)
 	return 1;
 }
 
+/* ---- vCPUs ---- */
+
+static void park(struct cpu *c)
+{
+	c->current = current;
+	c->running = running;
+	c->accesses = accesses;
+	c->stacked = stacked;
+	c->begun = *counter_of(active);
+	c->touches = 0;
+	if (c->room < touches) {
+		free(c->parked);
+		c->room = touches;
+		c->parked = malloc(touches * sizeof(*c->parked));
+	}
+	for (uint32_t i = 0; i < touches; i++) {
+		struct node *node = &nodes[touched[i]];
+		if (c->parked) {
+			struct parked *p = &c->parked[c->touches++];
+			p->node = touched[i];
+			memcpy(p->count, node->pending, sizeof(p->count));
+		} else {
+			c->room = 0;
+			fail(FAULT_MEMORY);
+		}
+		memset(node->pending, 0, sizeof(node->pending));
+		node->touched = 0;
+	}
+	touches = 0;
+}
+
+static void resume(struct cpu *c)
+{
+	/* No stack is there: it has what is before its first switch. */
+	current = c->current ? c->current : thread_at(active);
+	running = c->running;
+	accesses = c->accesses;
+	stacked = c->stacked;
+	*counter_of(active) = c->begun;
+	for (uint32_t i = 0; i < c->touches; i++)
+		memcpy(touch(c->parked[i].node)->pending, c->parked[i].count, sizeof(c->parked[i].count));
+}
+
+/* Each callback begins with it. vCPUs take turns, between blocks. */
+static inline void on_cpu(unsigned int cpu)
+{
+	if (__builtin_expect(cpu == active, 1))
+		return;
+	if (cpu >= MAX_CPUS) {
+		fail(FAULT_CPUS);
+		return;
+	}
+	park(&cpus[active]);
+	active = cpu;
+	resume(&cpus[active]);
+}
+
 /* ---- execution ---- */
 
 enum reading { OTHER, QUEUE, RUNTIME, LEAVING };
@@ -368,7 +440,7 @@ static void finish(enum exception exception)
 {
 	struct block *b = running;
 	struct thread *t = current;
-	uint64_t done = started;
+	uint64_t done = *counter_of(active);
 	int whole = done == b->length;
 
 	if (!completed(b, whole, exception)) {
@@ -418,7 +490,7 @@ static void on_block(unsigned int cpu, void *data)
 {
 	struct block *b = data;
 
-	(void)cpu;
+	on_cpu(cpu);
 	if (running)
 		finish(b->entered);
 	struct thread *t = current;
@@ -427,7 +499,7 @@ static void on_block(unsigned int cpu, void *data)
 	uint32_t at = t->node & ~FRESH;
 
 	running = b;
-	started = 1;
+	*counter_of(cpu) = 1;
 	accesses = 0;
 	if (b->user) {
 		t->depth = 0;
@@ -442,7 +514,7 @@ static void on_block(unsigned int cpu, void *data)
 	uint32_t parent = fresh ? at : nodes[at].parent;
 	uint32_t function = b->function;
 	if (function == UNKNOWN) {
-		if (!fresh && nodes[at].function >= STRANGER) {
+		if (!fresh && nodes[at].function - STRANGER < MAX_STRANGERS) {
 			t->node = at;
 			return;
 		}
@@ -462,7 +534,7 @@ static void on_mark(unsigned int cpu, void *data)
 {
 	uint8_t mark = (uint8_t)(uintptr_t)data;
 
-	(void)cpu;
+	on_cpu(cpu);
 	switch (mark & MARK_KIND) {
 	case MARK_OPEN:
 	case MARK_CLOSE:
@@ -481,10 +553,12 @@ static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t add
 	uintptr_t ending = (uintptr_t)data;
 	int store = qemu_plugin_mem_is_store(info);
 	uint32_t size = 1U << qemu_plugin_mem_size_shift(info);
+
+	on_cpu(cpu);
+
 	struct thread *t = current;
 	struct node *node = touch(t->node & ~FRESH);
 
-	(void)cpu;
 	if (ending != WITHIN)
 		accesses++;
 	if (ending == CALLS ? store : ending == RETURNS)
@@ -765,7 +839,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			b->accesses = accesses_of(code, size);
 		}
 		if (i > 0)
-			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &started, 1);
+			count_in(insn);
 		if (mark >= 0)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)mark);
 		qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)(i == length - 1 ? ending : WITHIN));
@@ -792,9 +866,10 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 	nodes = (struct node *)(memory + NODES_AT);
 	windows = (struct window *)(memory + WINDOWS_AT);
 	entries = (struct entry *)(memory + ENTRIES_AT);
-	if (shared->magic != MAGIC)
+	if (shared->magic != MAGIC || !make_counter())
 		return 1;
 	shared->nodes = 2; /* the root, and user space below it */
+	nodes[0].function = NOWHERE;
 	nodes[USER_NODE].function = USER;
 	current = thread_at(0);
 	shared->running = 1;

@@ -4,21 +4,19 @@ package plugin
 
 import (
 	"crypto/sha256"
-	_ "embed"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-//go:embed count_1_amd64.so
-var count1 []byte
-
-// Digest is the SHA-256 of the plugin.
-func Digest() [sha256.Size]byte { return sha256.Sum256(count1) }
+// Digest is the SHA-256 of the plugin, in all its builds.
+func Digest() [sha256.Size]byte { return sha256.Sum256(slices.Concat(builds[:]...)) }
 
 // Memory is what a plugin shares with this process. A machine that is killed loses nothing
 // of it.
@@ -29,8 +27,13 @@ type Memory struct {
 	mem     []byte
 }
 
-// NewMemory is for one machine.
-func NewMemory(symbols *Symbols) (_ *Memory, err error) {
+// NewMemory is for one machine of a QEMU of that version, which is that of the interface
+// too: "7.2.22", or what QEMU has behind it. Without one it is 7.2.
+func NewMemory(symbols *Symbols, qemuVersion ...string) (_ *Memory, err error) {
+	build, err := buildFor(strings.Join(append(qemuVersion, "7.2")[:1], ""))
+	if err != nil {
+		return nil, err
+	}
 	m := &Memory{symbols: symbols}
 	defer func() {
 		if err != nil {
@@ -40,7 +43,7 @@ func NewMemory(symbols *Symbols) (_ *Memory, err error) {
 	if m.plugin, err = memfd("ringtwin-plugin"); err != nil {
 		return nil, err
 	}
-	if _, err := m.plugin.Write(count1); err != nil {
+	if _, err := m.plugin.Write(build); err != nil {
 		return nil, err
 	}
 	if m.file, err = memfd("ringtwin-counts"); err != nil {
