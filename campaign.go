@@ -35,6 +35,8 @@ type Campaign struct {
 	Spec vmtest.Spec
 	// Results is where every trial is stored, as soon as it is known.
 	Results *results.Dir
+	// Profile adds profiles to trials in virtual time.
+	Profile bool
 	// Shard is the share of the work that is measured here; the zero value is all of it.
 	Shard plan.Shard
 

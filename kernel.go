@@ -4,15 +4,20 @@ package ringtwin
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"github.com/ringtwin/ringtwin/vmtest/plugin"
 )
 
 // kernelRun is the work of a campaign on one kernel, in one or two parts: machines with
@@ -132,7 +137,7 @@ func (p *part) session(ctx context.Context) *session.Run {
 		Machine: record.Machine{Backend: string(spec.Backend), Version: p.version, Accel: string(machine.TCG), Clock: record.Wall},
 	}
 	if p.virtual {
-		run.Machine.Clock = record.Virtual
+		run.Machine.Clock, run.Profile = record.Virtual, p.Profile
 	}
 	if spec.Backend == vmtest.QEMU {
 		run.Machine.Version = p.Host.QEMUVersion()
@@ -159,7 +164,45 @@ func fresh(g *vmtest.Guest, err error) (session.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g, nil
+	return connection{g}, nil
+}
+
+// connection is a guest that can count: package session does not know plugins.
+type connection struct{ *vmtest.Guest }
+
+// DoCounted is [session.Counter]'s.
+func (c connection) DoCounted(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage, func(int) (*profile.Counted, error)) error) error {
+	return c.Guest.DoCounted(ctx, request, timeout, func(body json.RawMessage, read func(first, last int) (*plugin.Counted, error)) error {
+		return take(body, func(n int) (*profile.Counted, error) {
+			first, last := profile.PartsOf(n)
+			counted, err := read(first, last)
+			if err != nil {
+				return nil, err
+			}
+			return asProfile(counted, first), nil
+		})
+	})
+}
+
+// asProfile translates counts; the first of their parts gets the number 1.
+func asProfile(from *plugin.Counted, first int) *profile.Counted {
+	digest := plugin.Digest()
+	to := &profile.Counted{Plugin: hex.EncodeToString(digest[:8])}
+	for _, c := range from.Contexts {
+		to.Contexts = append(to.Contexts, profile.Context{Parent: c.Parent, Name: c.Name, Address: c.Address})
+	}
+	for _, w := range from.Windows {
+		window := profile.Window{Kind: w.Kind, Part: w.Label - first + 1, Thread: w.Thread, Counts: map[int]profile.Counts{}}
+		for _, s := range w.Stacks {
+			var counts profile.Counts
+			for i := range counts {
+				counts[i] = int64(s.Counts[i])
+			}
+			window.Counts[s.Node] = counts
+		}
+		to.Windows = append(to.Windows, window)
+	}
+	return to
 }
 
 // measure runs it, and stores its trials.

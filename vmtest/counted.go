@@ -66,8 +66,9 @@ func (m *Machines) readSymbols(ctx context.Context) (text []byte, err error) {
 }
 
 // DoCounted is [Guest.Do] in virtual time with a plugin that counts what the machine
-// executes. take gets, with each answer, what reads the counts until then.
-func (g *Guest) DoCounted(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage, func() (*plugin.Counted, error)) error) (err error) {
+// executes. take gets, with each answer, what reads the counts of
+// some parts that are over.
+func (g *Guest) DoCounted(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage, func(first, last int) (*plugin.Counted, error)) error) (err error) {
 	if !g.machines.cfg.Virtual {
 		return errors.New("count instructions: only in virtual time")
 	}

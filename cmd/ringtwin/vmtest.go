@@ -31,6 +31,7 @@ type vmtestCmd struct {
 	appendFlag
 	qemuFlag
 
+	Profile        bool          `help:"In virtual time: count each instruction by kernel function, and write profiles for pprof and flame graphs. The results are the same without."`
 	Cold           bool          `help:"Boot every VM instead of restoring a snapshot."`
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"Program that starts the VMs: qemu, or virtme-ng (vng), which boots a new VM with this system's root for each block and needs a kernel with 9p. Default: ${default}."`
 	Allow          string        `help:"File of splats on the console to ignore, one per line: PATTERN # reason." placeholder:"FILE"`
@@ -66,7 +67,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	c := &ringtwin.Campaign{Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out, Spec: v.spec(), Shard: v.Shard}
+	c := &ringtwin.Campaign{Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out, Spec: v.spec(), Shard: v.Shard, Profile: v.Profile}
 	c.Spec.Allowed = allowed
 	errs, err := c.Run(e.ctx, refs)
 	show.End()
@@ -89,6 +90,17 @@ func (v *vmtestCmd) checkClock() error {
 	spec := v.spec()
 	if err := v.check(spec, machine.Accel(v.Accel)); err != nil {
 		return err
+	}
+	if v.Profile {
+		switch {
+		case v.Clock == record.Wall:
+			return errors.New("--profile counts instructions: want --clock virtual or auto")
+		case v.VM == string(vmtest.VNG):
+			return errors.New("--profile: virtme-ng has no snapshots, from which profiled VMs are restored: want --vm qemu")
+		case v.Accel == string(machine.KVM):
+			return errors.New("--profile: KVM does not count instructions: want --accel tcg")
+		}
+		v.Accel = string(machine.TCG)
 	}
 	if v.CPUs = spec.CPUs; spec.Virtual {
 		v.Accel = string(machine.TCG)

@@ -9,9 +9,11 @@ package ledger
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
@@ -245,6 +247,30 @@ func Check(cell *record.Cell, counts *record.Counts) []record.Invariant {
 		line := record.Invariant{Invariant: r.name, Holds: left == right, Detail: fmt.Sprint(left)}
 		if !line.Holds {
 			line.Detail = fmt.Sprintf("%d, not %d", left, right)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// CheckProfile returns the invariants of a trial's profile: that the instructions of all
+// functions together are what the clock says. There is one for each part that has a
+// figure.
+func CheckProfile(t *record.Trial) []record.Invariant {
+	var lines []record.Invariant
+	for _, part := range profile.Parts() {
+		p := part.Of(t.Profile)
+		var sum int64
+		for _, s := range p.Stacks {
+			sum += s.Counts[record.Instructions]
+		}
+		want := int64(math.Round(part.Figure(t.Cost) * float64(p.Per)))
+		line := record.Invariant{
+			Invariant: "instructions of the " + part.Name + " by function = by the clock",
+			Holds:     sum == want, Detail: fmt.Sprint(sum),
+		}
+		if !line.Holds {
+			line.Detail = fmt.Sprintf("%d, not %d", sum, want)
 		}
 		lines = append(lines, line)
 	}

@@ -40,7 +40,7 @@ const (
 // Window is what one thread executed between two marks.
 type Window struct {
 	Kind   int
-	Part   int // how many parts of the request had begun
+	Part   int // of the trial
 	Thread uint64
 	Counts map[int]Counts // by context
 }
@@ -73,18 +73,28 @@ type Middle struct {
 // ErrNone is returned for trials whose costs are not those of stretches.
 var ErrNone = errors.New("a profile takes a storm at full rate, of at least 64 events for each producer, and a control")
 
-// Of returns the profile of the n-th trial of a request, from 0.
-func Of(counted *Counted, n int, t *record.Trial, spent *Spent) (*record.Profile, error) {
+// The parts of a trial.
+const (
+	controlPart  = 1
+	measuredPart = 2
+	trialParts   = 2
+)
+
+// PartsOf are the first and the last part of the n-th trial of a request, from 0, as they
+// are numbered in a machine.
+func PartsOf(n int) (first, last int) { return trialParts*n + controlPart, trialParts*n + measuredPart }
+
+// Of returns the profile of a trial. The parts of its windows are numbered from 1.
+func Of(counted *Counted, t *record.Trial, spent *Spent) (*record.Profile, error) {
 	if spent.Program.Stretches == 0 || spent.Control.Stretches == 0 {
 		return nil, ErrNone
 	}
 	b := builder{counted: counted, spent: spent, index: map[string]int{}, profile: &record.Profile{Plugin: counted.Plugin}}
-	control, measured := 2*n+1, 2*n+2
-	program, err := b.middle(measured, &spent.Program)
+	program, err := b.middle(measuredPart, &spent.Program)
 	if err != nil {
 		return nil, fmt.Errorf("program: %w", err)
 	}
-	empty, err := b.middle(control, &spent.Control)
+	empty, err := b.middle(controlPart, &spent.Control)
 	if err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
@@ -98,7 +108,7 @@ func Of(counted *Counted, n int, t *record.Trial, spent *Spent) (*record.Profile
 	add(above, program, controls)
 	add(above, empty, -calls)
 	b.profile.Program = b.part(above, 2*spent.Program.Calls*controls*max(tried, 1))
-	reader, err := b.reader(measured)
+	reader, err := b.reader(measuredPart)
 	if err != nil {
 		return nil, fmt.Errorf("reader: %w", err)
 	}

@@ -73,8 +73,8 @@ type Trial struct {
 	// this field lack it.
 	Disturbance *Disturbance `json:"disturbance,omitempty"`
 	// Profile is where its instructions went, if that was asked for.
-	Profile *Profile `json:"profile,omitempty"`
-	Ledger      []Invariant  `json:"ledger,omitempty"`
+	Profile *Profile    `json:"profile,omitempty"`
+	Ledger  []Invariant `json:"ledger,omitempty"`
 }
 
 // Kernel is what was booted.

@@ -142,3 +142,27 @@ func screenshot(t *testing.T, dir, page, name string, args ...string) float64 {
 	}
 	return sum / n
 }
+
+// TestBrowserProfiles: a page with flame graphs logs nothing to the console, and adapts
+// too.
+func TestBrowserProfiles(t *testing.T) {
+	testutils.Root(t) // to disable the network
+	browserName(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "profiles.html")
+	text := page1(t, profileTrials(t, folded(t, perfStacks), folded(t, ringbufStacks)))
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	page := "file://" + path
+	dom, stderr := browser(t, false, "--dump-dom", page)
+	if lines := console(stderr); len(lines) > 0 || !strings.Contains(dom, `class="flame"`) {
+		t.Errorf("the console says %v", lines)
+	}
+	light := screenshot(t, dir, page, "profiles-light", "--window-size=1280,3400", "--blink-settings=preferredColorScheme=1")
+	dark := screenshot(t, dir, page, "profiles-dark", "--window-size=1280,3400", "--blink-settings=preferredColorScheme=0")
+	if light < 0.8 || dark > 0.3 {
+		t.Errorf("light is %.2f bright, dark %.2f", light, dark)
+	}
+	screenshot(t, dir, page, "profiles-narrow", "--window-size=500,4200", "--blink-settings=preferredColorScheme=1")
+}

@@ -22,7 +22,7 @@ var pageText string
 var pageStyle string
 
 // pageTemplate escapes all text, since it comes from kernels, plans and result files.
-var pageTemplate = template.Must(template.New("report").Parse(pageText))
+var pageTemplate = template.Must(template.Must(template.New("report").Parse(flameText)).Parse(pageText))
 
 // page is what the template shows.
 type page struct {
@@ -39,6 +39,8 @@ type page struct {
 	Sweeps         []drawn
 	Policies       []drawn
 	Trends         []drawn
+	Profiles       []profiled
+	ProfilesMore   int // configurations with profiles that are left out
 	Latencies      []drawn
 	Undrawn        int // configurations whose latencies are not drawn
 	Problems       []unmeasuredRow
@@ -126,6 +128,9 @@ func HTML(w io.Writer, r *Results) error {
 	p.Arrangements = arrangements(comparisons)
 	p.Map = heatMapOf(comparisons)
 	p.Sweeps, p.Policies, p.Trends = new(artist).sweeps(comparisons), new(artist).policies(comparisons), new(artist).trends(comparisons)
+	if p.Profiles, p.ProfilesMore = profiles(comparisons); len(p.Profiles) > 0 {
+		p.Style += template.CSS(flameStyle)
+	}
 	p.Latencies = new(artist).latencies(comparisons)
 	have := 0
 	seen := map[string]bool{}

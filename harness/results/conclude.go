@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/session"
 	"github.com/ringtwin/ringtwin/internal/problem"
 )
+
+// profilesDir is the directory of the profiles of a run.
+const profilesDir = "profiles"
 
 // Conclude writes and shows the reports of a run, with kernels in this order; errs are
 // the errors of the run, and more is what else is wrong. The returned error is that of
@@ -29,7 +33,11 @@ func (d *Dir) Conclude(w io.Writer, order []string, errs []error, more []problem
 		return r, errors.Join(err, shown)
 	}
 	fmt.Fprintf(w, "\nfiles: %s\n", d.Path)
-	return r, err
+	n, profilesErr := WriteProfiles(filepath.Join(d.Path, profilesDir), d.Trials())
+	if n > 0 {
+		fmt.Fprintf(w, "profiles: %s\n", filepath.Join(d.Path, profilesDir))
+	}
+	return r, errors.Join(err, profilesErr)
 }
 
 // ofErrors are the errors of a run that say what no status of a trial says.

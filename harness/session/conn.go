@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
@@ -21,6 +22,13 @@ type Conn interface {
 	Complaint() (string, error)
 	// Close ends the processes started for the connection.
 	Close() error
+}
+
+// Counter is a connection to a machine whose instructions can be counted.
+type Counter interface {
+	// DoCounted is Do with a profiler. take gets with each answer what reads the counts of
+	// the n-th trial of the request, which is over.
+	DoCounted(ctx context.Context, request any, timeout time.Duration, take func(body json.RawMessage, counts func(n int) (*profile.Counted, error)) error) error
 }
 
 // Here serves requests in this process, on the running kernel.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin/harness/ledger"
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
@@ -69,7 +70,7 @@ func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.
 	} else {
 		begin()
 	}
-	err = b.Do(ctx, request, timeout, func(body json.RawMessage) error {
+	err = r.do(ctx, b, request, timeout, func(body json.RawMessage, counts func(n int) (*profile.Counted, error)) error {
 		if warmed < len(warmUp) {
 			if warmed++; warmed == len(warmUp) {
 				begin()
@@ -80,7 +81,7 @@ func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.
 			return errors.New("more answers than trials")
 		}
 		t := &trials[done]
-		if err := r.take(t, body); err != nil {
+		if err := r.take(t, body, func() (*profile.Counted, error) { return counts(warmed + done) }); err != nil {
 			return fmt.Errorf("trial %s: %w", t.ID, err)
 		}
 		if err := r.settle(b, t); err != nil {
@@ -99,8 +100,21 @@ func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.
 	return done, err
 }
 
-// take fills in a trial from the answer to it.
-func (r *running) take(t *record.Trial, body json.RawMessage) error {
+// do sends the request, and has it counted if there are to be profiles.
+func (r *running) do(ctx context.Context, b *boot, request Request, timeout time.Duration, take func(json.RawMessage, func(int) (*profile.Counted, error)) error) error {
+	if !r.Profile {
+		return b.Do(ctx, request, timeout, func(body json.RawMessage) error { return take(body, nil) })
+	}
+	counter, ok := b.Conn.(Counter)
+	if !ok {
+		return errors.New("these machines cannot count instructions")
+	}
+	return counter.DoCounted(ctx, request, timeout, take)
+}
+
+// take fills in a trial from the answer to it. counts reads what a profiler has counted of
+// it.
+func (r *running) take(t *record.Trial, body json.RawMessage, counts func() (*profile.Counted, error)) error {
 	var got Measured
 	if err := json.Unmarshal(body, &got); err != nil {
 		return err
@@ -116,6 +130,20 @@ func (r *running) take(t *record.Trial, body json.RawMessage) error {
 		instructions(t.Cost, &t.Cell)
 	}
 	t.Ledger = ledger.Check(&t.Cell, t.Counts)
+	if !r.Profile || got.Spent == nil {
+		return nil
+	}
+	counted, err := counts()
+	if err != nil {
+		return err
+	}
+	switch t.Profile, err = profile.Of(counted, t, got.Spent); {
+	case errors.Is(err, profile.ErrNone):
+		return nil
+	case err != nil:
+		return err
+	}
+	t.Ledger = append(t.Ledger, ledger.CheckProfile(t)...)
 	return nil
 }
 

@@ -37,6 +37,9 @@ type Run struct {
 	// Share selects what these machines measure of that, if others measure the rest; nil:
 	// all. The twins of all are compared, so that a trial's ledger does not depend on it.
 	Share func(*plan.Configuration) bool
+	// Profile adds profiles to the trials whose costs can be told by function; the
+	// connections are then [Counter].
+	Profile bool
 	// CountsOnly omits the times by these machines' clock.
 	CountsOnly bool
 	// Seeds is how many seeds share the plan's blocks, if more than one: each has

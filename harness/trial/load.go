@@ -118,6 +118,9 @@ type controlOf struct {
 // takes 49 more instructions, and of 5.10 34 more. The cause is unknown; a control right
 // before the trial includes them too.
 func (r *Runner) control(ctx context.Context, cell record.Cell) (controlCost, error) {
+	if err := r.keep(&cell); err != nil {
+		return controlCost{}, err
+	}
 	if cell.Workload != vocab.Storm || cell.Placement == vocab.BackToBack {
 		return controlCost{}, nil
 	}

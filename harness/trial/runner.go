@@ -131,15 +131,13 @@ func (r *Runner) placement(cell *record.Cell) (producers []int, consumer int) {
 // Run measures one trial of the cell. It fills the measured parts of the record: counts,
 // latency, cost, rate, memory and order. The context ends the workload.
 func (r *Runner) Run(ctx context.Context, cell record.Cell) (_ *record.Trial, err error) {
-	if err := r.keep(&cell); err != nil {
-		return nil, err
-	}
+	// Each trial has two parts, whatever becomes of it: a profiler counts them.
 	markPart()
 	control, err := r.control(ctx, cell)
+	markPart()
 	if err != nil {
 		return nil, err
 	}
-	markPart()
 	away, err := newAbsence(cell.Offline)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,7 +77,7 @@ func run(t *testing.T, options ...string) guest {
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Fatalf("QEMU: %v %v\n%s", err, ctx.Err(), out)
 	}
-	counted, err := memory.Read()
+	counted, err := memory.Read(0, math.MaxInt)
 	if err != nil {
 		t.Fatal(err)
 	}

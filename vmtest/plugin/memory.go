@@ -127,8 +127,8 @@ type Counted struct {
 	Windows  []Window
 }
 
-// Read reads what was counted until now.
-func (m *Memory) Read() (*Counted, error) {
+// Read reads what was counted in the parts from first to last, which are over.
+func (m *Memory) Read(first, last int) (*Counted, error) {
 	h := m.header()
 	if n := atomic.LoadUint64(&h.Fault); n != 0 {
 		return nil, fmt.Errorf("the plugin ran out of room for %s", faults[min(n, uint64(len(faults)-1))])
@@ -154,12 +154,21 @@ func (m *Memory) Read() (*Counted, error) {
 		}
 		c.Contexts = append(c.Contexts, context)
 	}
-	for _, w := range windows {
+	index := make([]int, len(windows)) // from 1
+	for i, w := range windows {
+		if int(w.Labels) < first || int(w.Labels) > last {
+			continue
+		}
+		index[i] = len(c.Windows) + 1
 		c.Windows = append(c.Windows, Window{Kind: int(w.Kind), Label: int(w.Labels), Thread: w.Thread})
 	}
 	for _, e := range entries {
 		if int(e.Window) < len(windows) && int(e.Node) < len(nodes) {
-			w := &c.Windows[e.Window]
+			n := index[e.Window]
+			if n == 0 {
+				continue
+			}
+			w := &c.Windows[n-1]
 			w.Stacks = append(w.Stacks, Stack{int(e.Node), e.Count})
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,19 +21,18 @@ type symbol struct {
 	address uint64
 	name    string
 	gap     bool // nothing begins here
+	module  bool
 }
 
-// moduleSpace is where modules are loaded, and BPF programs.
-// https://docs.kernel.org/arch/x86/x86_64/mm.html
-const moduleSpace = 0xffffffffc0000000
-
-// endOfText is the symbol at the end of the kernel's code.
+// endOfText is the symbol at the end of the kernel's code. What follows is freed after the
+// boot.
 const endOfText = "_etext"
 
 // ParseSymbols reads the functions from /proc/kallsyms, and the ends of modules from
 // /proc/modules.
 func ParseSymbols(kallsyms, modules io.Reader) (*Symbols, error) {
 	s := &Symbols{}
+	end := uint64(math.MaxUint64)
 	for lines := bufio.NewScanner(kallsyms); ; {
 		if !lines.Scan() {
 			if err := lines.Err(); err != nil {
@@ -41,21 +41,27 @@ func ParseSymbols(kallsyms, modules io.Reader) (*Symbols, error) {
 			break
 		}
 		fields := strings.Fields(lines.Text())
-		if len(fields) < 3 || len(fields) == 4 && fields[3] == "[bpf]" || !strings.Contains("tTwW", fields[1]) {
+		if len(fields) < 3 || !strings.Contains("tTwW", fields[1]) {
 			continue
+		}
+		module := len(fields) == 4
+		if module && (fields[3] == "[bpf]" || strings.HasPrefix(fields[3], "[__builtin")) {
+			continue // comes and goes
 		}
 		address, err := strconv.ParseUint(fields[0], 16, 64)
 		if err != nil {
 			return nil, fmt.Errorf("read symbols: %q", lines.Text())
 		}
-		if address == 0 || address < moduleSpace && len(fields) == 4 {
-			continue
+		if address == 0 {
+			continue // it is hidden from this user
 		}
 		name := fields[2]
-		if len(fields) == 4 {
+		if module {
 			name += " " + fields[3]
+		} else if name == endOfText {
+			end = address
 		}
-		s.all = append(s.all, symbol{address: address, name: name, gap: name == endOfText})
+		s.all = append(s.all, symbol{address: address, name: name, gap: name == endOfText, module: module})
 	}
 	for lines := bufio.NewScanner(modules); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
@@ -68,6 +74,7 @@ func ParseSymbols(kallsyms, modules io.Reader) (*Symbols, error) {
 			s.all = append(s.all, symbol{address: address + size, name: "[end of " + fields[0] + "]", gap: true})
 		}
 	}
+	s.all = slices.DeleteFunc(s.all, func(s symbol) bool { return !s.module && !s.gap && s.address >= end })
 	slices.SortFunc(s.all, func(a, b symbol) int {
 		return cmp.Or(cmp.Compare(a.address, b.address), better(a.name, b.name))
 	})

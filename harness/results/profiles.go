@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+
+package results
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/ringtwin/ringtwin/harness/profile"
+	"github.com/ringtwin/ringtwin/harness/record"
+)
+
+// WriteProfiles writes the profile of each side into a directory, as pprof reads it and as
+// folded stacks, and returns how many sides there are.
+func WriteProfiles(dir string, trials []record.Trial) (int, error) {
+	sides := profile.Sides(trials)
+	scenarios := map[string]bool{}
+	for i := range sides {
+		scenarios[sides[i].Scenario] = true
+	}
+	for i := range sides {
+		s := &sides[i]
+		name := FileName(s.Cell.Configuration())
+		if len(scenarios) > 1 {
+			name += "-" + FileName(s.Scenario)
+		}
+		comment := fmt.Sprintf("%s, kernel %s", s.Name(), s.Release)
+		if err := WriteFiles(filepath.Join(dir, FileName(s.Kernel)), map[string]func(io.Writer) error{
+			name + ".pb.gz":  func(w io.Writer) error { return profile.WritePprof(w, s.Profile, comment) },
+			name + ".folded": func(w io.Writer) error { return profile.WriteFolded(w, s.Profile) },
+		}); err != nil {
+			return 0, err
+		}
+	}
+	return len(sides), nil
+}
