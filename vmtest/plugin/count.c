@@ -11,6 +11,7 @@
 #include "layout.h"
 #include "qemu.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -850,12 +851,15 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 {
 	int fd = -1;
 
-	(void)info;
 	for (int i = 0; i < argc; i++)
 		if (!strncmp(argv[i], "fd=", 3))
 			fd = atoi(argv[i] + 3);
 	if (fd < 0 || lseek(fd, 0, SEEK_END) < (off_t)SHARED_BYTES) {
-		qemu_plugin_outs("ringtwin: no shared memory\n");
+		dprintf(STDERR_FILENO, "ringtwin: no shared memory\n");
+		return 1;
+	}
+	if (!knows_cpus(info)) {
+		dprintf(STDERR_FILENO, "ringtwin: this QEMU counts machines with one vCPU only\n");
 		return 1;
 	}
 	char *memory = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -4,6 +4,7 @@ package plugin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"debug/elf"
 	"encoding/binary"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,18 +38,30 @@ type guest struct {
 // qemuVariable is another QEMU to test with, and its arguments.
 const qemuVariable = "RINGTWIN_TEST_QEMU"
 
-// run assembles the guest and runs it to its end.
-func run(t *testing.T, options ...string) guest {
+// qemuToTest returns its command and its version.
+func qemuToTest(t *testing.T) (command []string, version string) {
 	t.Helper()
-	qemu := strings.Fields(os.Getenv(qemuVariable))
-	if len(qemu) == 0 {
+	command = strings.Fields(os.Getenv(qemuVariable))
+	if len(command) == 0 {
 		testutils.QEMU(t)
-		qemu = []string{"qemu-system-x86_64"}
+		command = []string{"qemu-system-x86_64"}
 	}
+	out, err := exec.Command(command[0], "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, version, _ = strings.Cut(string(out), "version ")
+	return command, version
+}
+
+// run assembles the guest and runs it to its end.
+func run(t *testing.T, cpus int, options ...string) guest {
+	t.Helper()
+	qemu, version := qemuToTest(t)
 	testutils.Compiler(t)
 	dir := t.TempDir()
 	image, report := filepath.Join(dir, "guest"), filepath.Join(dir, "report")
-	args := append([]string{"-nostdlib", "-static", "-no-pie", "-Wl,-N,-Ttext=0x100000,--build-id=none,--no-warn-rwx-segments", "-o", image}, options...)
+	args := append([]string{"-nostdlib", "-static", "-no-pie", "-Wl,-N,-Ttext=0x100000,--build-id=none", "-o", image}, options...)
 	if out, err := exec.Command("gcc", append(args, "testdata/guest.S")...).CombinedOutput(); err != nil {
 		t.Fatalf("assemble: %v\n%s", err, out)
 	}
@@ -55,11 +69,6 @@ func run(t *testing.T, options ...string) guest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(qemu[0], "--version").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, version, _ := strings.Cut(string(out), "version ")
 	memory, err := NewMemory(symbols, version)
 	if err != nil {
 		t.Fatal(err)
@@ -67,14 +76,14 @@ func run(t *testing.T, options ...string) guest {
 	defer memory.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience.Of(time.Minute))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, qemu[0], append(qemu[1:], "-M", "microvm", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none",
+	cmd := exec.CommandContext(ctx, qemu[0], append(qemu[1:], "-M", "microvm", "-m", "16", "-smp", strconv.Itoa(cpus), "-nodefaults", "-no-user-config", "-display", "none",
 		"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
 		"-debugcon", "file:"+report, "-device", "isa-debug-exit,iobase=0x501", "-kernel", image)...)
 	cmd.Args = append(cmd.Args, memory.Args(3)...)
 	cmd.ExtraFiles = memory.Files()
-	out, err = cmd.CombinedOutput()
-	// The device makes its exit code of what is written to it: of 0 this.
-	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+	out, err := cmd.CombinedOutput()
+	// The device makes its exit code of what is written to it: of 1 this.
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 3 {
 		t.Fatalf("QEMU: %v %v\n%s", err, ctx.Err(), out)
 	}
 	counted, err := memory.Read(0, math.MaxInt)
@@ -212,7 +221,7 @@ func plus(a, b Counts) Counts {
 
 // TestCounts compares each window with what the guest's text says.
 func TestCounts(t *testing.T) {
-	g := run(t)
+	g := run(t, 1)
 	// With the line of the page table.
 	mended := plus(iret, Counts{6, 0, 1, 8, 0, 1})
 	tests := map[int]map[string]Counts{
@@ -285,7 +294,7 @@ func TestCounts(t *testing.T) {
 // TestTimes compares the instructions of each window with its CPU time: one is one
 // nanosecond.
 func TestTimes(t *testing.T) {
-	g := run(t)
+	g := run(t, 1)
 	// The other closes first.
 	g.times[left], g.times[other] = g.times[other], g.times[left]
 	for window, time := range g.times {
@@ -302,13 +311,13 @@ func TestTimes(t *testing.T) {
 // TestPlanted compares the guest with others that are known to execute more.
 func TestPlanted(t *testing.T) {
 	const where = "planted;planted_in"
-	without := run(t)
+	without := run(t, 1)
 	for option, more := range map[string]Counts{
 		"-DPLANT=100": {Instructions: 100},
 		"-DSTORES=1":  {Instructions: 1, Stores: 1, Bytes: 8, Lines: 1},
 		"-DSTORES=9":  {Instructions: 9, Stores: 9, Bytes: 72, Lines: 9},
 	} {
-		with := run(t, option)
+		with := run(t, 1, option)
 		for window := range windows {
 			want := without.counts(window)
 			if window == planted {
@@ -323,6 +332,40 @@ func TestPlanted(t *testing.T) {
 				t.Errorf("%s, window %d:\n%s", option, window, d)
 			}
 		}
+	}
+}
+
+// TestCPUs: vCPUs that take turns within windows have their own counts.
+func TestCPUs(t *testing.T) {
+	if _, version := qemuToTest(t); strings.HasPrefix(version, "1") || strings.HasPrefix(version, "9.2") {
+		t.Skip("QEMU from 9.2 on counts machines with one vCPU only")
+	}
+	g := run(t, 2, "-DCPUS")
+	const each = 3
+	if len(g.windows) != 2*each {
+		t.Fatalf("%d windows, want %d", len(g.windows), 2*each)
+	}
+	// The stack of the first vCPU is below the other's.
+	first := slices.MinFunc(g.windows, func(a, b Window) int { return cmp.Compare(a.Thread, b.Thread) }).Thread
+	turns := 0
+	for i, w := range g.windows {
+		below := ""
+		want := map[string]Counts{}
+		if w.Thread != first {
+			below = "yields_below;"
+			want["yields_below"] = Counts{3, 1, 1, 16, 2, 1}
+		}
+		want[below+"yields"] = Counts{3, 1, 1, 16, 2, 1}
+		want[below+"yields;yields_in"] = leaf(4)
+		if d := difference(g.counts(i), with(want)); d != "" {
+			t.Errorf("window %d of thread %#x:\n%s", i, w.Thread, d)
+		}
+		if i > 0 && w.Thread != g.windows[i-1].Thread {
+			turns++
+		}
+	}
+	if turns < each {
+		t.Errorf("the vCPUs took turns %d times", turns)
 	}
 }
 

@@ -35,7 +35,6 @@ enum { QEMU_PLUGIN_CB_NO_REGS };
 enum { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_MEM_RW };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 };
 
-void qemu_plugin_outs(const char *text);
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, void (*cb)(unsigned int, void *), int flags, void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, void (*cb)(unsigned int, void *), int flags, void *data);
@@ -53,7 +52,7 @@ unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
 #if API < 2
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *at, uint64_t value);
 
-static uint64_t shared_counter;
+static uint64_t counter;
 
 static inline bool make_counter(void)
 {
@@ -63,12 +62,12 @@ static inline bool make_counter(void)
 static inline uint64_t *counter_of(unsigned int cpu)
 {
 	(void)cpu;
-	return &shared_counter;
+	return &counter;
 }
 
 static inline void count_in(struct qemu_plugin_insn *insn)
 {
-	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &shared_counter, 1);
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &counter, 1);
 }
 #else
 struct qemu_plugin_scoreboard;
@@ -100,6 +99,16 @@ static inline void count_in(struct qemu_plugin_insn *insn)
 	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
 }
 #endif
+
+/*
+ * QEMU 10.0 makes the index of the vCPU a constant of a block's code, for machines of which
+ * all vCPUs run in one thread. Those that run the block later get the same index. 9.2 has
+ * the same version of the interface.
+ */
+static inline bool knows_cpus(const qemu_info_t *info)
+{
+	return info->system.max_vcpus == 1 || info->version.cur < 4;
+}
 
 #if API < 3
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);

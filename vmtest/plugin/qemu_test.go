@@ -43,6 +43,12 @@ func TestAPIOf(t *testing.T) {
 	}
 }
 
+func TestNewMemoryRefuses(t *testing.T) {
+	if m, err := NewMemory(&Symbols{}, "5.2.0"); err == nil {
+		t.Error("a plugin for QEMU 5.2", m.Close())
+	}
+}
+
 // TestBuilds: each build uses what its version of the interface has, and no library but
 // libc.
 func TestBuilds(t *testing.T) {

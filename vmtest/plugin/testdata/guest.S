@@ -77,9 +77,11 @@
 	.long	_start
 
 	.text
-	.code32
 	.globl	_start
+	.code32
 _start:
+	mov	$program, %ebx
+long_mode:
 	mov	$pml4, %eax
 	mov	%eax, %cr3
 	mov	%cr4, %eax
@@ -93,16 +95,17 @@ _start:
 	or	$0x80000000, %eax
 	mov	%eax, %cr0
 	lgdt	gdt_pointer
-	ljmp	$8, $program
-
-/* ---- the program ---- */
-
+	ljmp	$8, $1f
 	.code64
-program:
-	mov	$16, %eax
+1:	mov	$16, %eax
 	mov	%eax, %ds
 	mov	%eax, %es
 	mov	%eax, %ss
+	jmp	*%rbx
+
+/* ---- the program ---- */
+
+program:
 	GATE	6, asm_exc_invalid_op
 	GATE	13, asm_exc_general_protection
 	GATE	14, asm_exc_page_fault
@@ -118,6 +121,9 @@ program:
 	mov	%rsi, rq + 8
 	KERNEL	__switch_to
 
+#ifdef CPUS
+	jmp	first_cpu
+#endif
 	WINDOW	straight
 	WINDOW	loop
 	WINDOW	outer
@@ -168,15 +174,79 @@ program:
 	dec	%ebp
 	jnz	1b
 #endif
+finish:
 	mov	$report, %esi
 	mov	%r15, %rcx
 	sub	%rsi, %rcx
 	mov	$PORT_REPORT, %edx
 	rep outsb
 	mov	$PORT_EXIT, %edx
-	xor	%eax, %eax
+	mov	$1, %eax
 	out	%al, %dx
 	hlt
+
+#ifdef CPUS
+/*
+ * Two vCPUs, of which each has windows: within them it pauses, and QEMU turns to the other
+ * one. They start together. The time of a window is here of both.
+ */
+#define APIC_COMMAND 0xfee00300
+
+first_cpu:
+	mov	$trampoline, %esi
+	mov	$0x8000, %edi
+	mov	$trampoline_end - trampoline, %ecx
+	rep movsb
+	mov	$APIC_COMMAND, %edi
+	movl	$0xc4500, (%rdi) /* INIT, to all others */
+	pause
+	movl	$0xc4608, (%rdi) /* they start at 0x8000 */
+1:	pause
+	cmpl	$0, started
+	je	1b
+	.rept	3
+	WINDOW	yields
+	.endr
+1:	pause
+	cmpl	$0, done
+	je	1b
+	jmp	finish
+
+	.code16
+trampoline:
+	cli
+	lgdtl	%cs:trampoline_gdt - trampoline
+	mov	%cr0, %eax
+	or	$1, %eax
+	mov	%eax, %cr0
+	ljmpl	$24, $second_start
+trampoline_gdt:
+	.word	gdt_pointer - gdt - 1
+	.long	gdt
+trampoline_end:
+
+	.code32
+second_start:
+	mov	$32, %eax
+	mov	%eax, %ds
+	mov	$second_cpu, %ebx
+	jmp	long_mode
+
+	.code64
+second_cpu:
+	movabs	$stack_b + 16384 + HIGH, %rsp
+	mov	$second_report, %r15d
+	mov	$task_b, %edi
+	mov	%edi, %esi
+	KERNEL	__switch_to
+	movl	$1, started
+	.rept	3
+	WINDOW	yields_below
+	.endr
+	movl	$1, done
+1:	hlt
+	jmp	1b
+#endif
 
 /* It is switched to within the window of the other, and has one of its own. */
 other_thread:
@@ -368,6 +438,22 @@ FUNCTION toucher
 	mov	data + 8(%rip), %rax
 	ret
 
+FUNCTION yields
+	nop
+	call	yields_in
+	ret
+
+FUNCTION yields_in
+	nop
+	pause
+	nop
+	ret
+
+FUNCTION yields_below
+	call	yields
+	nop
+	ret
+
 FUNCTION busy
 	mov	$1000, %ecx
 1:	mov	data(%rip), %rax
@@ -391,6 +477,7 @@ stranger:
 	.balign	16
 gdt:
 	.quad	0, 0x00209a0000000000, 0x0000920000000000
+	.quad	0x00cf9a000000ffff, 0x00cf92000000ffff /* of 32 bits */
 gdt_pointer:
 	.word	gdt_pointer - gdt - 1
 	.long	gdt
@@ -405,8 +492,8 @@ pml4:
 	.fill	510, 8, 0
 	.quad	pdpt_high + 3
 pdpt_low:
-	.quad	pd + 3, pd_lazy + 3
-	.fill	510, 8, 0
+	.quad	pd + 3, pd_lazy + 3, 0, pd_apic + 3
+	.fill	508, 8, 0
 pdpt_high:
 	.fill	510, 8, 0
 	.quad	pd + 3, 0
@@ -417,6 +504,10 @@ pd:	/* 16 MiB */
 	.set	page, page + 0x200000
 	.endr
 	.fill	504, 8, 0
+pd_apic:
+	.fill	503, 8, 0
+	.quad	0xfee00093
+	.fill	8, 8, 0
 
 	.bss
 	.balign	4096
@@ -436,5 +527,10 @@ task_a:	.skip	64 /* its CPU time; its stack */
 task_b:	.skip	64
 tick:	.skip	64
 report:	.skip	256
+second_report:
+	.skip	64
+started:
+	.skip	64 /* by the second vCPU */
+done:	.skip	64
 
 	.set	lazy, 0x400000 /* what the handler maps, anywhere */
