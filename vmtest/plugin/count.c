@@ -161,7 +161,7 @@ static uint32_t stranger(uint64_t address)
 
 /* ---- lines ---- */
 
-enum { LINE_SHIFT = 6, LINE_SLOTS = 1 << 20, WAYS = 8, THREAD_BITS = 12 };
+enum { LINE_SHIFT = 6, LINE_SLOTS = 1 << 20, PROBES = 64, THREAD_BITS = 12 };
 _Static_assert(THREADS == 1 << THREAD_BITS, "a line has the thread in its lowest bits");
 
 struct line {
@@ -169,6 +169,7 @@ struct line {
 	uint32_t function, epoch;
 };
 
+/* What belongs to epochs that are over is replaced, and nothing is removed. */
 static struct line lines[LINE_SLOTS];
 
 /* An epoch begins at a tick, at a window, and for a thread without ticks when it runs. */
@@ -183,19 +184,20 @@ static inline int first_touch(struct thread *t, uint32_t function, uint64_t line
 	/* Nothing is shifted out but copies of the sign. */
 	uint64_t at = line << THREAD_BITS | t->slot;
 	uint64_t h = ((at ^ (uint64_t)function << 44) * 0x9e3779b97f4a7c15ULL) >> 44;
-	struct line *set = &lines[h & ~(WAYS - 1ULL)];
 
-	for (int i = 0; i < WAYS; i++) {
-		struct line *l = &set[(h + i) & (WAYS - 1)];
+	for (int i = 0; i < PROBES; i++) {
+		struct line *l = &lines[(h + i) & (LINE_SLOTS - 1)];
 		if (l->at == at && l->function == function) {
 			int first = l->epoch != t->epoch;
 			l->epoch = t->epoch;
 			return first;
 		}
+		if (!l->epoch) /* never used: it would have been taken */
+			break;
 	}
 	struct line *free = NULL;
-	for (int i = 0; i < WAYS && !free; i++) {
-		struct line *l = &set[(h + i) & (WAYS - 1)];
+	for (int i = 0; i < PROBES && !free; i++) {
+		struct line *l = &lines[(h + i) & (LINE_SLOTS - 1)];
 		const struct thread *owner = threads[l->at & (THREADS - 1)];
 		if (!owner || owner->epoch != l->epoch)
 			free = l;
@@ -203,7 +205,7 @@ static inline int first_touch(struct thread *t, uint32_t function, uint64_t line
 	if (!free) { /* outside of windows, nobody misses it */
 		if (t->window != NONE)
 			fail(FAULT_LINES);
-		free = &set[h & (WAYS - 1)];
+		free = &lines[h];
 	}
 	*free = (struct line){ at, function, t->epoch };
 	return 1;

@@ -163,6 +163,7 @@ const (
 	memory
 	stringCopy
 	planted
+	sweep
 	faultWithin
 	faultAtEnd
 	faultOfFetch
@@ -197,6 +198,9 @@ func with(more map[string]Counts) map[string]Counts {
 	}
 	return all
 }
+
+// swept is how many lines a function of the guest touches.
+const swept = 131072
 
 // A handler is in the place of the function that it interrupts: it has the same parent.
 const (
@@ -241,6 +245,7 @@ func TestCounts(t *testing.T) {
 		// QEMU counts the last test of rcx as an instruction.
 		stringCopy:  with(map[string]Counts{"strings": {3 + 10 + 1 + 1, 10 + 1, 10, 10 + 10 + 8, 1, 2 + 1}}),
 		planted:     with(map[string]Counts{"planted": {4, 1, 1, 16, 2, 1}, "planted;planted_in": leaf(2)}),
+		sweep:       with(map[string]Counts{"sweep": {2 + 4*swept + 1, swept + 1, 0, swept + 8, swept + 1, swept + 1}}),
 		faultWithin: with(map[string]Counts{"fault_within": {4, 2, 0, 16, 1, 2}, inPageFault: mended}),
 		faultAtEnd:  with(map[string]Counts{"fault_at_end": {4, 2, 0, 16, 2, 2}, inPageFault: mended}),
 		// In place of the call: lea, push, jmp, ret.

@@ -10,6 +10,8 @@
 #define PORT_REPORT 0xe9
 #define PORT_EXIT 0x501
 
+#define SWEPT 131072 /* lines: 8 MiB */
+
 #ifndef PLANT
 #define PLANT 0 /* instructions */
 #endif
@@ -131,6 +133,7 @@ program:
 	WINDOW	memory
 	WINDOW	strings
 	WINDOW	planted
+	WINDOW	sweep
 
 	mov	$0x40000000, %edi
 	WINDOW	fault_within
@@ -403,6 +406,15 @@ FUNCTION planted_in
 	mov	%rax, planted_data + at(%rip)
 	.set	at, at + 64
 	.endr
+	ret
+
+FUNCTION sweep
+	mov	$0x600000, %edi
+	mov	$SWEPT, %ecx
+1:	mov	(%rdi), %al
+	add	$64, %rdi
+	dec	%ecx
+	jnz	1b
 	ret
 
 FUNCTION fault_within
