@@ -32,7 +32,7 @@ struct block {
 	uint8_t ending;
 	uint8_t user;
 	uint8_t accesses; /* of its last instruction to memory, if it has any */
-	uint8_t entered; /* by an exception */
+	uint8_t entered;  /* by an exception */
 	/* The node that this block was last counted at, below the node of its caller. */
 	uint32_t parent, node;
 };

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -27,10 +26,14 @@ type Memory struct {
 	mem     []byte
 }
 
-// NewMemory is for one machine of a QEMU of that version, which is that of the interface
-// too: "7.2.22", or what QEMU has behind it. Without one it is 7.2.
+// NewMemory is for one machine. The version of its QEMU, as in "7.2.22 (Debian ...)", is
+// 7.2 unless it is given.
 func NewMemory(symbols *Symbols, qemuVersion ...string) (_ *Memory, err error) {
-	build, err := buildFor(strings.Join(append(qemuVersion, "7.2")[:1], ""))
+	version := "7.2"
+	if len(qemuVersion) > 0 {
+		version = qemuVersion[0]
+	}
+	build, err := buildFor(version)
 	if err != nil {
 		return nil, err
 	}
