@@ -11,6 +11,7 @@
 #include "layout.h"
 #include "qemu.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +22,9 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = API;
 /* How the last instruction of a block leaves it. */
 enum ending { FALLS, JUMPS, BRANCHES, CALLS, RETURNS, INTERRUPT_RETURNS, READS_TSC, WITHIN };
 
+/* By which exception a block is entered. */
+enum exception { NO_EXCEPTION, PAGE_FAULT, UNKNOWN_OPCODE, OTHER_FAULT };
+
 struct block {
 	uint64_t address;
 	uint32_t function; /* UNKNOWN: a BPF program, or what is like it */
@@ -28,7 +32,7 @@ struct block {
 	uint8_t ending;
 	uint8_t user;
 	uint8_t accesses; /* of its last instruction to memory, if it has any */
-	uint8_t fault; /* it is entered by an instruction that faults */
+	uint8_t entered;  /* by an exception */
 	/* The node that this block was last counted at, below the node of its caller. */
 	uint32_t parent, node;
 };
@@ -48,7 +52,8 @@ struct thread {
 	uint8_t armed;	 /* mark that takes effect when it reads its CPU time */
 	uint8_t learn;	 /* its next load is from the address of ticks */
 	uint64_t tick;	 /* address; 0: none */
-	uint64_t epoch;	 /* changes when it stores there */
+	uint32_t slot;	 /* of threads */
+	uint32_t epoch;	 /* of the event that it is at: no two threads have the same */
 	struct frame frames[DEEPEST];
 };
 
@@ -59,16 +64,32 @@ static struct window *windows;
 static struct entry *entries;
 
 static struct thread *threads[THREADS];
-static struct thread *current;
-
-static uint64_t started;       /* instructions of the block that were begun */
-static struct block *running;  /* the block; NULL: none yet */
-static uint32_t accesses;      /* of its last instruction to memory */
-static uint64_t stacked;       /* where its last instruction, a call or return, did */
+static uint32_t epochs;
 static uint32_t labels;
+
+/* Of the vCPU that runs: the number of instructions that were begun is in counter_of(). */
+static unsigned int active;
+static struct thread *current;
+static struct block *running; /* NULL: none yet */
+static uint32_t accesses;     /* to memory, of its last instruction */
+static uint64_t stacked;      /* where its last instruction, a call or return, did */
 
 /* Nodes with something pending, which belongs to a thread that is not yet known. */
 static uint32_t touched[MAX_TOUCHED], touches;
+
+struct parked {
+	uint32_t node;
+	uint64_t count[COUNTERS];
+};
+
+/* The same, of a vCPU that does not run. */
+static struct cpu {
+	struct thread *current;
+	struct block *running;
+	uint32_t accesses, touches, room;
+	uint64_t stacked, begun;
+	struct parked *parked;
+} cpus[MAX_CPUS];
 
 static void fail(enum fault fault)
 {
@@ -138,6 +159,58 @@ static uint32_t stranger(uint64_t address)
 	return STRANGER + (uint32_t)shared->strangers++;
 }
 
+/* ---- lines ---- */
+
+enum { LINE_SHIFT = 6, LINE_SLOTS = 1 << 20, PROBES = 64, THREAD_BITS = 12 };
+_Static_assert(THREADS == 1 << THREAD_BITS, "a line has the thread in its lowest bits");
+
+struct line {
+	uint64_t at; /* the line, and the thread that touched it */
+	uint32_t function, epoch;
+};
+
+/* What belongs to epochs that are over is replaced, and nothing is removed. */
+static struct line lines[LINE_SLOTS];
+
+/* An epoch begins at a tick, at a window, and for a thread without ticks when it runs. */
+static inline void begin_epoch(struct thread *t)
+{
+	t->epoch = ++epochs;
+}
+
+/* Returns whether the function touches the line for the first time in this epoch. */
+static inline int first_touch(struct thread *t, uint32_t function, uint64_t line)
+{
+	/* Nothing is shifted out but copies of the sign. */
+	uint64_t at = line << THREAD_BITS | t->slot;
+	uint64_t h = ((at ^ (uint64_t)function << 44) * 0x9e3779b97f4a7c15ULL) >> 44;
+
+	for (int i = 0; i < PROBES; i++) {
+		struct line *l = &lines[(h + i) & (LINE_SLOTS - 1)];
+		if (l->at == at && l->function == function) {
+			int first = l->epoch != t->epoch;
+			l->epoch = t->epoch;
+			return first;
+		}
+		if (!l->epoch) /* never used: it would have been taken */
+			break;
+	}
+	struct line *free = NULL;
+	for (int i = 0; i < PROBES && !free; i++) {
+		struct line *l = &lines[(h + i) & (LINE_SLOTS - 1)];
+		const struct thread *owner = threads[l->at & (THREADS - 1)];
+		if (!owner || owner->epoch != l->epoch)
+			free = l;
+	}
+	if (!free) { /* outside of windows, nobody misses it */
+		if (t->window != NONE)
+			fail(FAULT_LINES);
+		free = &lines[h];
+	}
+	*free = (struct line){ at, function, t->epoch };
+	return 1;
+}
+
 /* ---- windows ---- */
 
 static uint32_t entry_slots[ENTRY_SLOTS];
@@ -193,6 +266,7 @@ static void take_mark(struct thread *t)
 			w->labels = labels;
 			w->thread = t->stack;
 			w->before = t->window;
+			begin_epoch(t);
 			t->window = (uint32_t)shared->windows++;
 		}
 	} else {
@@ -214,6 +288,8 @@ static struct thread *thread_at(uint64_t stack)
 			if (!*slot)
 				break;
 			(*slot)->stack = stack;
+			(*slot)->slot = h & (THREADS - 1);
+			begin_epoch(*slot);
 			(*slot)->window = NONE;
 		}
 		if ((*slot)->stack == stack)
@@ -254,6 +330,63 @@ static int popped(struct thread *t, uint64_t at)
 	return 1;
 }
 
+/* ---- vCPUs ---- */
+
+static void park(struct cpu *c)
+{
+	c->current = current;
+	c->running = running;
+	c->accesses = accesses;
+	c->stacked = stacked;
+	c->begun = *counter_of(active);
+	c->touches = 0;
+	if (c->room < touches) {
+		free(c->parked);
+		c->room = touches;
+		c->parked = malloc(touches * sizeof(*c->parked));
+	}
+	for (uint32_t i = 0; i < touches; i++) {
+		struct node *node = &nodes[touched[i]];
+		if (c->parked) {
+			struct parked *p = &c->parked[c->touches++];
+			p->node = touched[i];
+			memcpy(p->count, node->pending, sizeof(p->count));
+		} else {
+			c->room = 0;
+			fail(FAULT_MEMORY);
+		}
+		memset(node->pending, 0, sizeof(node->pending));
+		node->touched = 0;
+	}
+	touches = 0;
+}
+
+static void resume(struct cpu *c)
+{
+	/* No stack is there: it has what is before its first switch. */
+	current = c->current ? c->current : thread_at(active);
+	running = c->running;
+	accesses = c->accesses;
+	stacked = c->stacked;
+	*counter_of(active) = c->begun;
+	for (uint32_t i = 0; i < c->touches; i++)
+		memcpy(touch(c->parked[i].node)->pending, c->parked[i].count, sizeof(c->parked[i].count));
+}
+
+/* Each callback begins with it. vCPUs take turns, between blocks. */
+static inline void on_cpu(unsigned int cpu)
+{
+	if (__builtin_expect(cpu == active, 1))
+		return;
+	if (cpu >= MAX_CPUS) {
+		fail(FAULT_CPUS);
+		return;
+	}
+	park(&cpus[active]);
+	active = cpu;
+	resume(&cpus[active]);
+}
+
 /* ---- execution ---- */
 
 enum reading { OTHER, QUEUE, RUNTIME, LEAVING };
@@ -287,15 +420,33 @@ static enum reading reading_at(uint32_t node)
 	return reading;
 }
 
-static void finish(int faulted)
+/*
+ * Whether the last instruction that was begun completed. One that faults is not counted: it
+ * is begun again. QEMU's time agrees, where the opcode is known.
+ */
+static int completed(const struct block *b, int whole, enum exception exception)
+{
+	switch (exception) {
+	case NO_EXCEPTION:
+		return 1;
+	case PAGE_FAULT: /* of it, or the next one could not be fetched */
+		return whole && accesses >= b->accesses;
+	case UNKNOWN_OPCODE:
+		return whole;
+	case OTHER_FAULT:
+		break;
+	}
+	return 0;
+}
+
+static void finish(enum exception exception)
 {
 	struct block *b = running;
 	struct thread *t = current;
-	uint64_t done = started;
+	uint64_t done = *counter_of(active);
 	int whole = done == b->length;
 
-	/* An instruction that faults was begun and is not counted: it is begun again. */
-	if (faulted && !(whole && accesses >= b->accesses)) {
+	if (!completed(b, whole, exception)) {
 		done--;
 		whole = 0;
 	}
@@ -314,8 +465,11 @@ static void finish(int faulted)
 		node->pending[JUMPS_TAKEN]++;
 		if (b->user)
 			break;
-		if (role(t->node) & ROLE_SWITCH)
+		if (role(t->node) & ROLE_SWITCH) {
 			current = t = thread_at(stacked >> STACK_SHIFT);
+			if (!t->tick)
+				begin_epoch(t);
+		}
 		popped(t, stacked);
 		break;
 	case BRANCHES:
@@ -339,16 +493,16 @@ static void on_block(unsigned int cpu, void *data)
 {
 	struct block *b = data;
 
-	(void)cpu;
+	on_cpu(cpu);
 	if (running)
-		finish(b->fault);
+		finish(b->entered);
 	struct thread *t = current;
 	int was_user = running ? running->user : 1;
 	int fresh = (t->node & FRESH) != 0;
 	uint32_t at = t->node & ~FRESH;
 
 	running = b;
-	started = 1;
+	*counter_of(cpu) = 1;
 	accesses = 0;
 	if (b->user) {
 		t->depth = 0;
@@ -363,7 +517,7 @@ static void on_block(unsigned int cpu, void *data)
 	uint32_t parent = fresh ? at : nodes[at].parent;
 	uint32_t function = b->function;
 	if (function == UNKNOWN) {
-		if (!fresh && nodes[at].function >= STRANGER) {
+		if (!fresh && nodes[at].function - STRANGER < MAX_STRANGERS) {
 			t->node = at;
 			return;
 		}
@@ -383,7 +537,7 @@ static void on_mark(unsigned int cpu, void *data)
 {
 	uint8_t mark = (uint8_t)(uintptr_t)data;
 
-	(void)cpu;
+	on_cpu(cpu);
 	switch (mark & MARK_KIND) {
 	case MARK_OPEN:
 	case MARK_CLOSE:
@@ -402,20 +556,27 @@ static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t add
 	uintptr_t ending = (uintptr_t)data;
 	int store = qemu_plugin_mem_is_store(info);
 	uint32_t size = 1U << qemu_plugin_mem_size_shift(info);
-	struct node *node = touch(current->node & ~FRESH);
 
-	(void)cpu;
+	on_cpu(cpu);
+
+	struct thread *t = current;
+	struct node *node = touch(t->node & ~FRESH);
+
 	if (ending != WITHIN)
 		accesses++;
 	if (ending == CALLS ? store : ending == RETURNS)
 		stacked = address;
 	node->pending[store ? STORES : LOADS]++;
 	node->pending[BYTES] += size;
-	if (current->learn && !store) {
-		current->tick = address;
-		current->learn = 0;
-	} else if (store && address == current->tick) {
-		current->epoch++;
+	uint64_t line = address >> LINE_SHIFT, last = (address + size - 1) >> LINE_SHIFT;
+	do {
+		node->pending[LINES] += first_touch(t, node->function, line);
+	} while (line++ != last);
+	if (t->learn && !store) {
+		t->tick = address;
+		t->learn = 0;
+	} else if (store && address == t->tick) {
+		begin_epoch(t);
 	}
 }
 
@@ -443,7 +604,7 @@ static size_t opcode_at(const uint8_t *code, size_t size)
 	size_t i = 0;
 
 	while (i < size && (code[i] == 0x66 || code[i] == 0x67 || code[i] == 0xf2 || code[i] == 0xf3 || code[i] == 0x2e ||
-			    code[i] == 0x3e || code[i] == 0x26 || code[i] == 0x36 || code[i] == 0x64 || code[i] == 0x65))
+			    code[i] == 0x3e || code[i] == 0x26 || code[i] == 0x36 || code[i] == 0x64 || code[i] == 0x65 || code[i] == 0xf0))
 		i++;
 	if (i < size && (code[i] & 0xf0) == 0x40)
 		i++;
@@ -489,25 +650,153 @@ static enum ending decode(const uint8_t *code, size_t size)
 	return (code[i] & 0xf0) == 0x70 ? BRANCHES : FALLS;
 }
 
-/* How often an instruction accesses memory, if it does. */
+/* How often one of the second opcode map accesses its operand. */
+static uint8_t accesses_of_second(uint8_t opcode, uint8_t group, int operand)
+{
+	switch (opcode) {
+	case 0xa0: /* push and pop of fs and gs */
+	case 0xa1:
+	case 0xa8:
+	case 0xa9:
+		return 1;
+	case 0x05: /* syscall ... ud2 */
+	case 0x06:
+	case 0x07:
+	case 0x08:
+	case 0x09:
+	case 0x0b:
+	case 0x0d: /* prefetch */
+	case 0x77: /* emms */
+	case 0xa2: /* cpuid */
+	case 0xaa: /* rsm */
+		return 0;
+	case 0x01: /* of these, invlpg */
+	case 0xae: /* and clflush */
+		return operand && group != 7;
+	case 0xab: /* bts, btr, btc */
+	case 0xb3:
+	case 0xbb:
+	case 0xb0: /* cmpxchg */
+	case 0xb1:
+	case 0xc0: /* xadd */
+	case 0xc1:
+		return operand ? 2 : 0;
+	case 0xba:
+		return operand ? group > 4 ? 2 : 1 : 0;
+	}
+	switch (opcode >> 3) {
+	case 0x18 >> 3: /* hints that do nothing */
+	case 0x20 >> 3: /* control registers */
+	case 0x30 >> 3: /* rdtsc, wrmsr ... */
+	case 0x80 >> 3: /* jcc */
+	case 0x88 >> 3:
+	case 0xc8 >> 3: /* bswap */
+		return 0;
+	}
+	return operand;
+}
+
+/*
+ * How often an instruction accesses memory when it completes, or less often where that is
+ * not known. A page fault after the last instruction of a block was then the next one's,
+ * which could not be fetched.
+ */
 static uint8_t accesses_of(const uint8_t *code, size_t size)
 {
 	size_t i = opcode_at(code, size);
-	uint8_t modrm = i + 1 < size ? code[i + 1] : 0xc0;
 
 	if (i >= size)
+		return 0;
+	uint8_t opcode = code[i];
+	/* Behind VEX and EVEX, and the second opcode map. */
+	size_t skip = opcode == 0xc5 ? 3 : opcode == 0xc4 ? 4 : opcode == 0x62 ? 5 : opcode == 0x0f ? 2 : 1;
+	uint8_t modrm = i + skip < size ? code[i + skip] : 0xc0;
+	uint8_t group = modrm >> 3 & 7;
+	int operand = modrm < 0xc0;
+
+	if (opcode == 0x0f)
+		return i + 1 < size ? accesses_of_second(code[i + 1], group, operand) : 0;
+	if (skip > 1)
+		return operand;
+	if (opcode < 0x40) /* arithmetic, of which cmp does not store */
+		return (opcode & 7) < 4 && operand ? (opcode & 7) < 2 && opcode < 0x38 ? 2 : 1 : 0;
+	if (opcode < 0x60) /* push, pop */
 		return 1;
-	switch (code[i]) {
+	switch (opcode) {
 	case 0xa4: /* movs */
 	case 0xa5:
 	case 0xa6: /* cmps */
 	case 0xa7:
-	case 0x8f: /* pop */
 		return 2;
-	case 0xff: /* call, push */
-		return modrm < 0xc0 && ((modrm >> 3 & 7) == 2 || (modrm >> 3 & 7) == 6) ? 2 : 1;
+	case 0x8f: /* pop */
+		return operand ? 2 : 1;
+	case 0x80: /* arithmetic */
+	case 0x81:
+	case 0x83:
+		return operand ? group == 7 ? 1 : 2 : 0;
+	case 0x86: /* xchg */
+	case 0x87:
+	case 0xc0: /* shifts */
+	case 0xc1:
+	case 0xd0:
+	case 0xd1:
+	case 0xd2:
+	case 0xd3:
+		return operand ? 2 : 0;
+	case 0xf6: /* of these, not and neg store */
+	case 0xf7:
+		return operand ? group == 2 || group == 3 ? 2 : 1 : 0;
+	case 0xfe: /* inc, dec */
+		return operand ? 2 : 0;
+	case 0xff: /* inc, dec, call, jmp, push */
+		if (group == 2 || group == 6)
+			return operand ? 2 : 1;
+		return operand ? group < 2 ? 2 : 1 : 0;
+	case 0x63: /* with an operand that may be memory */
+	case 0x69:
+	case 0x6b:
+	case 0x82:
+	case 0x84:
+	case 0x85:
+	case 0x88:
+	case 0x89:
+	case 0x8a:
+	case 0x8b:
+	case 0x8c:
+	case 0x8e:
+	case 0xc6:
+	case 0xc7:
+		return operand;
+	case 0x68: /* push */
+	case 0x6a:
+	case 0x6c: /* ins, outs */
+	case 0x6d:
+	case 0x6e:
+	case 0x6f:
+	case 0x9c: /* pushf, popf */
+	case 0x9d:
+	case 0xa0: /* mov of an absolute address */
+	case 0xa1:
+	case 0xa2:
+	case 0xa3:
+	case 0xaa: /* stos, lods, scas */
+	case 0xab:
+	case 0xac:
+	case 0xad:
+	case 0xae:
+	case 0xaf:
+	case 0xc2: /* ret, enter, leave, iret */
+	case 0xc3:
+	case 0xc8:
+	case 0xc9:
+	case 0xca:
+	case 0xcb:
+	case 0xcf:
+	case 0xd7: /* xlat */
+	case 0xe8: /* call */
+		return 1;
 	}
-	return 1;
+	return opcode >= 0xd8 && opcode <= 0xdf ? operand : 0; /* x87 */
 }
 
 /* nopl MARK(%rax) */
@@ -533,8 +822,13 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	b->length = (uint16_t)length;
 	b->user = !(b->address >> 63);
 	b->function = b->user ? USER : function_at(b->address);
-	b->fault = b->function < shared->functions && functions[b->function].role & ROLE_FAULT &&
-		   functions[b->function].address == b->address;
+	if (b->function < shared->functions && functions[b->function].address == b->address) {
+		uint32_t role = functions[b->function].role;
+		b->entered = !(role & ROLE_FAULT) ? NO_EXCEPTION :
+			     role & ROLE_PAGE	  ? PAGE_FAULT :
+			     role & ROLE_OPCODE	  ? UNKNOWN_OPCODE :
+						    OTHER_FAULT;
+	}
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
 	for (size_t i = 0; i < length; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
@@ -548,7 +842,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			b->accesses = accesses_of(code, size);
 		}
 		if (i > 0)
-			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &started, 1);
+			count_in(insn);
 		if (mark >= 0)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)mark);
 		qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)(i == length - 1 ? ending : WITHIN));
@@ -559,12 +853,15 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 {
 	int fd = -1;
 
-	(void)info;
 	for (int i = 0; i < argc; i++)
 		if (!strncmp(argv[i], "fd=", 3))
 			fd = atoi(argv[i] + 3);
 	if (fd < 0 || lseek(fd, 0, SEEK_END) < (off_t)SHARED_BYTES) {
-		qemu_plugin_outs("ringtwin: no shared memory\n");
+		dprintf(STDERR_FILENO, "ringtwin: no shared memory\n");
+		return 1;
+	}
+	if (!knows_cpus(info)) {
+		dprintf(STDERR_FILENO, "ringtwin: this QEMU counts machines with one vCPU only\n");
 		return 1;
 	}
 	char *memory = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -575,9 +872,10 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 	nodes = (struct node *)(memory + NODES_AT);
 	windows = (struct window *)(memory + WINDOWS_AT);
 	entries = (struct entry *)(memory + ENTRIES_AT);
-	if (shared->magic != MAGIC)
+	if (shared->magic != MAGIC || !make_counter())
 		return 1;
 	shared->nodes = 2; /* the root, and user space below it */
+	nodes[0].function = NOWHERE;
 	nodes[USER_NODE].function = USER;
 	current = thread_at(0);
 	shared->running = 1;

@@ -11,3 +11,5 @@
 package plugin
 
 //go:generate clang-14 --target=x86_64-linux-gnu -I/usr/include/x86_64-linux-gnu -DAPI=1 -O2 -Wall -Wextra -Werror -shared -fPIC -fvisibility=hidden -nostartfiles -fuse-ld=lld-14 -Wl,--build-id=none -Wl,-s -o count_1_amd64.so count.c
+//go:generate clang-14 --target=x86_64-linux-gnu -I/usr/include/x86_64-linux-gnu -DAPI=2 -O2 -Wall -Wextra -Werror -shared -fPIC -fvisibility=hidden -nostartfiles -fuse-ld=lld-14 -Wl,--build-id=none -Wl,-s -o count_2_amd64.so count.c
+//go:generate clang-14 --target=x86_64-linux-gnu -I/usr/include/x86_64-linux-gnu -DAPI=3 -O2 -Wall -Wextra -Werror -shared -fPIC -fvisibility=hidden -nostartfiles -fuse-ld=lld-14 -Wl,--build-id=none -Wl,-s -o count_3_amd64.so count.c

@@ -29,7 +29,7 @@ const (
 	Stores
 	Bytes // loaded and stored
 	Branches
-	Lines
+	Lines    // of 64 bytes, each once for a function and an event
 	counters = 8
 )
 
@@ -48,6 +48,8 @@ const (
 	roleEntry
 	roleSchedule
 	roleGap
+	rolePage
+	roleOpcode
 )
 
 type function struct {
@@ -91,4 +93,4 @@ const (
 )
 
 // faults are what the plugin may run out of, by their number in layout.h.
-var faults = []string{"", "call contexts", "call contexts between two switches", "functions outside of the kernel", "counts", "windows", "threads", "memory"}
+var faults = []string{"", "call contexts", "call contexts between two switches", "functions outside of the kernel", "counts", "windows", "threads", "memory", "lines between two events", "vCPUs"}

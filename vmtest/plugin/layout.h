@@ -32,7 +32,9 @@ enum {
 	ROLE_FAULT = 16,  /* entered by an instruction that faults */
 	ROLE_ENTRY = 32,  /* entered by an interrupt, exception or system call */
 	ROLE_SCHEDULE = 64,
-	ROLE_GAP = 128, /* no function begins here */
+	ROLE_GAP = 128,	   /* no function begins here */
+	ROLE_PAGE = 256,   /* of the faults: those of a page, which may be the next instruction's */
+	ROLE_OPCODE = 512, /* those of an opcode */
 };
 
 enum fault {
@@ -43,17 +45,22 @@ enum fault {
 	FAULT_WINDOWS,
 	FAULT_THREADS,
 	FAULT_MEMORY,
+	FAULT_LINES,
+	FAULT_CPUS,
+	FAULTS,
 };
 
 #define NONE 0xffffffffU
 #define FRESH 0x80000000U
 #define USER 0x7fffffffU
+#define NOWHERE 0x7ffffffeU
 #define STRANGER 0x40000000U
 #define UNKNOWN 0x3fffffffU
 #define USER_NODE 1
 
 #define MAX_FUNCTIONS (1 << 18)
 #define MAX_STRANGERS 256
+#define MAX_CPUS 256
 #define MAX_NODES (1 << 18)
 #define NODE_SLOTS (1 << 19)
 #define MAX_TOUCHED (1 << 16)

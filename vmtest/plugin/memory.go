@@ -4,21 +4,18 @@ package plugin
 
 import (
 	"crypto/sha256"
-	_ "embed"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-//go:embed count_1_amd64.so
-var count1 []byte
-
-// Digest is the SHA-256 of the plugin.
-func Digest() [sha256.Size]byte { return sha256.Sum256(count1) }
+// Digest is the SHA-256 of the plugin, in all its builds.
+func Digest() [sha256.Size]byte { return sha256.Sum256(slices.Concat(builds[:]...)) }
 
 // Memory is what a plugin shares with this process. A machine that is killed loses nothing
 // of it.
@@ -29,8 +26,17 @@ type Memory struct {
 	mem     []byte
 }
 
-// NewMemory is for one machine.
-func NewMemory(symbols *Symbols) (_ *Memory, err error) {
+// NewMemory is for one machine. The version of its QEMU, as in "7.2.22 (Debian ...)", is
+// 7.2 unless it is given.
+func NewMemory(symbols *Symbols, qemuVersion ...string) (_ *Memory, err error) {
+	version := "7.2"
+	if len(qemuVersion) > 0 {
+		version = qemuVersion[0]
+	}
+	build, err := buildFor(version)
+	if err != nil {
+		return nil, err
+	}
 	m := &Memory{symbols: symbols}
 	defer func() {
 		if err != nil {
@@ -40,7 +46,7 @@ func NewMemory(symbols *Symbols) (_ *Memory, err error) {
 	if m.plugin, err = memfd("ringtwin-plugin"); err != nil {
 		return nil, err
 	}
-	if _, err := m.plugin.Write(count1); err != nil {
+	if _, err := m.plugin.Write(build); err != nil {
 		return nil, err
 	}
 	if m.file, err = memfd("ringtwin-counts"); err != nil {
