@@ -80,7 +80,7 @@ generate:
 	go test -run '^TestSchema$$' ./harness/record -update
 
 check-generated: generate
-	git diff --exit-code -- '*.o' '*.elf' '*_bpfel.go' docs/trial-v1.schema.json
+	git diff --exit-code -- '*.o' '*.elf' '*.so' '*_bpfel.go' docs/trial-v1.schema.json
 
 # Not a tool of go.mod: it is written for a candidate of yaml v4 that the program's release
 # of it is not compatible with.

@@ -75,6 +75,11 @@ func (c *Campaign) measure(ctx context.Context, refs []kernel.Ref, work *results
 	if _, err := c.Host.Initramfs(); err != nil {
 		return nil, err
 	}
+	if c.Profile {
+		if err := c.Host.CanCount(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var tasks []vmtest.Task
 	for _, ref := range refs {
 		if !work.Has(ref.Name) {

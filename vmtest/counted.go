@@ -9,12 +9,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ringtwin/ringtwin/vmtest/machine"
 	"github.com/ringtwin/ringtwin/vmtest/plugin"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
+
+// CanCount returns an error if the host's QEMU cannot count instructions.
+func (h *Host) CanCount(ctx context.Context) error { return plugin.Supported(ctx, h.QEMU) }
 
 // symbols reads the symbols of the machines' kernel, in a machine of its own.
 func (m *Machines) symbols(ctx context.Context) (*plugin.Symbols, error) {
@@ -42,8 +46,15 @@ func (m *Machines) symbols(ctx context.Context) (*plugin.Symbols, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
 	}
-	m.functions, err = plugin.ParseSymbols(lines, bytes.NewReader(files.Modules))
-	return m.functions, err
+	functions, err := plugin.ParseSymbols(lines, bytes.NewReader(files.Modules))
+	if err != nil {
+		return nil, err
+	}
+	if missing := functions.Missing(); len(missing) > 0 {
+		return nil, &machine.UnsupportedError{Reason: fmt.Sprintf("count instructions by function: the symbols of %s lack %s", m.spec.Name, strings.Join(missing, ", "))}
+	}
+	m.functions = functions
+	return m.functions, nil
 }
 
 // symbolsFile is beside the snapshot.
@@ -76,7 +87,7 @@ func (g *Guest) DoCounted(ctx context.Context, request any, timeout time.Duratio
 	if err != nil {
 		return err
 	}
-	memory, err := plugin.NewMemory(symbols)
+	memory, err := plugin.NewMemory(symbols, g.machines.host.version)
 	if err != nil {
 		return err
 	}

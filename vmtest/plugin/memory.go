@@ -26,14 +26,9 @@ type Memory struct {
 	mem     []byte
 }
 
-// NewMemory is for one machine. The version of its QEMU, as in "7.2.22 (Debian ...)", is
-// 7.2 unless it is given.
-func NewMemory(symbols *Symbols, qemuVersion ...string) (_ *Memory, err error) {
-	version := "7.2"
-	if len(qemuVersion) > 0 {
-		version = qemuVersion[0]
-	}
-	build, err := buildFor(version)
+// NewMemory is for one machine. The version is that of its QEMU, as in "7.2.22 (Debian ...)".
+func NewMemory(symbols *Symbols, qemuVersion string) (_ *Memory, err error) {
+	build, err := buildFor(qemuVersion)
 	if err != nil {
 		return nil, err
 	}

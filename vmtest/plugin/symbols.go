@@ -127,6 +127,31 @@ var special = []struct {
 	{"asm_exc_alignment_check", roleFault},
 }
 
+// needed are the roles without which no window opens and no thread is followed, with what
+// has them.
+var needed = []struct {
+	role role
+	name string
+}{
+	{roleClock, "sched_clock"}, {roleQueue, "update_rq_clock"}, {roleRuntime, "task_sched_runtime"}, {roleSchedule, "__schedule"}, {roleSwitch, "__switch_to"},
+}
+
+// Missing are functions that have to be known and are not: of a kernel without
+// CONFIG_KALLSYMS all.
+func (s *Symbols) Missing() []string {
+	var all role
+	for _, symbol := range s.all {
+		all |= roleOf(symbol)
+	}
+	var missing []string
+	for _, n := range needed {
+		if all&n.role == 0 {
+			missing = append(missing, n.name)
+		}
+	}
+	return missing
+}
+
 func roleOf(s symbol) role {
 	if s.gap {
 		return roleGap
