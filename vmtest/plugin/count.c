@@ -8,6 +8,7 @@
  * It knows functions by a table that the host fills in before the guest runs, and writes
  * what it counts into the same shared memory: see layout.h.
  */
+#include "decode.h"
 #include "layout.h"
 #include "qemu.h"
 
@@ -19,9 +20,6 @@
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = API;
 
-/* How the last instruction of a block leaves it. */
-enum ending { FALLS, JUMPS, BRANCHES, CALLS, RETURNS, INTERRUPT_RETURNS, READS_TSC, WITHIN };
-
 /* By which exception a block is entered. */
 enum exception { NO_EXCEPTION, PAGE_FAULT, UNKNOWN_OPCODE, OTHER_FAULT };
 
@@ -31,10 +29,13 @@ struct block {
 	uint16_t length;   /* instructions */
 	uint8_t ending;
 	uint8_t user;
-	uint8_t accesses; /* of its last instruction to memory, if it has any */
+	uint8_t accesses; /* of the last that may stop to memory, if it has any */
 	uint8_t entered;  /* by an exception */
 	/* The node that this block was last counted at, below the node of its caller. */
 	uint32_t parent, node;
+	/* Indices of the instructions that may stop: only these are counted when they begin. */
+	uint16_t stops;
+	uint16_t stop[];
 };
 
 struct frame {
@@ -51,6 +52,7 @@ struct thread {
 	uint32_t window; /* that is open, or NONE */
 	uint8_t armed;	 /* mark that takes effect when it reads its CPU time */
 	uint8_t learn;	 /* its next load is from the address of ticks */
+	uint8_t live;	 /* it has executed a mark, and no last one */
 	uint64_t tick;	 /* address; 0: none */
 	uint32_t slot;	 /* of threads */
 	uint32_t epoch;	 /* of the event that it is at: no two threads have the same */
@@ -67,11 +69,15 @@ static struct thread *threads[THREADS];
 static uint32_t epochs;
 static uint32_t labels;
 
-/* Of the vCPU that runs: the number of instructions that were begun is in counter_of(). */
+/* How many threads are live. Where there are none, nothing is counted or followed. */
+static uint32_t live;
+
+/* Of the vCPU that runs: how many instructions that may stop were begun is in counter_of(). */
 static unsigned int active;
 static struct thread *current;
 static struct block *running; /* NULL: none yet */
-static uint32_t accesses;     /* to memory, of its last instruction */
+static struct node *here;     /* where it counts; NULL: it is of nobody's window */
+static uint32_t accesses;     /* to memory, of the last instruction that may stop */
 static uint64_t stacked;      /* where its last instruction, a call or return, did */
 
 /* Nodes with something pending, which belongs to a thread that is not yet known. */
@@ -86,6 +92,7 @@ struct parked {
 static struct cpu {
 	struct thread *current;
 	struct block *running;
+	struct node *here;
 	uint32_t accesses, touches, room;
 	uint64_t stacked, begun;
 	struct parked *parked;
@@ -172,17 +179,18 @@ struct line {
 /* What belongs to epochs that are over is replaced, and nothing is removed. */
 static struct line lines[LINE_SLOTS];
 
+/* Some of those that were touched last: these few fit into a cache of the host. */
+enum { RECENT_BITS = 11 };
+static struct line recent[1 << RECENT_BITS];
+
 /* An epoch begins at a tick, at a window, and for a thread without ticks when it runs. */
 static inline void begin_epoch(struct thread *t)
 {
 	t->epoch = ++epochs;
 }
 
-/* Returns whether the function touches the line for the first time in this epoch. */
-static inline int first_touch(struct thread *t, uint32_t function, uint64_t line)
+static int first_in_table(struct thread *t, uint32_t function, uint64_t at)
 {
-	/* Nothing is shifted out but copies of the sign. */
-	uint64_t at = line << THREAD_BITS | t->slot;
 	uint64_t h = ((at ^ (uint64_t)function << 44) * 0x9e3779b97f4a7c15ULL) >> 44;
 
 	for (int i = 0; i < PROBES; i++) {
@@ -209,6 +217,19 @@ static inline int first_touch(struct thread *t, uint32_t function, uint64_t line
 	}
 	*free = (struct line){ at, function, t->epoch };
 	return 1;
+}
+
+/* Returns whether the function touches the line for the first time in this epoch. */
+static inline int first_touch(struct thread *t, uint32_t function, uint64_t line)
+{
+	/* Nothing is shifted out but copies of the sign. */
+	uint64_t at = line << THREAD_BITS | t->slot;
+	struct line *r = &recent[((line ^ (uint64_t)function << 5) * 0x9e3779b97f4a7c15ULL) >> (64 - RECENT_BITS)];
+
+	if (r->at == at && r->function == function && r->epoch == t->epoch)
+		return 0;
+	*r = (struct line){ at, function, t->epoch };
+	return first_in_table(t, function, at);
 }
 
 /* ---- windows ---- */
@@ -254,6 +275,13 @@ static void settle(uint32_t window)
 	touches = 0;
 }
 
+/* Ends what a thread is live for. */
+static void retire(struct thread *t)
+{
+	live -= t->live;
+	t->live = 0;
+}
+
 static void take_mark(struct thread *t)
 {
 	if ((t->armed & MARK_KIND) == MARK_OPEN) {
@@ -271,6 +299,7 @@ static void take_mark(struct thread *t)
 		}
 	} else {
 		t->window = NONE;
+		retire(t);
 	}
 	t->armed = 0;
 }
@@ -297,6 +326,40 @@ static struct thread *thread_at(uint64_t stack)
 	}
 	fail(FAULT_THREADS);
 	return current;
+}
+
+/*
+ * The thread that runs on a vCPU when the first mark is executed, of which nothing is
+ * known: no stack is at such an address.
+ */
+static struct thread *newcomer(unsigned int cpu)
+{
+	struct thread *t = thread_at(cpu);
+
+	retire(t);
+	t->depth = t->node = t->armed = t->learn = 0;
+	t->tick = 0;
+	t->window = NONE;
+	begin_epoch(t);
+	return t;
+}
+
+/* Returns the thread itself, once it has called something on its stack. */
+static struct thread *identified(struct thread *t)
+{
+	if (t->stack >= MAX_CPUS || !t->depth)
+		return t;
+	struct thread *known = thread_at(t->frames[t->depth - 1].at >> STACK_SHIFT);
+	known->depth = t->depth;
+	memcpy(known->frames, t->frames, t->depth * sizeof(*t->frames));
+	known->node = t->node;
+	known->armed = t->armed;
+	known->learn = t->learn;
+	known->tick = t->tick;
+	live += t->live && !known->live;
+	known->live |= t->live;
+	retire(t);
+	return known;
 }
 
 static inline int same_stack(uint64_t a, uint64_t b)
@@ -336,6 +399,7 @@ static void park(struct cpu *c)
 {
 	c->current = current;
 	c->running = running;
+	c->here = here;
 	c->accesses = accesses;
 	c->stacked = stacked;
 	c->begun = *counter_of(active);
@@ -363,14 +427,30 @@ static void park(struct cpu *c)
 
 static void resume(struct cpu *c)
 {
-	/* No stack is there: it has what is before its first switch. */
-	current = c->current ? c->current : thread_at(active);
+	current = c->current ? c->current : newcomer(active);
 	running = c->running;
+	here = c->here;
 	accesses = c->accesses;
 	stacked = c->stacked;
 	*counter_of(active) = c->begun;
 	for (uint32_t i = 0; i < c->touches; i++)
 		memcpy(touch(c->parked[i].node)->pending, c->parked[i].count, sizeof(c->parked[i].count));
+}
+
+/* With the first mark, all begins anew. */
+static void revive(unsigned int cpu)
+{
+	for (int i = 0; i < MAX_CPUS; i++) {
+		cpus[i].current = NULL;
+		cpus[i].running = NULL;
+		cpus[i].here = NULL;
+		cpus[i].touches = 0;
+	}
+	settle(NONE);
+	active = cpu;
+	current = newcomer(cpu);
+	running = NULL;
+	here = NULL;
 }
 
 /* Each callback begins with it. vCPUs take turns, between blocks. */
@@ -421,7 +501,7 @@ static enum reading reading_at(uint32_t node)
 }
 
 /*
- * Whether the last instruction that was begun completed. One that faults is not counted: it
+ * Whether the last instruction that may stop completed. One that faults is not counted: it
  * is begun again. QEMU's time agrees, where the opcode is known.
  */
 static int completed(const struct block *b, int whole, enum exception exception)
@@ -443,47 +523,43 @@ static void finish(enum exception exception)
 {
 	struct block *b = running;
 	struct thread *t = current;
-	uint64_t done = *counter_of(active);
-	int whole = done == b->length;
+	uint64_t begun = *counter_of(active), done = b->length;
 
-	if (!completed(b, whole, exception)) {
-		done--;
-		whole = 0;
-	}
-	struct node *node = touch(t->node);
-	node->pending[INSTRUCTIONS] += done;
-	if (!whole)
+	if (__builtin_expect(begun != b->stops, 0))
+		done = begun ? b->stop[begun - 1] + 1 : 0;
+	if (__builtin_expect(exception != NO_EXCEPTION, 0) && !completed(b, begun == b->stops, exception))
+		done = begun ? b->stop[begun - 1] : 0;
+	here->pending[INSTRUCTIONS] += done;
+	if (done != b->length || b->ending == FALLS)
+		return;
+	if (b->ending != READS_TSC && b->ending != INTERRUPT_RETURNS)
+		here->pending[JUMPS_TAKEN]++;
+	if (b->user)
 		return;
 	switch (b->ending) {
 	case CALLS:
-		node->pending[JUMPS_TAKEN]++;
-		if (!b->user)
-			pushed(t, stacked);
+		pushed(t, stacked);
 		t->node |= FRESH;
 		break;
 	case RETURNS:
-		node->pending[JUMPS_TAKEN]++;
-		if (b->user)
-			break;
 		if (role(t->node) & ROLE_SWITCH) {
+			current = identified(t);
 			current = t = thread_at(stacked >> STACK_SHIFT);
 			if (!t->tick)
 				begin_epoch(t);
 		}
 		popped(t, stacked);
 		break;
-	case BRANCHES:
-	case JUMPS:
-		node->pending[JUMPS_TAKEN]++;
-		break;
 	case READS_TSC: {
-		enum reading reading = b->user ? OTHER : reading_at(t->node);
+		enum reading reading = reading_at(t->node);
 
 		if (reading == OTHER)
 			break;
 		settle(reading == LEAVING ? NONE : t->window);
-		if (reading == RUNTIME && t->armed)
+		if (reading == RUNTIME && t->armed) {
+			current = t = identified(t);
 			take_mark(t);
+		}
 		break;
 	}
 	}
@@ -493,90 +569,106 @@ static void on_block(unsigned int cpu, void *data)
 {
 	struct block *b = data;
 
+	if (!live)
+		return;
 	on_cpu(cpu);
-	if (running)
+	int was_user = !running || running->user;
+	if (running && here)
 		finish(b->entered);
 	struct thread *t = current;
-	int was_user = running ? running->user : 1;
-	int fresh = (t->node & FRESH) != 0;
-	uint32_t at = t->node & ~FRESH;
 
 	running = b;
-	*counter_of(cpu) = 1;
+	*counter_of(cpu) = 0;
 	accesses = 0;
 	if (b->user) {
 		t->depth = 0;
 		t->node = USER_NODE;
+		here = t->window == NONE ? NULL : touch(USER_NODE);
 		return;
 	}
+	int fresh = (t->node & FRESH) != 0;
+	uint32_t at = t->node & ~FRESH;
 	if (was_user) {
 		t->depth = 0;
 		at = 0;
 		fresh = 1;
 	}
-	uint32_t parent = fresh ? at : nodes[at].parent;
 	uint32_t function = b->function;
-	if (function == UNKNOWN) {
-		if (!fresh && nodes[at].function - STRANGER < MAX_STRANGERS) {
-			t->node = at;
-			return;
-		}
-		function = stranger(b->address);
-	} else if (!fresh && nodes[at].function == function) {
+	if (!fresh && (nodes[at].function == function || (function == UNKNOWN && nodes[at].function - STRANGER < MAX_STRANGERS))) {
 		t->node = at;
+		here = touch(at);
 		return;
 	}
+	uint32_t parent = fresh ? at : nodes[at].parent;
+	if (function == UNKNOWN)
+		function = stranger(b->address);
 	if (b->parent != parent || !b->node || nodes[b->node].function != function) {
 		b->parent = parent;
 		b->node = child(parent, function);
 	}
 	t->node = b->node;
+	here = touch(b->node);
 }
 
 static void on_mark(unsigned int cpu, void *data)
 {
 	uint8_t mark = (uint8_t)(uintptr_t)data;
 
-	on_cpu(cpu);
-	switch (mark & MARK_KIND) {
-	case MARK_OPEN:
-	case MARK_CLOSE:
-		current->armed = mark;
-		break;
-	case MARK_TICK:
-		current->learn = 1;
-		break;
-	case MARK_LABEL:
+	if ((mark & MARK_KIND) == MARK_LABEL) {
 		labels++;
+		return;
+	}
+	if (!live) {
+		if ((mark & MARK_KIND) == MARK_CLOSE)
+			return;
+		revive(cpu);
+	}
+	on_cpu(cpu);
+	live += !current->live;
+	current->live = 1;
+	if ((mark & MARK_KIND) == MARK_TICK) {
+		current->learn = 1;
+		here = touch(USER_NODE); /* for the load that follows */
+	} else {
+		current->armed = mark;
 	}
 }
 
+/* What is said of an instruction that accesses memory. */
+enum { LAST_STOP = 1, PUSHES = 2, POPS = 4 };
+
 static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
 {
-	uintptr_t ending = (uintptr_t)data;
-	int store = qemu_plugin_mem_is_store(info);
-	uint32_t size = 1U << qemu_plugin_mem_size_shift(info);
-
+	if (!live)
+		return;
 	on_cpu(cpu);
 
-	struct thread *t = current;
-	struct node *node = touch(t->node & ~FRESH);
+	struct node *node = here;
 
-	if (ending != WITHIN)
-		accesses++;
-	if (ending == CALLS ? store : ending == RETURNS)
-		stacked = address;
+	if (!node)
+		return;
+	struct thread *t = current;
+	uintptr_t flags = (uintptr_t)data;
+	uint32_t size = 1U << qemu_plugin_mem_size_shift(info);
+	int store = qemu_plugin_mem_is_store(info);
+
+	if (flags) {
+		accesses += flags & LAST_STOP;
+		if (flags & (store ? PUSHES : POPS))
+			stacked = address;
+	}
 	node->pending[store ? STORES : LOADS]++;
 	node->pending[BYTES] += size;
 	uint64_t line = address >> LINE_SHIFT, last = (address + size - 1) >> LINE_SHIFT;
 	do {
 		node->pending[LINES] += first_touch(t, node->function, line);
 	} while (line++ != last);
-	if (t->learn && !store) {
+	if (store) {
+		if (address == t->tick)
+			begin_epoch(t);
+	} else if (__builtin_expect(t->learn, 0)) {
 		t->tick = address;
 		t->learn = 0;
-	} else if (store && address == t->tick) {
-		begin_epoch(t);
 	}
 }
 
@@ -598,220 +690,11 @@ static uint32_t function_at(uint64_t address)
 	return (uint32_t)low - 1;
 }
 
-/* Where the opcode of an instruction of x86-64 is, behind prefixes. */
-static size_t opcode_at(const uint8_t *code, size_t size)
-{
-	size_t i = 0;
-
-	while (i < size && (code[i] == 0x66 || code[i] == 0x67 || code[i] == 0xf2 || code[i] == 0xf3 || code[i] == 0x2e ||
-			    code[i] == 0x3e || code[i] == 0x26 || code[i] == 0x36 || code[i] == 0x64 || code[i] == 0x65 || code[i] == 0xf0))
-		i++;
-	if (i < size && (code[i] & 0xf0) == 0x40)
-		i++;
-	return i;
-}
-
-static enum ending decode(const uint8_t *code, size_t size)
-{
-	size_t i = opcode_at(code, size);
-
-	if (i >= size)
-		return FALLS;
-	uint8_t next = i + 1 < size ? code[i + 1] : 0;
-	switch (code[i]) {
-	case 0xe8:
-		return CALLS;
-	case 0xe9:
-	case 0xeb:
-		return JUMPS;
-	case 0xc2:
-	case 0xc3:
-		return RETURNS;
-	case 0xcf:
-		return INTERRUPT_RETURNS;
-	case 0xe0:
-	case 0xe1:
-	case 0xe2:
-	case 0xe3:
-		return BRANCHES;
-	case 0xff:
-		switch (next >> 3 & 7) {
-		case 2:
-			return CALLS;
-		case 4:
-			return JUMPS;
-		}
-		return FALLS;
-	case 0x0f:
-		if (next == 0x31 || (next == 0x01 && i + 2 < size && code[i + 2] == 0xf9))
-			return READS_TSC;
-		return (next & 0xf0) == 0x80 ? BRANCHES : FALLS;
-	}
-	return (code[i] & 0xf0) == 0x70 ? BRANCHES : FALLS;
-}
-
-/* How often one of the second opcode map accesses its operand. */
-static uint8_t accesses_of_second(uint8_t opcode, uint8_t group, int operand)
-{
-	switch (opcode) {
-	case 0xa0: /* push and pop of fs and gs */
-	case 0xa1:
-	case 0xa8:
-	case 0xa9:
-		return 1;
-	case 0x05: /* syscall ... ud2 */
-	case 0x06:
-	case 0x07:
-	case 0x08:
-	case 0x09:
-	case 0x0b:
-	case 0x0d: /* prefetch */
-	case 0x77: /* emms */
-	case 0xa2: /* cpuid */
-	case 0xaa: /* rsm */
-		return 0;
-	case 0x01: /* of these, invlpg */
-	case 0xae: /* and clflush */
-		return operand && group != 7;
-	case 0xab: /* bts, btr, btc */
-	case 0xb3:
-	case 0xbb:
-	case 0xb0: /* cmpxchg */
-	case 0xb1:
-	case 0xc0: /* xadd */
-	case 0xc1:
-		return operand ? 2 : 0;
-	case 0xba:
-		return operand ? group > 4 ? 2 : 1 : 0;
-	}
-	switch (opcode >> 3) {
-	case 0x18 >> 3: /* hints that do nothing */
-	case 0x20 >> 3: /* control registers */
-	case 0x30 >> 3: /* rdtsc, wrmsr ... */
-	case 0x80 >> 3: /* jcc */
-	case 0x88 >> 3:
-	case 0xc8 >> 3: /* bswap */
-		return 0;
-	}
-	return operand;
-}
-
-/*
- * How often an instruction accesses memory when it completes, or less often where that is
- * not known. A page fault after the last instruction of a block was then the next one's,
- * which could not be fetched.
- */
-static uint8_t accesses_of(const uint8_t *code, size_t size)
-{
-	size_t i = opcode_at(code, size);
-
-	if (i >= size)
-		return 0;
-	uint8_t opcode = code[i];
-	/* Behind VEX and EVEX, and the second opcode map. */
-	size_t skip = opcode == 0xc5 ? 3 : opcode == 0xc4 ? 4 : opcode == 0x62 ? 5 : opcode == 0x0f ? 2 : 1;
-	uint8_t modrm = i + skip < size ? code[i + skip] : 0xc0;
-	uint8_t group = modrm >> 3 & 7;
-	int operand = modrm < 0xc0;
-
-	if (opcode == 0x0f)
-		return i + 1 < size ? accesses_of_second(code[i + 1], group, operand) : 0;
-	if (skip > 1)
-		return operand;
-	if (opcode < 0x40) /* arithmetic, of which cmp does not store */
-		return (opcode & 7) < 4 && operand ? (opcode & 7) < 2 && opcode < 0x38 ? 2 : 1 : 0;
-	if (opcode < 0x60) /* push, pop */
-		return 1;
-	switch (opcode) {
-	case 0xa4: /* movs */
-	case 0xa5:
-	case 0xa6: /* cmps */
-	case 0xa7:
-		return 2;
-	case 0x8f: /* pop */
-		return operand ? 2 : 1;
-	case 0x80: /* arithmetic */
-	case 0x81:
-	case 0x83:
-		return operand ? group == 7 ? 1 : 2 : 0;
-	case 0x86: /* xchg */
-	case 0x87:
-	case 0xc0: /* shifts */
-	case 0xc1:
-	case 0xd0:
-	case 0xd1:
-	case 0xd2:
-	case 0xd3:
-		return operand ? 2 : 0;
-	case 0xf6: /* of these, not and neg store */
-	case 0xf7:
-		return operand ? group == 2 || group == 3 ? 2 : 1 : 0;
-	case 0xfe: /* inc, dec */
-		return operand ? 2 : 0;
-	case 0xff: /* inc, dec, call, jmp, push */
-		if (group == 2 || group == 6)
-			return operand ? 2 : 1;
-		return operand ? group < 2 ? 2 : 1 : 0;
-	case 0x63: /* with an operand that may be memory */
-	case 0x69:
-	case 0x6b:
-	case 0x82:
-	case 0x84:
-	case 0x85:
-	case 0x88:
-	case 0x89:
-	case 0x8a:
-	case 0x8b:
-	case 0x8c:
-	case 0x8e:
-	case 0xc6:
-	case 0xc7:
-		return operand;
-	case 0x68: /* push */
-	case 0x6a:
-	case 0x6c: /* ins, outs */
-	case 0x6d:
-	case 0x6e:
-	case 0x6f:
-	case 0x9c: /* pushf, popf */
-	case 0x9d:
-	case 0xa0: /* mov of an absolute address */
-	case 0xa1:
-	case 0xa2:
-	case 0xa3:
-	case 0xaa: /* stos, lods, scas */
-	case 0xab:
-	case 0xac:
-	case 0xad:
-	case 0xae:
-	case 0xaf:
-	case 0xc2: /* ret, enter, leave, iret */
-	case 0xc3:
-	case 0xc8:
-	case 0xc9:
-	case 0xca:
-	case 0xcb:
-	case 0xcf:
-	case 0xd7: /* xlat */
-	case 0xe8: /* call */
-		return 1;
-	}
-	return opcode >= 0xd8 && opcode <= 0xdf ? operand : 0; /* x87 */
-}
-
-/* nopl MARK(%rax) */
-static int mark_of(const uint8_t *code, size_t size)
-{
-	return size == 7 && code[0] == 0x0f && code[1] == 0x1f && code[2] == 0x80 && code[4] == MARK_B1 && code[5] == MARK_B2 &&
-			       code[6] == MARK_B3 ?
-		       code[3] :
-		       -1;
-}
-
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t length = qemu_plugin_tb_n_insns(tb);
-	struct block *b = calloc(1, sizeof(*b));
+	struct block *b = calloc(1, sizeof(*b) + length * sizeof(b->stop[0]));
+	uint8_t code[16];
 
 	(void)id;
 	if (!b) {
@@ -829,23 +712,32 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			     role & ROLE_OPCODE	  ? UNKNOWN_OPCODE :
 						    OTHER_FAULT;
 	}
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
 	for (size_t i = 0; i < length; i++) {
-		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-		uint8_t code[16];
-		size_t size = copy_code(insn, code, sizeof(code));
-		enum ending ending = decode(code, size);
-		int mark = b->user ? mark_of(code, size) : -1;
-
-		if (i == length - 1) {
-			b->ending = ending;
+		size_t size = copy_code(qemu_plugin_tb_get_insn(tb, i), code, sizeof(code));
+		if (may_stop(code, size)) {
+			b->stop[b->stops++] = (uint16_t)i;
 			b->accesses = accesses_of(code, size);
 		}
-		if (i > 0)
-			count_in(insn);
+	}
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
+	for (size_t i = 0, stop = 0; i < length; i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		size_t size = copy_code(insn, code, sizeof(code));
+		enum ending ending = i == length - 1 ? decode(code, size) : WITHIN;
+		int mark = b->user ? mark_of(code, size) : -1;
+		uintptr_t flags = 0;
+
+		if (i == length - 1)
+			b->ending = ending;
 		if (mark >= 0)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)mark);
-		qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)(i == length - 1 ? ending : WITHIN));
+		if (stop == b->stops || b->stop[stop] != i)
+			continue;
+		count_in(insn);
+		if (++stop == b->stops)
+			flags |= LAST_STOP;
+		flags |= ending == CALLS ? PUSHES : ending == RETURNS ? POPS : 0;
+		qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)flags);
 	}
 }
 
