@@ -17,6 +17,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/facts"
 	"github.com/ringtwin/ringtwin/harness/ledger"
 	"github.com/ringtwin/ringtwin/harness/plan"
+	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/report"
 	"github.com/ringtwin/ringtwin/harness/verdict"
@@ -48,6 +49,7 @@ var generated = map[string]struct {
 	"sources":    {"kernels.md", sources},
 	"formats":    {"output.md", formats},
 	"functions":  {"why.md", functions},
+	"causes":     {"why.md", causes},
 }
 
 // elsewhere are the blocks that tests of other packages write, which need what those
@@ -94,6 +96,18 @@ func functions(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return report.FunctionTables(all)
+}
+
+func causes(*testing.T) string {
+	var rows [][]string
+	for _, c := range profile.Causes() {
+		commit := ""
+		if c.Commit != "" {
+			commit = fmt.Sprintf("[`%s`](https://git.kernel.org/linus/%s)", c.Commit, c.Commit)
+		}
+		rows = append(rows, []string{c.Since, escape(c.What), commit, "`" + strings.Join(c.Functions, "`, `") + "`", escape(c.Effect)})
+	}
+	return table([]string{"since", "what changed", "commit", "functions", "instructions"}, rows)
 }
 
 // table is one in Markdown.
