@@ -714,7 +714,13 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	}
 	for (size_t i = 0; i < length; i++) {
 		size_t size = copy_code(qemu_plugin_tb_get_insn(tb, i), code, sizeof(code));
-		if (may_stop(code, size)) {
+		/*
+		 * QEMU names the last one too where it takes it out again, because it goes on in the
+		 * next page. Then the one before was the last.
+		 * case 2 in i386_tr_translate_insn() of
+		 * https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/target/i386/tcg/translate.c
+		 */
+		if (i + 2 >= length || may_stop(code, size)) {
 			b->stop[b->stops++] = (uint16_t)i;
 			b->accesses = accesses_of(code, size);
 		}
