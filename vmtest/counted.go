@@ -30,14 +30,30 @@ func (m *Machines) symbols(ctx context.Context) (*plugin.Symbols, error) {
 	if m.functions != nil {
 		return m.functions, nil
 	}
-	text, err := m.snapshot.Kept(symbolsFile)
-	if err != nil {
-		m.phase("read the kernel's symbols")
-		if text, err = m.readSymbols(ctx); err != nil {
-			return nil, fmt.Errorf("read the kernel's symbols: %w", err)
+	if text, err := m.snapshot.Kept(symbolsFile); err == nil {
+		if functions, err := parseSymbols(text); err == nil {
+			m.functions = functions
+			return functions, nil
 		}
-		_ = m.snapshot.Keep(symbolsFile, text) // fails for a read-only cache
 	}
+	m.phase("read the kernel's symbols")
+	text, err := m.readSymbols(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
+	}
+	functions, err := parseSymbols(text)
+	if err != nil {
+		return nil, err
+	}
+	if missing := functions.Missing(); len(missing) > 0 {
+		return nil, &machine.UnsupportedError{Reason: fmt.Sprintf("count instructions by function: the symbols of %s lack %s", m.spec.Name, strings.Join(missing, ", "))}
+	}
+	_ = m.snapshot.Keep(symbolsFile, text) // fails for a read-only cache
+	m.functions = functions
+	return functions, nil
+}
+
+func parseSymbols(text []byte) (*plugin.Symbols, error) {
 	var files wire.SymbolFiles
 	if err := json.Unmarshal(text, &files); err != nil {
 		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
@@ -46,15 +62,7 @@ func (m *Machines) symbols(ctx context.Context) (*plugin.Symbols, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
 	}
-	functions, err := plugin.ParseSymbols(lines, bytes.NewReader(files.Modules))
-	if err != nil {
-		return nil, err
-	}
-	if missing := functions.Missing(); len(missing) > 0 {
-		return nil, &machine.UnsupportedError{Reason: fmt.Sprintf("count instructions by function: the symbols of %s lack %s", m.spec.Name, strings.Join(missing, ", "))}
-	}
-	m.functions = functions
-	return m.functions, nil
+	return plugin.ParseSymbols(lines, bytes.NewReader(files.Modules))
 }
 
 // symbolsFile is beside the snapshot.

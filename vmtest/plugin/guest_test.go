@@ -158,6 +158,7 @@ func (g guest) counts(window int) map[string]Counts {
 const (
 	straight = iota
 	loop
+	crossing
 	nested
 	tail
 	memory
@@ -231,6 +232,7 @@ func TestCounts(t *testing.T) {
 	tests := map[int]map[string]Counts{
 		straight: with(map[string]Counts{"straight": leaf(11)}),
 		loop:     with(map[string]Counts{"loop": {1 + 2*5 + 1, 1, 0, 8, 5 + 1, 1}}),
+		crossing: with(map[string]Counts{"crossing": {1 + 25 + 1 + 1, 2, 0, 2 * 8, 1, 1}}),
 		nested: with(map[string]Counts{
 			"outer":              {4, 1, 2, 24, 3, 1},
 			"outer;middle":       {2 * 4, 2, 2, 32, 4, 1},

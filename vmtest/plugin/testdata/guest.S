@@ -128,6 +128,7 @@ program:
 #endif
 	WINDOW	straight
 	WINDOW	loop
+	WINDOW	crossing
 	WINDOW	outer
 	WINDOW	tail_first
 	WINDOW	memory
@@ -344,6 +345,17 @@ FUNCTION loop
 	mov	$5, %ecx
 1:	dec	%ecx
 	jnz	1b
+	ret
+
+/* The mov is in two pages. QEMU names it in the block that ends before it, too. */
+	.balign	4096
+	.skip	4096 - 32
+FUNCTION crossing
+	mov	(%rsp), %rcx
+	.rept	25
+	nop
+	.endr
+	mov	$1, %eax
 	ret
 
 FUNCTION outer
