@@ -15,7 +15,7 @@ import (
 var described = map[string]string{
 	"vmtest": "plans.md", "plan": "plans.md", "merge": "output.md", "run": "plans.md", "exec": "exec.md", "test": "exec.md", "facts": "facts.md", "bisect": "compare.md",
 	"kernels": "kernels.md", "hello": "hello.md", "syscalls": "syscalls.md", "selftest": "selftest.md",
-	"size": "size.md", "doctor": "install.md", "report": "output.md", "compare": "compare.md", "version": "output.md", "help": "install.md", "completion": "install.md",
+	"size": "size.md", "doctor": "install.md", "report": "output.md", "compare": "compare.md", "explain": "why.md", "version": "output.md", "help": "install.md", "completion": "install.md",
 }
 
 // commandLine is a command of a list in the program's help; longer text goes on in the

@@ -56,7 +56,7 @@ func (c *Cause) Has(function string) bool {
 // CausesOf are those between the releases of two kernels that are about functions that
 // differ by at least half an instruction.
 func CausesOf(a, b *Side) []Cause {
-	from, to := versionOf(a.Release), versionOf(b.Release)
+	from, to := Version(a.Release), Version(b.Release)
 	if len(from) != 2 || len(to) != 2 {
 		return nil // a kernel of one's own
 	}
@@ -65,7 +65,7 @@ func CausesOf(a, b *Side) []Cause {
 	}
 	var all []Cause
 	for _, c := range causes {
-		if since := versionOf(c.Since); slices.Compare(since, from) <= 0 || slices.Compare(since, to) > 0 {
+		if since := Version(c.Since); slices.Compare(since, from) <= 0 || slices.Compare(since, to) > 0 {
 			continue
 		}
 		for _, change := range Compare(a.Profile, b.Profile, Parts()[0]) {
@@ -78,8 +78,8 @@ func CausesOf(a, b *Side) []Cause {
 	return all
 }
 
-// versionOf is the major and the minor number of a release.
-func versionOf(release string) []int {
+// Version is the major and the minor number of a release.
+func Version(release string) []int {
 	var version []int
 	for _, part := range strings.SplitN(release, ".", 3) {
 		digits := part

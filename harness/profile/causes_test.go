@@ -53,7 +53,7 @@ func TestCauses(t *testing.T) {
 	commit := regexp.MustCompile(`^([0-9a-f]{12})?$`)
 	last := []int{0}
 	for _, c := range Causes() {
-		since := versionOf(c.Since)
+		since := Version(c.Since)
 		if len(since) != 2 || slices.Compare(since, last) < 0 {
 			t.Errorf("%s is not in the order of versions", c.Since)
 		}

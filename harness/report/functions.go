@@ -34,8 +34,7 @@ type FunctionCosts struct {
 	ReaderTotal  float64            `json:"reader_total"`
 }
 
-// FunctionCostsOf are those of all profiles, in the order of the trials' kernels and of the
-// transports.
+// FunctionCostsOf are those of all profiles, in the order of versions and of the transports.
 func FunctionCostsOf(trials []record.Trial) []FunctionCosts {
 	var all []FunctionCosts
 	sides := profile.Sides(trials)
@@ -58,15 +57,9 @@ func FunctionCostsOf(trials []record.Trial) []FunctionCosts {
 		}
 		all = append(all, c)
 	}
-	kernels := map[string]int{}
-	for _, c := range all {
-		if _, ok := kernels[c.Kernel]; !ok {
-			kernels[c.Kernel] = len(kernels)
-		}
-	}
 	order := vocab.Transports()
 	slices.SortStableFunc(all, func(a, b FunctionCosts) int {
-		return cmp.Or(cmp.Compare(kernels[a.Kernel], kernels[b.Kernel]),
+		return cmp.Or(slices.Compare(profile.Version(a.Release), profile.Version(b.Release)), cmp.Compare(a.Kernel, b.Kernel),
 			cmp.Compare(slices.Index(order, a.Transport), slices.Index(order, b.Transport)))
 	})
 	return all
