@@ -44,7 +44,7 @@ results:
 	@$(MAKE) --no-print-directory build
 	bin/ringtwin vmtest all --plan gate --clock virtual --out out/results
 	bin/ringtwin report --publish docs/results out/results/latest/results.jsonl
-	bin/ringtwin vmtest $(FUNCTIONS_OF) --plan costs --clock virtual --profile --out out/costs
+	bin/ringtwin vmtest $(FUNCTIONS_OF) --plan costs --clock virtual --profile --out out/costs || test $$? -eq 3 # old kernels lack transports
 	bin/ringtwin report --functions docs/results/functions.jsonl out/costs/latest/results.jsonl >out/costs/report.txt
 	go test -run '^TestGenerated$$' ./docs -update
 
