@@ -16,6 +16,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"github.com/ringtwin/ringtwin/vmtest/plugin"
 )
 
 // ClockAuto chooses the clock: the host's under KVM; for emulated machines virtual time
@@ -37,6 +38,8 @@ type Campaign struct {
 	Results *results.Dir
 	// Profile adds profiles to trials in virtual time.
 	Profile bool
+	// Caches is a model of caches for the profiles; nil: none.
+	Caches *plugin.Caches
 	// Shard is the share of the work that is measured here; the zero value is all of it.
 	Shard plan.Shard
 

@@ -153,41 +153,47 @@ func (p *part) session(ctx context.Context) *session.Run {
 		spec = p.machines.Spec()
 		m.Accel, m.CPUModel, m.Command = string(cfg.Accel), cfg.CPUModel(), p.command(cfg)
 		run.Timeout = cfg.Limits.Request
-		run.Fresh = func(ctx context.Context) (session.Conn, error) { return fresh(p.machines.Fresh(ctx)) }
+		run.Fresh = func(ctx context.Context) (session.Conn, error) { return p.fresh(p.machines.Fresh(ctx)) }
 	}
 	m.CPUs, m.MemoryBytes, m.Warm = spec.CPUs, int64(spec.MemoryMiB)<<20, !spec.Cold
 	return run
 }
 
 // fresh keeps a nil guest from becoming a non-nil connection.
-func fresh(g *vmtest.Guest, err error) (session.Conn, error) {
+func (p *part) fresh(g *vmtest.Guest, err error) (session.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connection{g}, nil
+	return connection{g, p.Caches}, nil
 }
 
 // connection is a guest that can count: package session does not know plugins.
-type connection struct{ *vmtest.Guest }
+type connection struct {
+	*vmtest.Guest
+	caches *plugin.Caches
+}
 
 // DoCounted is [session.Counter]'s.
 func (c connection) DoCounted(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage, func(int) (*profile.Counted, error)) error) error {
-	return c.Guest.DoCounted(ctx, request, timeout, func(body json.RawMessage, read func(first, last int) (*plugin.Counted, error)) error {
+	return c.Guest.DoCounted(ctx, request, timeout, c.caches, func(body json.RawMessage, read func(first, last int) (*plugin.Counted, error)) error {
 		return take(body, func(n int) (*profile.Counted, error) {
 			first, last := profile.PartsOf(n)
 			counted, err := read(first, last)
 			if err != nil {
 				return nil, err
 			}
-			return asProfile(counted, first), nil
+			return asProfile(counted, first, c.caches), nil
 		})
 	})
 }
 
 // asProfile translates counts; the first of their parts gets the number 1.
-func asProfile(from *plugin.Counted, first int) *profile.Counted {
+func asProfile(from *plugin.Counted, first int, caches *plugin.Caches) *profile.Counted {
 	digest := plugin.Digest()
 	to := &profile.Counted{Plugin: hex.EncodeToString(digest[:8])}
+	if caches != nil {
+		to.Caches = caches.String()
+	}
 	for _, c := range from.Contexts {
 		to.Contexts = append(to.Contexts, profile.Context{Parent: c.Parent, Name: c.Name, Address: c.Address})
 	}

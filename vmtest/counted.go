@@ -85,9 +85,9 @@ func (m *Machines) readSymbols(ctx context.Context) (text []byte, err error) {
 }
 
 // DoCounted is [Guest.Do] in virtual time with a plugin that counts what the machine
-// executes. take gets, with each answer, what reads the counts of
+// executes, and simulates caches if there is a model. take gets, with each answer, what reads the counts of
 // some parts that are over.
-func (g *Guest) DoCounted(ctx context.Context, request any, timeout time.Duration, take func(json.RawMessage, func(first, last int) (*plugin.Counted, error)) error) (err error) {
+func (g *Guest) DoCounted(ctx context.Context, request any, timeout time.Duration, model *plugin.Caches, take func(json.RawMessage, func(first, last int) (*plugin.Counted, error)) error) (err error) {
 	if !g.machines.cfg.Virtual {
 		return errors.New("count instructions: only in virtual time")
 	}
@@ -95,7 +95,7 @@ func (g *Guest) DoCounted(ctx context.Context, request any, timeout time.Duratio
 	if err != nil {
 		return err
 	}
-	memory, err := plugin.NewMemory(symbols, g.machines.host.version)
+	memory, err := plugin.NewMemory(symbols, g.machines.host.version, model)
 	if err != nil {
 		return err
 	}

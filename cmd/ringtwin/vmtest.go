@@ -15,6 +15,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
 	"github.com/ringtwin/ringtwin/vmtest/machine"
+	"github.com/ringtwin/ringtwin/vmtest/plugin"
 )
 
 // vmtestCmd is the main job.
@@ -32,6 +33,7 @@ type vmtestCmd struct {
 	qemuFlag
 
 	Profile        bool          `help:"In virtual time: count each instruction by kernel function, and write profiles for pprof and flame graphs. The results are the same without."`
+	Caches         string        `help:"With --profile, a model of caches: 'default', or the sizes and ways of L1D,L1I,L2, as in 48K/12,32K/8,1280K/20. Profiles then have misses and a model of cycles, which is no time." placeholder:"CACHES"`
 	Cold           bool          `help:"Boot every VM instead of restoring a snapshot."`
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"Program that starts the VMs: qemu, or virtme-ng (vng), which boots a new VM with this system's root for each block and needs a kernel with 9p. Default: ${default}."`
 	Allow          string        `help:"File of splats on the console to ignore, one per line: PATTERN # reason." placeholder:"FILE"`
@@ -47,6 +49,10 @@ func (v *vmtestCmd) Run(e *env) error {
 	p, err := v.load(v.CPUs, v.Seeds)
 	if err != nil {
 		return err
+	}
+	caches, err := v.caches()
+	if err != nil {
+		return usageError{err}
 	}
 	allowed, err := console.ReadAllowedFile(v.Allow)
 	if err != nil {
@@ -67,7 +73,7 @@ func (v *vmtestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	c := &ringtwin.Campaign{Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out, Spec: v.spec(), Shard: v.Shard, Profile: v.Profile}
+	c := &ringtwin.Campaign{Host: host, Plan: p, Clock: v.Clock, Seeds: v.Seeds, Results: out, Spec: v.spec(), Shard: v.Shard, Profile: v.Profile, Caches: caches}
 	c.Spec.Allowed = allowed
 	errs, err := c.Run(e.ctx, refs)
 	show.End()
@@ -83,6 +89,23 @@ func (v *vmtestCmd) Run(e *env) error {
 		return err
 	}
 	return e.conclude(out, kernel.Names(refs), errs, v.Details, &v.ciFlags, host.Warnings())
+}
+
+// caches is the model, or nil.
+func (v *vmtestCmd) caches() (*plugin.Caches, error) {
+	switch {
+	case v.Caches == "":
+		return nil, nil
+	case !v.Profile:
+		return nil, errors.New("--caches is for profiles: want --profile")
+	case v.Caches == "default":
+		v.Caches = plugin.DefaultCaches
+	}
+	c, err := plugin.ParseCaches(v.Caches)
+	if err != nil {
+		return nil, fmt.Errorf("--caches: %w", err)
+	}
+	return c, nil
 }
 
 // checkClock rejects unsupported combinations, and sets what depends on the clock.

@@ -260,6 +260,9 @@ func CheckProfile(t *record.Trial) []record.Invariant {
 	var lines []record.Invariant
 	for _, part := range profile.Parts() {
 		p := part.Of(t.Profile)
+		if p.Per == 0 {
+			continue // it has no figure
+		}
 		var sum int64
 		for _, s := range p.Stacks {
 			sum += s.Counts[record.Instructions]

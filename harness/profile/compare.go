@@ -17,7 +17,7 @@ func Merge(all []*record.Profile) *record.Profile {
 	if len(all) == 0 {
 		return nil
 	}
-	sum := &record.Profile{Plugin: all[0].Plugin}
+	sum := &record.Profile{Plugin: all[0].Plugin, Caches: all[0].Caches}
 	index := map[string]int{}
 	for _, part := range Parts() {
 		merged := map[string]*record.Stack{}
@@ -70,7 +70,7 @@ func Parts() []Part {
 }
 
 // PerEvent are the counts of an event.
-type PerEvent [record.Lines + 1]float64
+type PerEvent [record.L2Misses + 1]float64
 
 // Functions are the counts of each function itself, without those that it calls.
 func Functions(p *record.Profile, part Part) map[string]PerEvent {
@@ -89,7 +89,7 @@ func Functions(p *record.Profile, part Part) map[string]PerEvent {
 
 // Total is the sum over all functions.
 func Total(p *record.Profile, part Part) PerEvent {
-	var sums [record.Lines + 1]int64
+	var sums [record.L2Misses + 1]int64
 	from := part.Of(p)
 	for _, s := range from.Stacks {
 		for i, n := range s.Counts {

@@ -30,7 +30,11 @@ func WritePprof(w io.Writer, p *record.Profile, comment string) error {
 			comment, "exact counts of instructions in virtual time, of 1,000,000 events: -divide_by=1e6 shows those of one",
 		},
 	}
-	for _, name := range record.ProfileCounters() {
+	counters := len(record.ProfileCounters())
+	if p.Caches == "" {
+		counters = record.Lines + 1
+	}
+	for _, name := range record.ProfileCounters()[:counters] {
 		out.SampleType = append(out.SampleType, &profile.ValueType{Type: name, Unit: "count"})
 	}
 	locations := map[string]*profile.Location{}
@@ -52,7 +56,7 @@ func WritePprof(w io.Writer, p *record.Profile, comment string) error {
 				sample.Location = append(sample.Location, locate(p.Functions[frame]))
 			}
 			sample.Location = append(sample.Location, locate("["+part.Name+"]"))
-			for _, n := range s.Counts {
+			for _, n := range s.Counts[:counters] {
 				sample.Value = append(sample.Value, int64(math.Round(float64(n)*Million/float64(from.Per))))
 			}
 			out.Sample = append(out.Sample, sample)

@@ -15,11 +15,12 @@ import (
 )
 
 // Counts are in the order of [record.ProfileCounters].
-type Counts [record.Lines + 1]int64
+type Counts [record.L2Misses + 1]int64
 
 // Counted is what a plugin counted in a machine.
 type Counted struct {
 	Plugin   string // digits of its hash
+	Caches   string // of the model; empty: none
 	Contexts []Context
 	Windows  []Window
 }
@@ -72,9 +73,6 @@ type Middle struct {
 	NS        int64 `json:"ns"`        // of the two in the middle together
 }
 
-// ErrNone is returned for trials whose costs are not those of stretches.
-var ErrNone = errors.New("a profile takes a storm at full rate, of at least 64 events for each producer, and a control")
-
 // The parts of a trial.
 const (
 	controlPart  = 1
@@ -86,38 +84,48 @@ const (
 // are numbered in a machine.
 func PartsOf(n int) (first, last int) { return trialParts*n + controlPart, trialParts*n + measuredPart }
 
-// Of returns the profile of a trial. The parts of its windows are numbered from 1.
+// Of returns the profile of a trial. The parts of its windows are numbered from 1. Only a
+// storm at full rate with at least 64 calls of each producer has one of the program, for
+// only its cost is that of stretches above a control.
 func Of(counted *Counted, t *record.Trial, spent *Spent) (*record.Profile, error) {
-	if spent.Program.Stretches == 0 || spent.Control.Stretches == 0 {
-		return nil, ErrNone
+	b := &builder{counted: counted, spent: spent, index: map[string]int{}, profile: &record.Profile{Plugin: counted.Plugin, Caches: counted.Caches}}
+	if spent.Program.Stretches > 0 && spent.Control.Stretches > 0 {
+		tried := int64(t.Counts.Attempts / max(t.Counts.Started, 1))
+		if err := b.program(max(tried, 1)); err != nil {
+			return nil, err
+		}
 	}
-	b := builder{counted: counted, index: map[string]int{}, profile: &record.Profile{Plugin: counted.Plugin}}
-	program, err := b.middle(measuredPart, &spent.Program)
-	if err != nil {
-		return nil, fmt.Errorf("program: %w", err)
-	}
-	empty, err := b.middle(controlPart, &spent.Control)
-	if err != nil {
-		return nil, fmt.Errorf("control: %w", err)
-	}
-	tried := int64(t.Counts.Attempts / max(t.Counts.Started, 1))
-	// To a common number of calls, so that all stay whole numbers.
-	calls, controls := spent.Program.Calls, spent.Control.Calls
-	if calls == controls {
-		calls, controls = 1, 1
-	}
-	above := stacks{b: &b, merged: map[string]*record.Stack{}}
-	above.add(program, controls, spent.Programs)
-	above.add(empty, -calls, spent.Empty)
-	b.profile.Program = above.part(2 * spent.Program.Calls * controls * max(tried, 1))
 	reader, err := b.reader(measuredPart)
 	if err != nil {
 		return nil, fmt.Errorf("reader: %w", err)
 	}
-	of := stacks{b: &b, merged: map[string]*record.Stack{}}
+	of := stacks{b: b, merged: map[string]*record.Stack{}}
 	of.add(reader, 1, spent.Programs)
 	b.profile.Reader = of.part(int64(t.Counts.Delivered))
 	return b.profile, nil
+}
+
+// program is what the producers executed above the control, each of whose calls tried so
+// many events.
+func (b *builder) program(tried int64) error {
+	program, err := b.middle(measuredPart, &b.spent.Program)
+	if err != nil {
+		return fmt.Errorf("program: %w", err)
+	}
+	empty, err := b.middle(controlPart, &b.spent.Control)
+	if err != nil {
+		return fmt.Errorf("control: %w", err)
+	}
+	// To a common number of calls, so that all stay whole numbers.
+	calls, controls := b.spent.Program.Calls, b.spent.Control.Calls
+	if calls == controls {
+		calls, controls = 1, 1
+	}
+	above := stacks{b: b, merged: map[string]*record.Stack{}}
+	above.add(program, controls, b.spent.Programs)
+	above.add(empty, -calls, b.spent.Empty)
+	b.profile.Program = above.part(2 * b.spent.Program.Calls * controls * tried)
+	return nil
 }
 
 func add(to map[int]Counts, from map[int]Counts, times int64) {
@@ -132,6 +140,7 @@ func add(to map[int]Counts, from map[int]Counts, times int64) {
 
 type builder struct {
 	counted *Counted
+	spent   *Spent
 	index   map[string]int
 	profile *record.Profile
 }
@@ -213,7 +222,7 @@ func (s *stacks) add(counts map[int]Counts, times int64, programs []Program) {
 func (s *stacks) part(per int64) record.Part {
 	p := record.Part{Per: per}
 	for _, stack := range s.merged {
-		if stack.Counts != [record.Lines + 1]int64{} {
+		if stack.Counts != [record.L2Misses + 1]int64{} {
 			p.Stacks = append(p.Stacks, *stack)
 		}
 	}

@@ -7,6 +7,8 @@ package record
 type Profile struct {
 	// Plugin is the first 16 hexadecimal digits of the SHA-256 of QEMU's plugin that counted.
 	Plugin string `json:"plugin"`
+	// Caches are the sizes and ways of the modelled L1D, L1I and L2; empty: no model.
+	Caches string `json:"caches,omitempty"`
 	// Functions are named by the stacks, by their index.
 	Functions []string `json:"functions"`
 	// Program is the producer above the control, of the stretches that the cost is of, and
@@ -39,11 +41,15 @@ const (
 	Bytes
 	Branches
 	Lines
+	L1DMisses
+	L1IMisses
+	L2Misses
 )
 
-var profileCounters = [...]string{"instructions", "loads", "stores", "bytes", "branches", "lines"}
+var profileCounters = [...]string{"instructions", "loads", "stores", "bytes", "branches", "lines", "l1d_misses", "l1i_misses", "l2_misses"}
 
 // ProfileCounters are their names: instructions; accesses to memory that load and that
 // store, and their bytes; instructions that may jump; and cache lines of 64 bytes that a
-// function touched, each once an event.
+// function touched, each once an event. Misses are those of a model of caches, 0 where
+// there was none.
 func ProfileCounters() []string { return profileCounters[:] }

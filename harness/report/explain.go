@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -15,6 +16,9 @@ import (
 // Explain writes by which functions two profiles differ.
 func Explain(w io.Writer, a, b *profile.Side) error {
 	if err := ProfileText(w, a.Name(), b.Name(), a.Profile, b.Profile); err != nil {
+		return err
+	}
+	if err := modelText(w, a.Profile, b.Profile); err != nil {
 		return err
 	}
 	causes := profile.CausesOf(a, b)
@@ -28,6 +32,33 @@ func Explain(w io.Writer, a, b *profile.Side) error {
 	}
 	_, err := fmt.Fprintln(w)
 	return err
+}
+
+// modelText writes misses and cycles of the model of caches, if both have the same.
+func modelText(w io.Writer, a, b *record.Profile) error {
+	if a.Caches == "" || a.Caches != b.Caches {
+		return nil
+	}
+	model := profile.DefaultModel
+	fmt.Fprintf(w, "\nmodel, an event: caches %s (L1D,L1I,L2), %g instructions a cycle, %g cycles for a line of L2, %g beyond;\nno time: nothing overlaps, is predicted or is prefetched\n", a.Caches, model.Width, model.Second, model.Beyond)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\tA\tB\tB/A\t")
+	for _, part := range profile.Parts() {
+		of, with := profile.Total(a, part), profile.Total(b, part)
+		row := func(what string, x, y float64) {
+			ratio := "-"
+			if x > 0 {
+				ratio = fmt.Sprintf("%.2f", y/x)
+			}
+			fmt.Fprintf(t, "%s: %s\t%.1f\t%.1f\t%s\t\n", part.Name, what, x, y, ratio)
+		}
+		row("instructions", of[record.Instructions], with[record.Instructions])
+		row("misses of L1D", of[record.L1DMisses], with[record.L1DMisses])
+		row("misses of L1I", of[record.L1IMisses], with[record.L1IMisses])
+		row("misses of L2", of[record.L2Misses], with[record.L2Misses])
+		row("cycles (model)", model.Cycles(of), model.Cycles(with))
+	}
+	return t.Flush()
 }
 
 func inParentheses(text string) string {

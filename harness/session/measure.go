@@ -137,10 +137,7 @@ func (r *running) take(t *record.Trial, body json.RawMessage, counts func() (*pr
 	if err != nil {
 		return err
 	}
-	switch t.Profile, err = profile.Of(counted, t, got.Spent); {
-	case errors.Is(err, profile.ErrNone):
-		return nil
-	case err != nil:
+	if t.Profile, err = profile.Of(counted, t, got.Spent); err != nil {
 		return err
 	}
 	t.Ledger = append(t.Ledger, ledger.CheckProfile(t)...)

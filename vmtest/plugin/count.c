@@ -8,6 +8,7 @@
  * It knows functions by a table that the host fills in before the guest runs, and writes
  * what it counts into the same shared memory: see layout.h.
  */
+#include "cache.h"
 #include "decode.h"
 #include "layout.h"
 #include "qemu.h"
@@ -31,6 +32,7 @@ struct block {
 	uint8_t user;
 	uint8_t accesses; /* of the last that may stop to memory, if it has any */
 	uint8_t entered;  /* by an exception */
+	uint64_t code[2]; /* the first and the last line of its text */
 	/* The node that this block was last counted at, below the node of its caller. */
 	uint32_t parent, node;
 	/* Indices of the instructions that may stop: only these are counted when they begin. */
@@ -230,6 +232,56 @@ static inline int first_touch(struct thread *t, uint32_t function, uint64_t line
 		return 0;
 	*r = (struct line){ at, function, t->epoch };
 	return first_in_table(t, function, at);
+}
+
+/* ---- caches ---- */
+
+static struct cache caches[CACHES];
+static bool modelled;
+
+static bool make_caches(void)
+{
+	for (int i = 0; i < CACHES; i++)
+		if (shared->caches[i].sets && !make_cache(&caches[i], &shared->caches[i]))
+			return false;
+	modelled = shared->caches[L2].sets != 0;
+	return true;
+}
+
+/* node is NULL where it is nobody's, but caches have it. */
+static void through(int first, uint32_t misses, uint64_t line, struct node *node)
+{
+	if (hits(&caches[first], line))
+		return;
+	bool second = hits(&caches[L2], line);
+
+	if (!node)
+		return;
+	node->pending[misses]++;
+	node->pending[L2_MISSES] += !second;
+}
+
+/* Code and data have different lines, since only the latter has a physical address. */
+enum { CODE_BIT = 57 };
+
+static void fetch(const struct block *b, struct node *node)
+{
+	for (uint64_t line = b->code[0]; line <= b->code[1]; line++)
+		through(L1I, L1I_MISSES, line | 1ULL << CODE_BIT, node);
+}
+
+static void access_data(qemu_plugin_meminfo_t info, uint64_t address, uint32_t size, struct node *node)
+{
+	const struct qemu_plugin_hwaddr *physical = qemu_plugin_get_hwaddr(info, address);
+
+	if (!physical || qemu_plugin_hwaddr_is_io(physical))
+		return;
+	uint64_t at = qemu_plugin_hwaddr_phys_addr(physical);
+	uint64_t line = at >> LINE_SHIFT, last = (at + size - 1) >> LINE_SHIFT;
+
+	do {
+		through(L1D, L1D_MISSES, line, node);
+	} while (line++ != last);
 }
 
 /* ---- windows ---- */
@@ -584,6 +636,8 @@ static void on_block(unsigned int cpu, void *data)
 		t->depth = 0;
 		t->node = USER_NODE;
 		here = t->window == NONE ? NULL : touch(USER_NODE);
+		if (modelled)
+			fetch(b, here);
 		return;
 	}
 	int fresh = (t->node & FRESH) != 0;
@@ -597,6 +651,8 @@ static void on_block(unsigned int cpu, void *data)
 	if (!fresh && (nodes[at].function == function || (function == UNKNOWN && nodes[at].function - STRANGER < MAX_STRANGERS))) {
 		t->node = at;
 		here = touch(at);
+		if (modelled)
+			fetch(b, here);
 		return;
 	}
 	uint32_t parent = fresh ? at : nodes[at].parent;
@@ -608,6 +664,8 @@ static void on_block(unsigned int cpu, void *data)
 	}
 	t->node = b->node;
 	here = touch(b->node);
+	if (modelled)
+		fetch(b, here);
 }
 
 static void on_mark(unsigned int cpu, void *data)
@@ -644,12 +702,14 @@ static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t add
 	on_cpu(cpu);
 
 	struct node *node = here;
+	uint32_t size = 1U << qemu_plugin_mem_size_shift(info);
 
+	if (modelled)
+		access_data(info, address, size, node);
 	if (!node)
 		return;
 	struct thread *t = current;
 	uintptr_t flags = (uintptr_t)data;
-	uint32_t size = 1U << qemu_plugin_mem_size_shift(info);
 	int store = qemu_plugin_mem_is_store(info);
 
 	if (flags) {
@@ -712,8 +772,10 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			     role & ROLE_OPCODE	  ? UNKNOWN_OPCODE :
 						    OTHER_FAULT;
 	}
+	uint64_t end = b->address;
 	for (size_t i = 0; i < length; i++) {
 		size_t size = copy_code(qemu_plugin_tb_get_insn(tb, i), code, sizeof(code));
+		end += size;
 		/*
 		 * QEMU names the last one too where it takes it out again, because it goes on in the
 		 * next page. Then the one before was the last.
@@ -725,6 +787,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			b->accesses = accesses_of(code, size);
 		}
 	}
+	b->code[0] = b->address << 6 >> 6 >> LINE_SHIFT;
+	b->code[1] = (end - (end > b->address)) << 6 >> 6 >> LINE_SHIFT;
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
 	for (size_t i = 0, stop = 0; i < length; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
@@ -770,7 +834,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 	nodes = (struct node *)(memory + NODES_AT);
 	windows = (struct window *)(memory + WINDOWS_AT);
 	entries = (struct entry *)(memory + ENTRIES_AT);
-	if (shared->magic != MAGIC || !make_counter())
+	if (shared->magic != MAGIC || !make_counter() || !make_caches())
 		return 1;
 	shared->nodes = 2; /* the root, and user space below it */
 	nodes[0].function = NOWHERE;

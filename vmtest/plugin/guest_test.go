@@ -69,7 +69,7 @@ func run(t *testing.T, cpus int, options ...string) guest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, err := NewMemory(symbols, version)
+	memory, err := NewMemory(symbols, version, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

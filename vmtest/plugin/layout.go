@@ -29,8 +29,11 @@ const (
 	Stores
 	Bytes // loaded and stored
 	Branches
-	Lines    // of 64 bytes, each once for a function and an event
-	counters = 8
+	Lines     // of 64 bytes, each once for a function and an event
+	L1DMisses // of the model of caches, where there is one
+	L1IMisses
+	L2Misses
+	counters = iota
 )
 
 // Counts are the values of all counters.
@@ -76,8 +79,20 @@ type entry struct {
 	Count        Counts
 }
 
+type geometry struct{ Sets, Ways uint32 }
+
+// The caches of the model, in the order of layout.h.
+const (
+	l1d = iota
+	l1i
+	l2
+	caches
+)
+
 type header struct {
-	Magic, Functions, Running, Fault   uint64
+	Magic, Functions                   uint64
+	Caches                             [caches]geometry
+	Running, Fault                     uint64
 	Nodes, Windows, Entries, Strangers uint64
 	Cut                                uint64
 	Stranger                           [maxStrangers]uint64

@@ -22,7 +22,10 @@ enum {
 	MARK_LABEL = 0x40, /* windows that are opened from now on are of the next part */
 };
 
-enum { INSTRUCTIONS, LOADS, STORES, BYTES, JUMPS_TAKEN, LINES, COUNTERS = 8 };
+enum { INSTRUCTIONS, LOADS, STORES, BYTES, JUMPS_TAKEN, LINES, L1D_MISSES, L1I_MISSES, L2_MISSES, COUNTERS };
+
+/* The caches of the model. */
+enum { L1D, L1I, L2, CACHES };
 
 enum {
 	ROLE_CLOCK = 1,	  /* reads the scheduler's clock */
@@ -90,9 +93,14 @@ struct entry {
 	uint64_t count[COUNTERS];
 };
 
+struct geometry {
+	uint32_t sets, ways; /* sets: a power of two; 0: there is no model */
+};
+
 struct header {
 	uint64_t magic;
-	uint64_t functions; /* by the host */
+	uint64_t functions;		/* by the host */
+	struct geometry caches[CACHES]; /* by the host */
 	uint64_t running;
 	uint64_t fault;
 	uint64_t nodes, windows, entries, strangers;

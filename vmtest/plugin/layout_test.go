@@ -25,7 +25,9 @@ func TestLayout(t *testing.T) {
 		"ENTRIES_AT": uint64(entriesAt), "SHARED_BYTES": uint64(sharedBytes),
 
 		"INSTRUCTIONS": uint64(Instructions), "LOADS": uint64(Loads), "STORES": uint64(Stores), "BYTES": uint64(Bytes),
-		"JUMPS_TAKEN": uint64(Branches), "LINES": uint64(Lines), "COUNTERS": counters,
+		"JUMPS_TAKEN": uint64(Branches), "LINES": uint64(Lines), "COUNTERS": uint64(counters),
+		"L1D_MISSES": uint64(L1DMisses), "L1I_MISSES": uint64(L1IMisses), "L2_MISSES": uint64(L2Misses),
+		"L1D": l1d, "L1I": l1i, "L2": l2, "CACHES": caches,
 
 		"ROLE_CLOCK": uint64(roleClock), "ROLE_QUEUE": uint64(roleQueue), "ROLE_RUNTIME": uint64(roleRuntime),
 		"ROLE_SWITCH": uint64(roleSwitch), "ROLE_FAULT": uint64(roleFault), "ROLE_ENTRY": uint64(roleEntry),
@@ -52,6 +54,10 @@ func TestLayout(t *testing.T) {
 		"offsetof(struct entry, window)": uint64(unsafe.Offsetof(entry{}.Window)),
 		"offsetof(struct entry, node)":   uint64(unsafe.Offsetof(entry{}.Node)),
 		"offsetof(struct entry, count)":  uint64(unsafe.Offsetof(entry{}.Count)),
+
+		"sizeof(struct geometry)":         uint64(unsafe.Sizeof(geometry{})),
+		"offsetof(struct geometry, ways)": uint64(unsafe.Offsetof(geometry{}.Ways)),
+		"offsetof(struct header, caches)": uint64(unsafe.Offsetof(header{}.Caches)),
 
 		"sizeof(struct header)":              uint64(unsafe.Sizeof(header{})),
 		"offsetof(struct header, magic)":     uint64(unsafe.Offsetof(header{}.Magic)),

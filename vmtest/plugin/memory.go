@@ -26,8 +26,8 @@ type Memory struct {
 	mem     []byte
 }
 
-// NewMemory is for one machine. The version is that of its QEMU, as in "7.2.22 (Debian ...)".
-func NewMemory(symbols *Symbols, qemuVersion string) (_ *Memory, err error) {
+// NewMemory is for one machine. model is nil for none. The version is that of its QEMU, as in "7.2.22 (Debian ...)".
+func NewMemory(symbols *Symbols, qemuVersion string, model *Caches) (_ *Memory, err error) {
 	build, err := buildFor(qemuVersion)
 	if err != nil {
 		return nil, err
@@ -58,6 +58,14 @@ func NewMemory(symbols *Symbols, qemuVersion string) (_ *Memory, err error) {
 		functions[i] = function{Address: s.address, Role: roleOf(s)}
 	}
 	h := m.header()
+	if model != nil {
+		if err := model.Check(); err != nil {
+			return nil, err
+		}
+		for i, c := range [caches]Cache{l1d: model.L1D, l1i: model.L1I, l2: model.L2} {
+			h.Caches[i] = geometry{Sets: uint32(c.sets()), Ways: uint32(c.Ways)}
+		}
+	}
 	h.Functions, h.Magic = uint64(len(symbols.all)), magic
 	return m, nil
 }

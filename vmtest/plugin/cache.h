@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A model of a core's caches: set-associative, the least recently used line is replaced,
+ * stores allocate, nothing is prefetched. Data has its physical address. Code has its
+ * virtual one, because the interface does not tell another: for a first level of a page
+ * a way, the sets are the same.
+ */
+#ifndef CACHE_H
+#define CACHE_H
+
+#include "layout.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cache {
+	uint32_t sets, ways;
+	uint64_t *lines; /* of each set, the latest first; 0: none */
+};
+
+static bool make_cache(struct cache *c, const struct geometry *g)
+{
+	c->sets = g->sets;
+	c->ways = g->ways;
+	c->lines = calloc((size_t)c->sets * c->ways, sizeof(*c->lines));
+	return c->lines;
+}
+
+/* Returns whether the line was there. It is now. */
+static bool hits(struct cache *c, uint64_t line)
+{
+	uint64_t *set = c->lines + (size_t)(line & (c->sets - 1)) * c->ways;
+
+	line++; /* 0 is none */
+	for (uint32_t i = 0; i < c->ways; i++) {
+		if (set[i] != line)
+			continue;
+		memmove(set + 1, set, i * sizeof(*set));
+		set[0] = line;
+		return true;
+	}
+	memmove(set + 1, set, (c->ways - 1) * sizeof(*set));
+	set[0] = line;
+	return false;
+}
+
+#endif
