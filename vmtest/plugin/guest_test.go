@@ -57,6 +57,12 @@ func qemuToTest(t *testing.T) (command []string, version string) {
 // run assembles the guest and runs it to its end.
 func run(t *testing.T, cpus int, options ...string) guest {
 	t.Helper()
+	return runWith(t, nil, cpus, options...)
+}
+
+// runWith has a model of caches.
+func runWith(t *testing.T, model *Caches, cpus int, options ...string) guest {
+	t.Helper()
 	qemu, version := qemuToTest(t)
 	testutils.Compiler(t)
 	dir := t.TempDir()
@@ -69,7 +75,7 @@ func run(t *testing.T, cpus int, options ...string) guest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, err := NewMemory(symbols, version, nil)
+	memory, err := NewMemory(symbols, version, model)
 	if err != nil {
 		t.Fatal(err)
 	}
