@@ -87,6 +87,19 @@ func TestProfile(t *testing.T) {
 		}
 	}
 
+	cached := vmtestIn(t, filepath.Join(temp, "cached"), kernel, "--plan", "gate", "--profile", "--caches", "default")
+	if diff := cmp.Diff(withoutProfiles(plain), withoutProfiles(cached)); diff != "" {
+		t.Errorf("records (-without +with a model of caches):\n%s", diff)
+	}
+	for i, r := range cached {
+		if r.Profile.Caches == "" || profile.Total(r.Profile, profile.Parts()[1])[record.L1DMisses] == 0 {
+			t.Errorf("%s: the reader misses nothing of the caches %q", r.ID, r.Profile.Caches)
+		}
+		if profiled[i].Profile.Caches != "" {
+			t.Errorf("%s: caches without a model", profiled[i].ID)
+		}
+	}
+
 	more := vmtestIn(t, filepath.Join(temp, "more"), kernel, "--plan", "gate", "--profile", "--set", "fault=work=25")
 	for i, side := range profile.Sides(more) {
 		before := profile.Sides(profiled)[i]
