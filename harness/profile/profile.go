@@ -145,8 +145,11 @@ type builder struct {
 	profile *record.Profile
 }
 
-// stretches are the windows of a part that are stretches of calls: each thread has one
-// more, of the calls that are left.
+// perThread is how many stretches a producer has: STRETCHES of load.h.
+const perThread = 64
+
+// stretches are the windows of a part that are stretches of calls. Each thread has one
+// more, of the calls that are left; threads with fewer look for lost events afterwards.
 func (b *builder) stretches(part, n int) []*Window {
 	each := map[uint64][]*Window{}
 	var threads []uint64
@@ -162,7 +165,9 @@ func (b *builder) stretches(part, n int) []*Window {
 	}
 	var all []*Window
 	for _, thread := range threads {
-		all = append(all, each[thread][:min(len(each[thread]), n/len(threads))]...)
+		if len(each[thread]) >= perThread && len(all) < n {
+			all = append(all, each[thread][:perThread]...)
+		}
 	}
 	return all
 }

@@ -33,10 +33,20 @@ type controlCost struct {
 
 func costOfCall(truth *workload.Truth) callCost {
 	c := callCost{mean: ratio(float64(truth.CPUNS), float64(truth.Triggers()))}
-	if n := len(truth.StretchNS); n > 0 {
+	n := len(truth.StretchNS)
+	if n == 0 {
+		return c
+	}
+	calls := make([]float64, n)
+	for i, ns := range truth.StretchNS {
+		calls[i] = float64(ns) / float64(truth.StretchCalls[i])
+	}
+	slices.Sort(calls)
+	c.median = (calls[(n-1)/2] + calls[n/2]) / 2
+	// Beside a flood stretches differ in length, and there is no one in the middle.
+	if slices.Min(truth.StretchCalls) == slices.Max(truth.StretchCalls) {
 		sorted := slices.Sorted(slices.Values(truth.StretchNS))
-		c.middle = profile.Middle{Stretches: n, Calls: int64(truth.StretchCalls), NS: sorted[(n-1)/2] + sorted[n/2]}
-		c.median = float64(c.middle.NS) / 2 / float64(c.middle.Calls)
+		c.middle = profile.Middle{Stretches: n, Calls: int64(truth.StretchCalls[0]), NS: sorted[(n-1)/2] + sorted[n/2]}
 	}
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -85,10 +86,11 @@ type Truth struct {
 	EndNS   uint64  // and when the last program had been reaped, or call made
 	// CPUNS is what all producers used between the two, children not included.
 	CPUNS uint64
-	// StretchNS is the CPU time of each stretch of a storm, in ns, of each producer, and
-	// StretchCalls the calls in each. None where there are fewer calls than stretches.
+	// StretchNS is the CPU time of each stretch of a storm, in ns, of each producer. None
+	// where there are fewer calls than stretches. StretchCalls is how many calls are in the
+	// stretch with the same index.
 	StretchNS    []int64
-	StretchCalls int
+	StretchCalls []int
 	// RunDelayNS is how long the producers together were ready to run and did not, and
 	// ForcedSwitches how often they were preempted, since they were started.
 	RunDelayNS, ForcedSwitches int64
@@ -314,7 +316,7 @@ func (p *producer) collect(truth *Truth) error {
 		truth.Calls += int(p.table.done())
 		all, calls := p.table.stretchNS()
 		truth.StretchNS = append(truth.StretchNS, all...)
-		truth.StretchCalls = max(truth.StretchCalls, calls)
+		truth.StretchCalls = append(truth.StretchCalls, slices.Repeat([]int{calls}, len(all))...)
 	}
 	var failed int
 	var first error
