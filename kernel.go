@@ -137,8 +137,9 @@ func (p *part) session(ctx context.Context) *session.Run {
 		Machine: record.Machine{Backend: string(spec.Backend), Version: p.version, Accel: string(machine.TCG), Clock: record.Wall},
 	}
 	if p.virtual {
-		run.Machine.Clock, run.Profile = record.Virtual, p.Profile
+		run.Machine.Clock = record.Virtual
 	}
+	run.Profile = p.Profile && (p.virtual || p.Clock == record.Wall)
 	if spec.Backend == vmtest.QEMU {
 		run.Machine.Version = p.Host.QEMUVersion()
 	}

@@ -69,7 +69,11 @@ func parseSymbols(text []byte) (*plugin.Symbols, error) {
 const symbolsFile = "symbols.json"
 
 func (m *Machines) readSymbols(ctx context.Context) (text []byte, err error) {
-	vm, err := m.snapshot.StartSymbols(m.cfg.Console)
+	start := m.snapshot.Start
+	if m.cfg.Virtual {
+		start = m.snapshot.StartVirtualSymbols
+	}
+	vm, err := start(m.cfg.Console)
 	if err != nil {
 		return nil, err
 	}
@@ -77,32 +81,55 @@ func (m *Machines) readSymbols(ctx context.Context) (text []byte, err error) {
 	if _, err := vm.AwaitReady(ctx); err != nil {
 		return nil, err
 	}
-	err = vm.Answers(ctx, m.cfg.Limits.Restore+m.cfg.Limits.Request, func(body json.RawMessage) error {
+	ask := vm.Symbols
+	if m.cfg.Virtual {
+		ask = vm.Answers
+	}
+	err = ask(ctx, m.cfg.Limits.Restore+m.cfg.Limits.Request, func(body json.RawMessage) error {
 		text = bytes.Clone(body)
 		return nil
 	})
 	return text, err
 }
 
-// DoCounted is [Guest.Do] in virtual time with a plugin that counts what the machine
-// executes, and simulates caches if there is a model. take gets, with each answer, what reads the counts of
-// some parts that are over.
+// DoCounted is [Guest.Do] with a plugin that counts what the machine executes, and simulates
+// caches if there is a model. take gets, with each answer, what reads the counts of some
+// parts that are over. The request has a machine of its own in any time: a plugin is there
+// from the start.
 func (g *Guest) DoCounted(ctx context.Context, request any, timeout time.Duration, model *plugin.Caches, take func(json.RawMessage, func(first, last int) (*plugin.Counted, error)) error) (err error) {
-	if !g.machines.cfg.Virtual {
-		return errors.New("count instructions: only in virtual time")
+	if g.machines.spec.Cold || g.machines.cfg.Accel != machine.TCG {
+		return errors.New("count instructions: only of emulated machines that are restored from a snapshot")
 	}
 	symbols, err := g.machines.symbols(ctx)
 	if err != nil {
 		return err
 	}
-	memory, err := plugin.NewMemory(symbols, g.machines.host.version, model)
+	memory, err := plugin.NewMemory(symbols, g.machines.host.version, g.machines.cfg.CPUs, model)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, memory.Close()) }()
+	if !g.machines.cfg.Virtual {
+		return g.doCountedInTurns(ctx, request, timeout, memory, take)
+	}
 	return g.inVirtualTime(ctx, func(s *machine.Snapshot) (*machine.Machine, error) {
-		return s.StartCounted(g.machines.cfg.Console, request, memory)
+		return s.StartVirtualCounted(g.machines.cfg.Console, request, memory)
 	}, func() error {
 		return g.Machine.Answers(ctx, g.machines.cfg.Limits.Restore+timeout, func(body json.RawMessage) error { return take(body, memory.Read) })
 	})
+}
+
+func (g *Guest) doCountedInTurns(ctx context.Context, request any, timeout time.Duration, memory *plugin.Memory, take func(json.RawMessage, func(first, last int) (*plugin.Counted, error)) error) error {
+	if _, err := g.Complaint(); err != nil {
+		return err
+	}
+	g.Kill()
+	var err error
+	if g.Machine, err = g.machines.snapshot.StartCounted(g.machines.cfg.Console, memory); err != nil {
+		return err
+	}
+	if _, err := g.Machine.AwaitReady(ctx); err != nil {
+		return err
+	}
+	return g.Machine.Do(ctx, request, timeout, func(body json.RawMessage) error { return take(body, memory.Read) })
 }

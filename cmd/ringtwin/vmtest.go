@@ -116,8 +116,8 @@ func (v *vmtestCmd) checkClock() error {
 	}
 	if v.Profile {
 		switch {
-		case v.Clock == record.Wall:
-			return errors.New("--profile counts instructions: want --clock virtual or auto")
+		case v.Cold:
+			return errors.New("--profile: VMs are restored with the plugin that counts: want no --cold")
 		case v.VM == string(vmtest.VNG):
 			return errors.New("--profile: virtme-ng has no snapshots, from which profiled VMs are restored: want --vm qemu")
 		case v.Accel == string(machine.KVM):

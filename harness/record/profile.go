@@ -44,9 +44,13 @@ const (
 	L1DMisses
 	L1IMisses
 	L2Misses
+	Transfers
+	Locks
+	Held
+	HeldTransfers
 )
 
-var profileCounters = [...]string{"instructions", "loads", "stores", "bytes", "branches", "lines", "l1d_misses", "l1i_misses", "l2_misses"}
+var profileCounters = [...]string{"instructions", "loads", "stores", "bytes", "branches", "lines", "l1d_misses", "l1i_misses", "l2_misses", "transfers", "locks", "held", "held_transfers"}
 
 // ProfileCounters are their names: instructions; accesses to memory that load and that
 // store, and their bytes; instructions that may jump; and cache lines of 64 bytes that a

@@ -42,13 +42,14 @@ func warmUps(trials []record.Trial) []record.Trial {
 func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.Trial) (done int, err error) {
 	var request Request
 	timeout := r.Timeout
+	turns := r.Profile && !r.virtual()
 	for _, t := range warmUp {
-		request.Trials = append(request.Trials, Timed{Cell: t.Cell})
+		request.Trials = append(request.Trials, Timed{Cell: t.Cell, Turns: turns})
 		timeout += RunTime(&t.Cell)
 	}
 	for i := range trials {
 		t := &trials[i]
-		timed := Timed{Cell: t.Cell}
+		timed := Timed{Cell: t.Cell, Turns: turns}
 		if r.virtual() {
 			timed.PhaseNS = phase(&t.Trial)
 		}
@@ -140,7 +141,9 @@ func (r *running) take(t *record.Trial, body json.RawMessage, counts func() (*pr
 	if t.Profile, err = profile.Of(counted, t, got.Spent); err != nil {
 		return err
 	}
-	t.Ledger = append(t.Ledger, ledger.CheckProfile(t)...)
+	if r.virtual() { // else nanoseconds are no instructions
+		t.Ledger = append(t.Ledger, ledger.CheckProfile(t)...)
+	}
 	return nil
 }
 

@@ -49,6 +49,8 @@ type Timed struct {
 	// PhaseNS is how long to wait before the trial. In virtual time, two trials of a cell
 	// differ only in it.
 	PhaseNS int64 `json:"phase_ns,omitempty"`
+	// Turns is [trial.Runner]'s.
+	Turns bool `json:"turns,omitempty"`
 }
 
 // Decide names statements of package facts. The answers are their results, in the order
@@ -125,6 +127,7 @@ func Handle(ctx context.Context, request json.RawMessage, send func(any) error) 
 
 func measured(ctx context.Context, runner *trial.Runner, t Timed) Measured {
 	time.Sleep(time.Duration(t.PhaseNS))
+	runner.Turns = t.Turns
 	got, err := runner.Run(ctx, t.Cell)
 	if err != nil {
 		status, reason := classify(err)

@@ -92,6 +92,7 @@ func (r *Runner) loadOptions(cell record.Cell, cpus []int) workload.Options {
 		CPUs:       cpus,
 		GiveWay:    len(r.cpus) == 1 && cell.RateHz > 0,
 		Flood:      cell.Flood / cell.Batch,
+		Turns:      r.Turns && cell.Workload == vocab.Storm && cell.RateHz == 0,
 		FirstToken: nextTokens(),
 	}
 }
@@ -123,7 +124,7 @@ func (r *Runner) control(ctx context.Context, cell record.Cell) (controlCost, er
 		return controlCost{}, nil
 	}
 	of := controlOf{cell.Attach, cell.Placement, cell.Events / cell.Batch / cell.Producers, cell.Producers, cell.RateHz != 0}
-	if c, ok := r.controls[of]; ok && (of.paced || len(r.cpus) > 1) {
+	if c, ok := r.controls[of]; ok && (of.paced || len(r.cpus) > 1 && !r.Turns) {
 		return c, nil
 	}
 	c, err := r.measureControl(ctx, cell)

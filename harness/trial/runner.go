@@ -44,6 +44,10 @@ type Runner struct {
 	controls map[controlOf]controlCost
 	kept     map[attachedTo]io.Closer // until the runner is closed
 	spent    *profile.Spent           // of the last trial
+
+	// Turns makes the CPUs of an emulator take turns between the calls of a storm at full
+	// rate, and each trial measure its own control: for a profiler of several CPUs.
+	Turns bool
 }
 
 // Spent is what a profile of the last trial must account for.

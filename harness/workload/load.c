@@ -145,6 +145,14 @@ static uint64_t due(const struct table *t, uint64_t i)
 	return t->begin_ns + i * t->period_ns + (uint64_t)((unsigned __int128)part * t->period_ns >> 32);
 }
 
+static void await(const struct table *t, uint64_t i)
+{
+	if (t->period_ns == TURNS)
+		__builtin_ia32_pause();
+	else
+		sleep_until(due(t, i));
+}
+
 static void wait_for(uint32_t *word)
 {
 	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
@@ -177,7 +185,7 @@ static void storm(struct table *t, uint64_t begun_ns)
 
 	for (uint64_t i = 0; i < t->count; i++) {
 		if (t->period_ns)
-			sleep_until(due(t, i));
+			await(t, i);
 		call4(__NR_getpgid, (long)(t->mark << 32 | (uint32_t)(t->first_token + i)), 0, 0, 0);
 		__atomic_store_n(&t->done, i + 1, __ATOMIC_RELEASE);
 		if (--left == 0) {

@@ -11,6 +11,12 @@
 #define MAX_UIDS 8
 #define STRETCHES 64
 
+/*
+ * As a period: before each call, the CPU gives its turn to the next one, where an emulator
+ * runs them in turn.
+ */
+#define TURNS UINT64_MAX
+
 /* One started program: the ground truth of one execve. */
 struct start {
 	uint64_t token;	  /* eight printable characters, as argv[1] carries them */
@@ -26,7 +32,7 @@ struct table {
 	uint32_t go;	      /* futex: the harness sets it to 1 */
 	uint64_t count;	      /* programs to start, or calls to make */
 	uint64_t done;	      /* of these, done so far */
-	uint64_t period_ns;   /* 0: as fast as possible */
+	uint64_t period_ns;   /* 0: as fast as possible; TURNS: see there */
 	uint64_t mark;	      /* eight characters in front of every token */
 	uint64_t first_token; /* number that the first token encodes */
 	uint64_t lead_ns;     /* how long it sleeps between go and the first start */

@@ -5,6 +5,7 @@ package workload
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync/atomic"
 	"time"
@@ -13,10 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxUIDs and stretches are MAX_UIDS and STRETCHES of load.h.
+// maxUIDs, stretches and turns are MAX_UIDS, STRETCHES and TURNS of load.h.
 const (
 	maxUIDs   = 8
 	stretches = 64
+	turns     = math.MaxUint64
 )
 
 // start is struct start of load.h.

@@ -57,6 +57,9 @@ type Options struct {
 	UIDs []uint32
 	// CPUs pins producer i to CPUs[i % len(CPUs)]; nil leaves them free.
 	CPUs []int
+	// Turns gives the CPU's turn to the next one before each call of a storm, where an
+	// emulator runs CPUs in turn: producers then make one call each. It excludes RateHz.
+	Turns bool
 	// GiveWay lets other ready threads run before the producers (SCHED_IDLE).
 	GiveWay bool
 	// Lead is how long the producers sleep after their release, so that the releasing
@@ -211,6 +214,8 @@ func (o Options) check() error {
 		return fmt.Errorf("a lead of %s: want 0 or more", o.Lead)
 	case o.Flood < 0 || o.Flood > 0 && !o.Storm:
 		return fmt.Errorf("a flood of %d calls: only a storm floods", o.Flood)
+	case o.Turns && (o.RateHz > 0 || !o.Storm):
+		return errors.New("turns: only of a storm at full rate")
 	case o.RateHz < 0:
 		return fmt.Errorf("rate of %g Hz: want 0 or more", o.RateHz)
 	case len(o.UIDs) == 0 || len(o.UIDs) > maxUIDs:
@@ -244,6 +249,8 @@ func newProducer(ctx context.Context, opts Options, index int, image *os.File) (
 	table.UIDs = uint32(copy(table.UID[:], opts.UIDs))
 	if opts.RateHz > 0 {
 		table.PeriodNS = uint64(1e9 * float64(opts.Producers) / opts.RateHz)
+	} else if opts.Turns {
+		table.PeriodNS = turns
 	}
 	cmd := exec.CommandContext(ctx, fmt.Sprintf("/proc/self/fd/%d", image.Fd()))
 	cmd.Args = []string{Command}
@@ -306,7 +313,11 @@ func (w *Workload) Done() int {
 
 // collect appends the results of the producer.
 func (p *producer) collect(truth *Truth) error {
-	truth.Paces = append(truth.Paces, Pace{p.table.BeginNS, p.table.PeriodNS})
+	pace := Pace{p.table.BeginNS, p.table.PeriodNS}
+	if pace.PeriodNS == turns {
+		pace.PeriodNS = 0
+	}
+	truth.Paces = append(truth.Paces, pace)
 	truth.CPUNS += p.table.CPUNS
 	truth.RunDelayNS += p.runDelayNS
 	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
@@ -333,8 +344,8 @@ func (p *producer) collect(truth *Truth) error {
 			}
 		}
 		start := Start{Token: s.Token, TimeNS: s.TimeNS, PID: s.PID, UID: s.UID}
-		if p.table.PeriodNS > 0 {
-			start.IntendedNS = Pace{p.table.BeginNS, p.table.PeriodNS}.Due(i)
+		if pace.PeriodNS > 0 {
+			start.IntendedNS = pace.Due(i)
 		}
 		truth.Starts = append(truth.Starts, start)
 	}

@@ -47,7 +47,7 @@ type Config struct {
 	VNG *VNG
 
 	request []byte // frames that a machine in virtual time is given
-	// counts is what a plugin counts of a restored machine in virtual time; nil: none.
+	// counts is what a plugin counts of a restored machine; nil: none.
 	counts *plugin.Memory
 	// controlFD is the descriptor in QEMU of the pipe that control ends in, of a
 	// machine in virtual time that this process starts.

@@ -95,6 +95,11 @@ func (m *Machine) Answers(ctx context.Context, timeout time.Duration, take func(
 	return m.answers(ctx, time.After(timeout), take)
 }
 
+// Symbols asks for what the kernel knows of its functions. Errors are as for Do.
+func (m *Machine) Symbols(ctx context.Context, timeout time.Duration, take func(json.RawMessage) error) error {
+	return m.request(ctx, wire.Symbols, struct{}{}, timeout, take)
+}
+
 // Exec runs a program of the initramfs, as the command specifies, and passes each piece
 // of its output to take; the last piece has the exit code. Errors are as for Do.
 func (m *Machine) Exec(ctx context.Context, c wire.Command, timeout time.Duration, take func(wire.Output) error) error {

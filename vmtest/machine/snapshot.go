@@ -17,6 +17,7 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/atomicfile"
 	"github.com/ringtwin/ringtwin/vmtest/cachedir"
 	"github.com/ringtwin/ringtwin/vmtest/flock"
+	"github.com/ringtwin/ringtwin/vmtest/plugin"
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
@@ -254,6 +255,13 @@ func (s *Snapshot) Clone() (*Snapshot, error) {
 	other := *s
 	other.state = state
 	return &other, nil
+}
+
+// StartCounted is Start with a plugin that counts the machine's instructions.
+func (s *Snapshot) StartCounted(console string, counts *plugin.Memory) (*Machine, error) {
+	other := *s
+	other.cfg.counts = counts
+	return other.Start(console)
 }
 
 // Start restores a fresh machine. Its console is appended to a file that other machines

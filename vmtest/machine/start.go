@@ -55,7 +55,6 @@ const (
 	memoryFD  = 5
 	requestFD = 6
 	devicesFD = 7
-	pluginFD  = 8 // and the next
 )
 
 // startQEMU starts QEMU. plug makes the ends of control; its result is closed when QEMU
@@ -98,11 +97,20 @@ func (m *Machine) plug(e *ends, state *os.File) (_ []*os.File, err error) {
 		m.cmd.Args = append(m.cmd.Args, "-incoming", fmt.Sprintf("fd:%d", stateFD))
 		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, state)
 	}
+	m.plugCounts()
 	if e.in, err = m.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	e.control, err = m.cmd.StdoutPipe()
 	return nil, err
+}
+
+// plugCounts passes the plugin that counts, if there is one, after all other files.
+func (m *Machine) plugCounts() {
+	if counts := m.cfg.counts; counts != nil {
+		m.cmd.Args = append(m.cmd.Args, counts.Args(monitorFD+len(m.cmd.ExtraFiles))...)
+		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, counts.Files()...)
+	}
 }
 
 // waitDelay is for processes that QEMU or virtme-ng started, which outlive it and hold

@@ -125,10 +125,7 @@ func (m *Machine) plugVirtual(e *ends, state *os.File) (_ []*os.File, err error)
 	m.cmd.Args = append(m.cmd.Args, "-S",
 		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", wire.RequestItem, requestFD))
 	m.cmd.Args = append(m.cmd.Args, m.cfg.memoryArgs(state != nil, memoryFD, devicesFD)...)
-	if counts := m.cfg.counts; counts != nil {
-		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, counts.Files()...)
-		m.cmd.Args = append(m.cmd.Args, counts.Args(pluginFD)...)
-	}
+	m.plugCounts()
 	return []*os.File{theirs}, nil
 }
 
@@ -207,13 +204,13 @@ func (s *Snapshot) StartVirtual(console string, request any) (*Machine, error) {
 	return s.startVirtual(console, wire.Request, request, nil)
 }
 
-// StartCounted restores one whose instructions a plugin counts.
-func (s *Snapshot) StartCounted(console string, request any, counts *plugin.Memory) (*Machine, error) {
+// StartVirtualCounted restores one whose instructions a plugin counts.
+func (s *Snapshot) StartVirtualCounted(console string, request any, counts *plugin.Memory) (*Machine, error) {
 	return s.startVirtual(console, wire.Request, request, counts)
 }
 
-// StartSymbols restores one that reads its kernel's symbols: see [ReadSymbols].
-func (s *Snapshot) StartSymbols(console string) (*Machine, error) {
+// StartVirtualSymbols restores one that reads its kernel's symbols: see [ReadSymbols].
+func (s *Snapshot) StartVirtualSymbols(console string) (*Machine, error) {
 	return s.startVirtual(console, wire.Symbols, struct{}{}, nil)
 }
 

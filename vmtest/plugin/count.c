@@ -12,6 +12,7 @@
 #include "decode.h"
 #include "layout.h"
 #include "qemu.h"
+#include "sharing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,24 +81,19 @@ static struct thread *current;
 static struct block *running; /* NULL: none yet */
 static struct node *here;     /* where it counts; NULL: it is of nobody's window */
 static uint32_t accesses;     /* to memory, of the last instruction that may stop */
+static uint32_t counted;      /* of the running block's instructions, those that were counted */
 static uint64_t stacked;      /* where its last instruction, a call or return, did */
 
 /* Nodes with something pending, which belongs to a thread that is not yet known. */
 static uint32_t touched[MAX_TOUCHED], touches;
 
-struct parked {
-	uint32_t node;
-	uint64_t count[COUNTERS];
-};
-
-/* The same, of a vCPU that does not run. */
+/* The same, of a vCPU that does not run. Nothing is then pending. */
 static struct cpu {
 	struct thread *current;
 	struct block *running;
 	struct node *here;
-	uint32_t accesses, touches, room;
+	uint32_t accesses, counted;
 	uint64_t stacked, begun;
-	struct parked *parked;
 } cpus[MAX_CPUS];
 
 static void fail(enum fault fault)
@@ -453,28 +449,11 @@ static void park(struct cpu *c)
 	c->running = running;
 	c->here = here;
 	c->accesses = accesses;
+	c->counted = counted;
 	c->stacked = stacked;
 	c->begun = *counter_of(active);
-	c->touches = 0;
-	if (c->room < touches) {
-		free(c->parked);
-		c->room = touches;
-		c->parked = malloc(touches * sizeof(*c->parked));
-	}
-	for (uint32_t i = 0; i < touches; i++) {
-		struct node *node = &nodes[touched[i]];
-		if (c->parked) {
-			struct parked *p = &c->parked[c->touches++];
-			p->node = touched[i];
-			memcpy(p->count, node->pending, sizeof(p->count));
-		} else {
-			c->room = 0;
-			fail(FAULT_MEMORY);
-		}
-		memset(node->pending, 0, sizeof(node->pending));
-		node->touched = 0;
-	}
-	touches = 0;
+	/* Whose it is would be known later, at the next reading of the clock. */
+	settle(current->window);
 }
 
 static void resume(struct cpu *c)
@@ -483,10 +462,11 @@ static void resume(struct cpu *c)
 	running = c->running;
 	here = c->here;
 	accesses = c->accesses;
+	counted = c->counted;
 	stacked = c->stacked;
 	*counter_of(active) = c->begun;
-	for (uint32_t i = 0; i < c->touches; i++)
-		memcpy(touch(c->parked[i].node)->pending, c->parked[i].count, sizeof(c->parked[i].count));
+	if (here)
+		touch((uint32_t)(here - nodes));
 }
 
 /* With the first mark, all begins anew. */
@@ -496,7 +476,6 @@ static void revive(unsigned int cpu)
 		cpus[i].current = NULL;
 		cpus[i].running = NULL;
 		cpus[i].here = NULL;
-		cpus[i].touches = 0;
 	}
 	settle(NONE);
 	active = cpu;
@@ -571,6 +550,19 @@ static int completed(const struct block *b, int whole, enum exception exception)
 	return 0;
 }
 
+static void read_clock(struct thread *t)
+{
+	enum reading reading = reading_at(t->node);
+
+	if (reading == OTHER)
+		return;
+	settle(reading == LEAVING ? NONE : t->window);
+	if (reading == RUNTIME && t->armed) {
+		current = t = identified(t);
+		take_mark(t);
+	}
+}
+
 static void finish(enum exception exception)
 {
 	struct block *b = running;
@@ -581,7 +573,9 @@ static void finish(enum exception exception)
 		done = begun ? b->stop[begun - 1] + 1 : 0;
 	if (__builtin_expect(exception != NO_EXCEPTION, 0) && !completed(b, begun == b->stops, exception))
 		done = begun ? b->stop[begun - 1] : 0;
-	here->pending[INSTRUCTIONS] += done;
+	here->pending[INSTRUCTIONS] += done - counted;
+	if (shared_lines)
+		owners[active].executed += done;
 	if (done != b->length || b->ending == FALLS)
 		return;
 	if (b->ending != READS_TSC && b->ending != INTERRUPT_RETURNS)
@@ -602,19 +596,31 @@ static void finish(enum exception exception)
 		}
 		popped(t, stacked);
 		break;
-	case READS_TSC: {
-		enum reading reading = reading_at(t->node);
-
-		if (reading == OTHER)
-			break;
-		settle(reading == LEAVING ? NONE : t->window);
-		if (reading == RUNTIME && t->armed) {
-			current = t = identified(t);
-			take_mark(t);
-		}
+	case READS_TSC:
+		read_clock(t);
 		break;
 	}
-	}
+}
+
+/*
+ * Without a count of instructions, QEMU ends no block with a reading of the clock: data is
+ * how many instructions are then over.
+ */
+static void on_clock(unsigned int cpu, void *data)
+{
+	uint64_t done = (uintptr_t)data;
+
+	if (!live)
+		return;
+	on_cpu(cpu);
+	if (!running || running->user)
+		return;
+	if (here)
+		here->pending[INSTRUCTIONS] += done - counted;
+	counted = done;
+	read_clock(current);
+	if (here)
+		touch((uint32_t)(here - nodes));
 }
 
 static void on_block(unsigned int cpu, void *data)
@@ -632,6 +638,7 @@ static void on_block(unsigned int cpu, void *data)
 	running = b;
 	*counter_of(cpu) = 0;
 	accesses = 0;
+	counted = 0;
 	if (b->user) {
 		t->depth = 0;
 		t->node = USER_NODE;
@@ -693,7 +700,52 @@ static void on_mark(unsigned int cpu, void *data)
 }
 
 /* What is said of an instruction that accesses memory. */
-enum { LAST_STOP = 1, PUSHES = 2, POPS = 4 };
+enum { LAST_STOP = 1, PUSHES = 2, POPS = 4, TAKES_LOCK = 8, LOCKED = 16 };
+
+static void follow_lock(struct owner *o, uint64_t address, uintptr_t flags, struct node *node)
+{
+	uint64_t executed = o->executed + running->stop[*counter_of(active) - 1] + 1;
+
+	if (flags & TAKES_LOCK) {
+		take_lock(o, address, executed, (uint32_t)(node - nodes));
+	} else if (!(flags & LOCKED)) {
+		const struct held *h = release_lock(o, address);
+		if (!h)
+			return;
+		struct node *taker = touch(h->node);
+		taker->pending[LOCKS]++;
+		taker->pending[HELD] += executed - h->executed;
+		taker->pending[HELD_TRANSFERS] += o->transfers - h->transfers;
+	}
+}
+
+static void access_shared(qemu_plugin_meminfo_t info, uint64_t address, uint32_t size, uintptr_t flags, struct node *node)
+{
+	const struct qemu_plugin_hwaddr *physical = qemu_plugin_get_hwaddr(info, address);
+	bool store = qemu_plugin_mem_is_store(info);
+	struct owner *o = &owners[active];
+
+	if (!physical || qemu_plugin_hwaddr_is_io(physical))
+		return;
+	uint64_t at = qemu_plugin_hwaddr_phys_addr(physical);
+	uint64_t line = at >> LINE_SHIFT, last = (at + size - 1) >> LINE_SHIFT;
+
+	if (flags & TAKES_LOCK && !store) /* it loads, and then stores */
+		o->before = o->transfers;
+	do {
+		struct shared_line *l = shared_line(line);
+		if (!l) {
+			fail(FAULT_SHARED);
+			return;
+		}
+		if (transfers(l, active, store) && node) {
+			o->transfers++;
+			node->pending[TRANSFERS]++;
+		}
+	} while (line++ != last);
+	if (node && store && running && !running->user)
+		follow_lock(o, address, flags, node);
+}
 
 static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
 {
@@ -706,6 +758,8 @@ static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t add
 
 	if (modelled)
 		access_data(info, address, size, node);
+	if (shared_lines)
+		access_shared(info, address, size, (uintptr_t)data, node);
 	if (!node)
 		return;
 	struct thread *t = current;
@@ -801,12 +855,16 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			b->ending = ending;
 		if (mark >= 0)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)mark);
+		if (i + 1 < length && !b->user && decode(code, size) == READS_TSC)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_clock, QEMU_PLUGIN_CB_NO_REGS, (void *)(i + 1));
 		if (stop == b->stops || b->stop[stop] != i)
 			continue;
 		count_in(insn);
 		if (++stop == b->stops)
 			flags |= LAST_STOP;
 		flags |= ending == CALLS ? PUSHES : ending == RETURNS ? POPS : 0;
+		flags |= locked(code, size) ? LOCKED : 0;
+		flags |= takes_lock(code, size) ? TAKES_LOCK : 0;
 		qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)flags);
 	}
 }
@@ -834,7 +892,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 	nodes = (struct node *)(memory + NODES_AT);
 	windows = (struct window *)(memory + WINDOWS_AT);
 	entries = (struct entry *)(memory + ENTRIES_AT);
-	if (shared->magic != MAGIC || !make_counter() || !make_caches())
+	if (shared->magic != MAGIC || !make_counter() || !make_caches() || (shared->cpus > 1 && !make_sharing()))
 		return 1;
 	shared->nodes = 2; /* the root, and user space below it */
 	nodes[0].function = NOWHERE;

@@ -285,6 +285,22 @@ static int may_stop(const uint8_t *code, size_t size)
 	return 1;
 }
 
+static int locked(const uint8_t *code, size_t size)
+{
+	for (size_t i = 0, end = opcode_at(code, size); i < end; i++)
+		if (code[i] == 0xf0)
+			return 1;
+	return 0;
+}
+
+/* lock cmpxchg */
+static int takes_lock(const uint8_t *code, size_t size)
+{
+	size_t i = opcode_at(code, size);
+
+	return i + 1 < size && code[i] == 0x0f && (code[i + 1] & 0xfe) == 0xb0 && locked(code, size);
+}
+
 /* nopl MARK(%rax) */
 static int mark_of(const uint8_t *code, size_t size)
 {

@@ -75,7 +75,7 @@ func runWith(t *testing.T, model *Caches, cpus int, options ...string) guest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, err := NewMemory(symbols, version, model)
+	memory, err := NewMemory(symbols, version, cpus, model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,11 +348,41 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// TestCPUs: vCPUs that take turns within windows have their own counts.
-func TestCPUs(t *testing.T) {
+func needsCPUs(t *testing.T) {
+	t.Helper()
 	if _, version := qemuToTest(t); strings.HasPrefix(version, "1") || strings.HasPrefix(version, "9.2") {
 		t.Skip("QEMU from 9.2 on counts machines with one vCPU only")
 	}
+}
+
+// TestSharing: two vCPUs take a lock in turn. Its line and the one that it protects go from
+// one to the other each time.
+func TestSharing(t *testing.T) {
+	needsCPUs(t)
+	g := run(t, 2, "-DCPUS", "-DSHARES")
+	if len(g.windows) != 6 {
+		t.Fatalf("%d windows, want 6", len(g.windows))
+	}
+	turns := 0
+	for i := range g.windows {
+		var transfers uint64
+		if i > 0 && g.windows[i].Thread != g.windows[i-1].Thread {
+			transfers, turns = 2, turns+1
+		}
+		// The lock is held for the addition and the store that releases it.
+		want := Counts{9, 2 + 1, 1 + 2, 4 + 4 + 8 + 8 + 1 + 8, 1, 3, Transfers: transfers, Locks: 1, Held: 2, HeldTransfers: transfers}
+		if got := g.counts(i)["shares"]; got != want {
+			t.Errorf("window %d: %v, want %v", i, got, want)
+		}
+	}
+	if turns < 3 {
+		t.Errorf("the vCPUs took turns %d times", turns)
+	}
+}
+
+// TestCPUs: vCPUs that take turns within windows have their own counts.
+func TestCPUs(t *testing.T) {
+	needsCPUs(t)
 	g := run(t, 2, "-DCPUS")
 	const each = 3
 	if len(g.windows) != 2*each {
@@ -370,7 +400,12 @@ func TestCPUs(t *testing.T) {
 		}
 		want[below+"yields"] = Counts{3, 1, 1, 16, 2, 1}
 		want[below+"yields;yields_in"] = leaf(4)
-		if d := difference(g.counts(i), with(want)); d != "" {
+		got := g.counts(i)
+		for path, counts := range got { // the report of the CPU time is shared
+			counts[Transfers] = 0
+			got[path] = counts
+		}
+		if d := difference(got, with(want)); d != "" {
 			t.Errorf("window %d of thread %#x:\n%s", i, w.Thread, d)
 		}
 		if i > 0 && w.Thread != g.windows[i-1].Thread {

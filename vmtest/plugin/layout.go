@@ -33,7 +33,11 @@ const (
 	L1DMisses // of the model of caches, where there is one
 	L1IMisses
 	L2Misses
-	counters = iota
+	Transfers     // of lines between vCPUs, where there are several
+	Locks         // taken
+	Held          // instructions until they were released
+	HeldTransfers // of lines until then
+	counters      = iota
 )
 
 // Counts are the values of all counters.
@@ -92,6 +96,7 @@ const (
 type header struct {
 	Magic, Functions                   uint64
 	Caches                             [caches]geometry
+	CPUs                               uint64
 	Running, Fault                     uint64
 	Nodes, Windows, Entries, Strangers uint64
 	Cut                                uint64
@@ -108,4 +113,4 @@ const (
 )
 
 // faults are what the plugin may run out of, by their number in layout.h.
-var faults = []string{"", "call contexts", "call contexts between two switches", "functions outside of the kernel", "counts", "windows", "threads", "memory", "lines between two events", "vCPUs"}
+var faults = []string{"", "call contexts", "call contexts between two switches", "functions outside of the kernel", "counts", "windows", "threads", "memory", "lines between two events", "vCPUs", "lines that vCPUs share"}

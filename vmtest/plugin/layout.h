@@ -22,7 +22,7 @@ enum {
 	MARK_LABEL = 0x40, /* windows that are opened from now on are of the next part */
 };
 
-enum { INSTRUCTIONS, LOADS, STORES, BYTES, JUMPS_TAKEN, LINES, L1D_MISSES, L1I_MISSES, L2_MISSES, COUNTERS };
+enum { INSTRUCTIONS, LOADS, STORES, BYTES, JUMPS_TAKEN, LINES, L1D_MISSES, L1I_MISSES, L2_MISSES, TRANSFERS, LOCKS, HELD, HELD_TRANSFERS, COUNTERS };
 
 /* The caches of the model. */
 enum { L1D, L1I, L2, CACHES };
@@ -50,6 +50,7 @@ enum fault {
 	FAULT_MEMORY,
 	FAULT_LINES,
 	FAULT_CPUS,
+	FAULT_SHARED,
 	FAULTS,
 };
 
@@ -101,6 +102,7 @@ struct header {
 	uint64_t magic;
 	uint64_t functions;		/* by the host */
 	struct geometry caches[CACHES]; /* by the host */
+	uint64_t cpus;			/* by the host; more than 1: what they share is followed */
 	uint64_t running;
 	uint64_t fault;
 	uint64_t nodes, windows, entries, strangers;

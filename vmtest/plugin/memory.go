@@ -26,11 +26,18 @@ type Memory struct {
 	mem     []byte
 }
 
-// NewMemory is for one machine. model is nil for none. The version is that of its QEMU, as in "7.2.22 (Debian ...)".
-func NewMemory(symbols *Symbols, qemuVersion string, model *Caches) (_ *Memory, err error) {
+// MaxCPUs is how many vCPUs a machine may have. What several share is counted too.
+const MaxCPUs = 32
+
+// NewMemory is for one machine with so many vCPUs. model is nil for none. The version is
+// that of its QEMU, as in "7.2.22 (Debian ...)".
+func NewMemory(symbols *Symbols, qemuVersion string, cpus int, model *Caches) (_ *Memory, err error) {
 	build, err := buildFor(qemuVersion)
 	if err != nil {
 		return nil, err
+	}
+	if cpus < 1 || cpus > MaxCPUs {
+		return nil, fmt.Errorf("count instructions of %d vCPUs: want 1 to %d", cpus, MaxCPUs)
 	}
 	m := &Memory{symbols: symbols}
 	defer func() {
@@ -66,7 +73,7 @@ func NewMemory(symbols *Symbols, qemuVersion string, model *Caches) (_ *Memory, 
 			h.Caches[i] = geometry{Sets: uint32(c.sets()), Ways: uint32(c.Ways)}
 		}
 	}
-	h.Functions, h.Magic = uint64(len(symbols.all)), magic
+	h.Functions, h.CPUs, h.Magic = uint64(len(symbols.all)), uint64(cpus), magic
 	return m, nil
 }
 

@@ -44,7 +44,7 @@ func TestAPIOf(t *testing.T) {
 }
 
 func TestNewMemoryRefuses(t *testing.T) {
-	if m, err := NewMemory(&Symbols{}, "5.2.0", nil); err == nil {
+	if m, err := NewMemory(&Symbols{}, "5.2.0", 1, nil); err == nil {
 		t.Error("a plugin for QEMU 5.2", m.Close())
 	}
 }

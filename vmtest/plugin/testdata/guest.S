@@ -12,6 +12,14 @@
 
 #define SWEPT 131072 /* lines: 8 MiB */
 
+#ifdef SHARES
+#define TURN shares
+#define TURN_BELOW shares
+#else
+#define TURN yields
+#define TURN_BELOW yields_below
+#endif
+
 #ifndef PLANT
 #define PLANT 0 /* instructions */
 #endif
@@ -209,7 +217,7 @@ first_cpu:
 	cmpl	$0, started
 	je	1b
 	.rept	3
-	WINDOW	yields
+	WINDOW	TURN
 	.endr
 1:	pause
 	cmpl	$0, done
@@ -245,7 +253,7 @@ second_cpu:
 	KERNEL	__switch_to
 	movl	$1, started
 	.rept	3
-	WINDOW	yields_below
+	WINDOW	TURN_BELOW
 	.endr
 	movl	$1, done
 1:	hlt
@@ -478,6 +486,18 @@ FUNCTION yields_below
 	nop
 	ret
 
+/* What two vCPUs do in turn: take a lock, add to what it protects, and release it. */
+FUNCTION shares
+	xor	%eax, %eax
+	mov	$1, %ecx
+	lock cmpxchg %ecx, turn_lock(%rip)
+	incq	turn_lock + 64(%rip)
+	movb	$0, turn_lock(%rip)
+	nop
+	pause
+	nop
+	ret
+
 FUNCTION busy
 	mov	$1000, %ecx
 1:	mov	data(%rip), %rax
@@ -556,5 +576,7 @@ second_report:
 started:
 	.skip	64 /* by the second vCPU */
 done:	.skip	64
+turn_lock:
+	.skip	128
 
 	.set	lazy, 0x400000 /* what the handler maps, anywhere */
