@@ -91,7 +91,7 @@ func TestPackages(t *testing.T) {
 
 // functions are the published costs by function: see make results.
 func functions(t *testing.T) string {
-	all, err := report.ReadFunctionCosts([]byte(read(t, "results/functions.jsonl")))
+	all, err := report.ReadLines[report.FunctionCosts]([]byte(read(t, "results/functions.jsonl")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,7 @@ func TestFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	then, err := report.ReadFunctionCosts(text)
+	then, err := report.ReadLines[report.FunctionCosts](text)
 	if err != nil {
 		t.Fatal(err)
 	}

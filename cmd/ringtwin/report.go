@@ -14,14 +14,15 @@ import (
 
 // reportCmd shows stored results.
 type reportCmd struct {
-	Files     []string `arg:"" optional:"" name:"results" help:"results.jsonl files, or directories of runs, as one report. With --expect there may be none."`
-	Format    string   `default:"text" enum:"${formats}" help:"Output format: ${enum}. Default: ${default}."`
-	Markdown  bool     `help:"Same as --format markdown."`
-	Details   bool     `help:"Show every comparison with all figures, not only the answer."`
-	HTML      string   `name:"html" help:"Write a page with charts to this file too." placeholder:"FILE" type:"path"`
-	Publish   string   `help:"Write the cost of an event for the program on each kernel to this directory: a page, its chart and the figures. The run must have one configuration in virtual time." placeholder:"DIR" type:"path"`
-	Functions string   `help:"Write where the instructions of an event go to this file: a line of JSON for each kernel and transport. The results must be of vmtest --profile." placeholder:"FILE" type:"path"`
-	Expect    *string  `help:"Kernels that must be in the results, as they were named for vmtest; of a pattern, at least one: \"5.10 apt:6.1 6.*\". An empty list fails." placeholder:"KERNELS"`
+	Files      []string `arg:"" optional:"" name:"results" help:"results.jsonl files, or directories of runs, as one report. With --expect there may be none."`
+	Format     string   `default:"text" enum:"${formats}" help:"Output format: ${enum}. Default: ${default}."`
+	Markdown   bool     `help:"Same as --format markdown."`
+	Details    bool     `help:"Show every comparison with all figures, not only the answer."`
+	HTML       string   `name:"html" help:"Write a page with charts to this file too." placeholder:"FILE" type:"path"`
+	Publish    string   `help:"Write the cost of an event for the program on each kernel to this directory: a page, its chart and the figures. The run must have one configuration in virtual time." placeholder:"DIR" type:"path"`
+	Functions  string   `help:"Write where the instructions of an event go to this file: a line of JSON for each kernel and transport. The results must be of vmtest --profile." placeholder:"FILE" type:"path"`
+	Contention string   `help:"Write what producers share, and how fast they were on the host, to this file: a line of JSON for each kernel, transport and number of producers. The results must be of vmtest --profile --clock wall, or of run." placeholder:"FILE" type:"path"`
+	Expect     *string  `help:"Kernels that must be in the results, as they were named for vmtest; of a pattern, at least one: \"5.10 apt:6.1 6.*\". An empty list fails." placeholder:"KERNELS"`
 	ciFlags
 }
 
@@ -67,6 +68,9 @@ func (r *reportCmd) write(e *env, all *report.Results, trials []record.Trial) er
 	}
 	if r.Functions != "" {
 		errs = append(errs, results.WriteFunctions(r.Functions, trials))
+	}
+	if r.Contention != "" {
+		errs = append(errs, results.WriteContention(r.Contention, trials))
 	}
 	return errors.Join(errs...)
 }

@@ -67,26 +67,26 @@ func FunctionCostsOf(trials []record.Trial) []FunctionCosts {
 
 func tenth(x float64) float64 { return math.Round(10*x) / 10 }
 
-// WriteFunctionCosts writes a line of JSON for each.
-func WriteFunctionCosts(w io.Writer, all []FunctionCosts) error {
+// WriteLines writes a line of JSON for each.
+func WriteLines[T any](w io.Writer, all []T) error {
 	out := json.NewEncoder(w)
-	for _, c := range all {
-		if err := out.Encode(c); err != nil {
+	for _, one := range all {
+		if err := out.Encode(one); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ReadFunctionCosts reads what [WriteFunctionCosts] wrote.
-func ReadFunctionCosts(text []byte) ([]FunctionCosts, error) {
-	var all []FunctionCosts
+// ReadLines reads what [WriteLines] wrote.
+func ReadLines[T any](text []byte) ([]T, error) {
+	var all []T
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		var c FunctionCosts
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			return nil, fmt.Errorf("read costs of functions: %w", err)
+		var one T
+		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
+			return nil, fmt.Errorf("read line of JSON: %w", err)
 		}
-		all = append(all, c)
+		all = append(all, one)
 	}
 	return all, nil
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"text/template"
 
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -102,8 +101,7 @@ func published(m *verdict.Metric, all []*verdict.Comparison) []byte {
 	return b.Bytes()
 }
 
-// publishedChart is the chart as a separate file, with the chart part of the page's style
-// sheet.
+// publishedChart is the chart of the page.
 func publishedChart(figures []Published) []byte {
 	f := &figure{title: "Instructions of the BPF program for each event, over kernels", x: "kernel", y: "instructions an event"}
 	high := 0.0
@@ -119,6 +117,5 @@ func publishedChart(figures []Published) []byte {
 		}
 	}
 	f.yTicks = linear(0, high, func(v float64) string { return fmt.Sprintf("%.0f", v) })
-	style, _, _ := strings.Cut(pageStyle, "* {")
-	return []byte(strings.Replace(string(f.svg()), "<title>", "<style>\n"+strings.TrimSpace(style)+"\nsvg { font-family: sans-serif; }\n</style><title>", 1) + "\n")
+	return f.file()
 }

@@ -73,6 +73,12 @@ func (f *figure) svg() template.HTML {
 	return template.HTML(b.String())
 }
 
+// file is the chart as a separate file, with the chart part of the page's style sheet.
+func (f *figure) file() []byte {
+	style, _, _ := strings.Cut(pageStyle, "* {")
+	return []byte(strings.Replace(string(f.svg()), "<title>", "<style>\n"+strings.TrimSpace(style)+"\nsvg { font-family: sans-serif; }\n</style><title>", 1) + "\n")
+}
+
 func (f *figure) drawing() *drawing {
 	d := &drawing{
 		Width: chartWidth, Height: chartHeight, Title: f.title, Description: f.description(), X: f.x, Y: f.y,

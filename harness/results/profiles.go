@@ -19,7 +19,16 @@ func WriteFunctions(path string, trials []record.Trial) error {
 	if len(all) == 0 {
 		return ErrNoProfiles
 	}
-	return writeFile(path, func(w io.Writer) error { return report.WriteFunctionCosts(w, all) })
+	return writeFile(path, func(w io.Writer) error { return report.WriteLines(w, all) })
+}
+
+// WriteContention writes what producers share, by kernel, transport and number.
+func WriteContention(path string, trials []record.Trial) error {
+	all := report.ContentionCostsOf(trials)
+	if len(all) == 0 {
+		return ErrNoProfiles
+	}
+	return writeFile(path, func(w io.Writer) error { return report.WriteLines(w, all) })
 }
 
 // WriteProfiles writes the profile of each side into a directory, as pprof reads it and as

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/ringtwin/ringtwin/harness/contention"
+	"github.com/ringtwin/ringtwin/harness/profile"
+	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+)
+
+// ContentionCost is what several producers share with one transport on one kernel, or how
+// fast they were on a machine that was not emulated.
+type ContentionCost struct {
+	Kernel    string          `json:"kernel"`
+	Release   string          `json:"release"`
+	Transport vocab.Transport `json:"transport"`
+	Producers int             `json:"producers"`
+	// Demand was counted by a profile.
+	Demand *contention.Demand `json:"demand,omitempty"`
+	// RateHz is events a second of CPU time of the producers, of CPU of the machine: the
+	// median of trials.
+	RateHz float64 `json:"rate_hz,omitempty"`
+	CPU    string  `json:"cpu,omitempty"`
+}
+
+// ContentionCostsOf are those of all trials of storms at full rate that have a profile, or
+// that were on the host.
+func ContentionCostsOf(trials []record.Trial) []ContentionCost {
+	type key struct {
+		kernel    string
+		transport vocab.Transport
+		producers int
+	}
+	var all []ContentionCost
+	at := map[key]int{}
+	profiles, rates := map[int][]*record.Profile{}, map[int][]float64{}
+	for i := range trials {
+		t := &trials[i]
+		host := t.Machine.Backend == record.Host
+		if t.Status != record.OK || t.Cell.Workload != vocab.Storm || t.Cell.RateHz != 0 || t.Profile == nil && !host {
+			continue
+		}
+		k := key{t.Kernel.Want, t.Cell.Transport, t.Cell.Producers}
+		n, ok := at[k]
+		if !ok {
+			n = len(all)
+			at[k] = n
+			all = append(all, ContentionCost{Kernel: k.kernel, Release: t.Kernel.Release, Transport: k.transport, Producers: k.producers})
+		}
+		switch {
+		case t.Profile != nil:
+			profiles[n] = append(profiles[n], t.Profile)
+		case t.Cost != nil && t.Cost.ProducerCPUNSPerEvent > 0:
+			all[n].CPU = t.Machine.CPUModel
+			rates[n] = append(rates[n], float64(k.producers)*1e9/t.Cost.ProducerCPUNSPerEvent)
+		}
+	}
+	for n := range all {
+		if p := profiles[n]; len(p) > 0 {
+			all[n].Demand = typical(p)
+		}
+		if r := rates[n]; len(r) > 0 {
+			slices.Sort(r)
+			all[n].RateHz = (r[(len(r)-1)/2] + r[len(r)/2]) / 2
+		}
+	}
+	order := vocab.Transports()
+	slices.SortStableFunc(all, func(a, b ContentionCost) int {
+		return cmp.Or(slices.Compare(profile.Version(a.Release), profile.Version(b.Release)), cmp.Compare(a.Kernel, b.Kernel),
+			cmp.Compare(slices.Index(order, a.Transport), slices.Index(order, b.Transport)), cmp.Compare(a.Producers, b.Producers))
+	})
+	return all
+}
+
+// typical is the median of each count, to a tenth: an interrupt may be in any of them.
+func typical(profiles []*record.Profile) *contention.Demand {
+	var demands []contention.Demand
+	for _, p := range profiles {
+		demands = append(demands, contention.DemandOf(p))
+	}
+	median := func(of func(*contention.Demand) float64) float64 {
+		var all []float64
+		for i := range demands {
+			all = append(all, of(&demands[i]))
+		}
+		slices.Sort(all)
+		return tenth((all[(len(all)-1)/2] + all[len(all)/2]) / 2)
+	}
+	return &contention.Demand{
+		Instructions:  median(func(d *contention.Demand) float64 { return d.Instructions }),
+		Held:          median(func(d *contention.Demand) float64 { return d.Held }),
+		Transfers:     median(func(d *contention.Demand) float64 { return d.Transfers }),
+		HeldTransfers: median(func(d *contention.Demand) float64 { return d.HeldTransfers }),
+		Locks:         median(func(d *contention.Demand) float64 { return d.Locks }),
+	}
+}
+
+// TransferTable is what an event of several producers takes from other CPUs, in Markdown.
+func TransferTable(all []ContentionCost) string {
+	var b strings.Builder
+	b.WriteString("| kernel | transport | producers | instructions | of them under the lock | lines from other CPUs | of them under the lock |\n|---|---|---:|---:|---:|---:|---:|\n")
+	for _, c := range all {
+		if d := c.Demand; d != nil {
+			fmt.Fprintf(&b, "| %s | %s | %d | %.1f | %.1f | %.1f | %.1f |\n", c.Kernel, c.Transport.Spec().Title, c.Producers, d.Instructions, d.Held, d.Transfers, d.HeldTransfers)
+		}
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// demands are those of the ring buffer on a kernel: of one producer, and of two.
+func demands(all []ContentionCost, kernel string) (alone, shared contention.Demand, err error) {
+	for _, c := range all {
+		if c.Demand == nil || c.Transport != vocab.Ringbuf || c.Kernel != kernel {
+			continue
+		}
+		switch c.Producers {
+		case 1:
+			alone = *c.Demand
+		case 2:
+			shared = *c.Demand
+		}
+	}
+	if alone.Locks == 0 || shared.Locks == 0 {
+		return alone, shared, fmt.Errorf("contention: no counts of the ring buffer with 1 and with 2 producers on %s", kernel)
+	}
+	return alone, shared, nil
+}
+
+// modelled is a published table with its model.
+type modelled struct {
+	contention.Published
+	machine       contention.Machine
+	alone, shared contention.Demand
+}
+
+func modelledTables(all []ContentionCost) ([]modelled, error) {
+	var tables []modelled
+	for _, p := range contention.AllPublished() {
+		alone, shared, err := demands(all, p.Kernel)
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, modelled{p, p.Fitted(alone, shared), alone, shared})
+	}
+	return tables, nil
+}
+
+// ContentionTables are the errors of the model at the published rates, and the times that
+// it was fitted to, in Markdown.
+func ContentionTables(all []ContentionCost) (string, error) {
+	tables, err := modelledTables(all)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("| producers |")
+	for i := range tables {
+		fmt.Fprintf(&b, " [%s](%s) |", tables[i].Name, tables[i].Source)
+	}
+	fmt.Fprintf(&b, "\n|---:|%s\n", strings.Repeat("---:|", len(tables)))
+	squares, numbers := make([]float64, len(tables)), make([]int, len(tables))
+	for at, producers := range contention.PublishedProducers() {
+		fmt.Fprintf(&b, "| %d |", producers)
+		for i := range tables {
+			t := &tables[i]
+			p := t.Points()[at]
+			fmt.Fprintf(&b, " %.1f", p.Rate/1e6)
+			if producers > 1 {
+				e := t.machine.Error(t.alone, t.shared, p)
+				fmt.Fprintf(&b, ", %+.0f %%", 100*e)
+				squares[i] += math.Log1p(e) * math.Log1p(e)
+				numbers[i]++
+			}
+			b.WriteString(" |")
+		}
+		b.WriteByte('\n')
+	}
+	row := func(name string, text func(i int, t *modelled) string) {
+		fmt.Fprintf(&b, "| %s |", name)
+		for i := range tables {
+			fmt.Fprintf(&b, " %s |", text(i, &tables[i]))
+		}
+		b.WriteByte('\n')
+	}
+	row("typical error", func(i int, _ *modelled) string {
+		return fmt.Sprintf("%.0f %%", 100*math.Expm1(math.Sqrt(squares[i]/float64(numbers[i]))))
+	})
+	row("instruction", func(_ int, t *modelled) string { return fmt.Sprintf("%.2f ns", t.machine.InstructionNS) })
+	row("line, near", func(_ int, t *modelled) string { return fmt.Sprintf("%.0f ns", t.machine.NearNS) })
+	row("line, far", func(_ int, t *modelled) string {
+		if t.Complex == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.0f ns", t.machine.FarNS)
+	})
+	row("counts of", func(_ int, t *modelled) string { return t.Kernel })
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}
+
+// NativeTable compares rates of the host with the model, in Markdown. The time of a line is
+// fitted to the ring buffer with two producers, so that only the others test it.
+func NativeTable(all []ContentionCost, kernel string) (string, error) {
+	alone, shared, err := demands(all, kernel)
+	if err != nil {
+		return "", err
+	}
+	rates := map[vocab.Transport][]contention.Point{}
+	cpu := ""
+	for _, c := range all {
+		if c.RateHz > 0 {
+			rates[c.Transport] = append(rates[c.Transport], contention.Point{Producers: c.Producers, Rate: c.RateHz})
+			cpu = c.CPU
+		}
+	}
+	var m contention.Machine
+	m.Fit(alone, shared, rates[vocab.Ringbuf])
+	var b strings.Builder
+	fmt.Fprintf(&b, "On %s, with %.2f ns an instruction and %.0f ns a line, fitted to the first row:\n\n", cpu, m.InstructionNS, m.NearNS)
+	b.WriteString("| transport | 1 producer, millions a second | 2 producers | by the model | error |\n|---|---:|---:|---:|---:|\n")
+	for _, transport := range []vocab.Transport{vocab.Ringbuf, vocab.RingbufSharded, vocab.Perf} {
+		points := rates[transport]
+		if len(points) < 2 {
+			continue
+		}
+		other, of, with := m, alone, shared
+		if transport != vocab.Ringbuf { // they have no lock that is shared
+			of = contention.Demand{Instructions: 1}
+			with = of
+			other.InstructionNS = 1e9 / points[0].Rate
+		}
+		rate := other.Rate(of, with, points[1].Producers)
+		fmt.Fprintf(&b, "| %s | %.1f | %.1f | %.1f | %+.0f %% |\n", transport.Spec().Title, points[0].Rate/1e6, points[1].Rate/1e6, rate/1e6, 100*(rate/points[1].Rate-1))
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}
+
+// ContentionChart draws the published rates of a shared ring as dots, the model of each
+// machine as a line, and that of a ring for each producer.
+func ContentionChart(all []ContentionCost) ([]byte, error) {
+	tables, err := modelledTables(all)
+	if err != nil {
+		return nil, err
+	}
+	f := &figure{title: "Events a second of producers that share a ring: published (dots) and by the model (lines)", x: "producers", y: "millions a second"}
+	for i := range tables {
+		t := &tables[i]
+		line, dots := series{name: t.Name + ", model", mark: t.Name, number: i}, series{name: t.Name, number: i, alone: true}
+		for _, p := range t.Points() {
+			x := math.Log10(float64(p.Producers))
+			line.x, line.y = append(line.x, x), append(line.y, math.Log10(t.machine.Rate(t.alone, t.shared, p.Producers)/1e6))
+			dots.x, dots.y = append(dots.x, x), append(dots.y, math.Log10(p.Rate/1e6))
+		}
+		f.series = append(f.series, line, dots)
+	}
+	_, y := f.extent()
+	f.xTicks = decades(1, 60, number)
+	f.yTicks = decades(math.Pow(10, y[0]), math.Pow(10, y[1]), number)
+	return f.file(), nil
+}
