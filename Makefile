@@ -14,6 +14,8 @@ RUNS   ?= 20
 ONLY   ?=
 # The kernels whose functions docs/why.md compares.
 FUNCTIONS_OF ?= 5.10 6.1 6.12 6.16 6.18 7.0 7.3
+# The kernels whose lock docs/contention.md counts.
+CONTENTION_OF ?= 5.10 6.12 6.18 7.3
 # Static, so that machines need no libraries: any other build boots with its own.
 export CGO_ENABLED = 0
 
@@ -38,7 +40,8 @@ vmtest:
 	@$(MAKE) --no-print-directory build
 	bin/ringtwin vmtest $(KERNEL) --plan $(PLAN) --vm $(VM) --clock $(CLOCK) $(ARGS)
 
-# What an event costs on every kernel of the archive, into docs/results.
+# What an event costs on every kernel of the archive, and what producers share, into
+# docs/results. As root, for the rates of this machine.
 results:
 	@scripts/setup.sh vmtest
 	@$(MAKE) --no-print-directory build
@@ -46,7 +49,10 @@ results:
 	bin/ringtwin report --publish docs/results out/results/latest/results.jsonl
 	bin/ringtwin vmtest $(FUNCTIONS_OF) --plan costs --clock virtual --profile --out out/costs || test $$? -eq 3 # old kernels lack transports
 	bin/ringtwin report --functions docs/results/functions.jsonl out/costs/latest/results.jsonl >out/costs/report.txt
-	go test -run '^TestGenerated$$' ./docs -update
+	bin/ringtwin vmtest $(CONTENTION_OF) --jobs 1 --plan contention --clock wall --cpus 16 --profile --out out/contention
+	bin/ringtwin run --plan contention --set batch=50 --set events=400000 --set ring_bytes_each=16777216 --set producers=1,2 --blocks 5 --out out/native
+	bin/ringtwin report out/contention/latest/results.jsonl out/native/latest/results.jsonl --contention docs/results/contention.jsonl >out/contention/report.txt
+	go test -run '^TestGenerated$$|^TestContentionChart$$' ./docs -update
 
 # Each test when it is over, but for those that take no time; at the end what was skipped,
 # and why. -count=1: half of what is tested is the machine. The time limit ends a hang.

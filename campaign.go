@@ -79,7 +79,8 @@ func (c *Campaign) measure(ctx context.Context, refs []kernel.Ref, work *results
 		return nil, err
 	}
 	if c.Profile {
-		if err := c.Host.CanCount(ctx); err != nil {
+		spec := c.specOf(refs[0], c.Clock != record.Wall).Defaults()
+		if err := c.Host.CanCount(ctx, spec.CPUs); err != nil {
 			return nil, err
 		}
 	}

@@ -50,6 +50,9 @@ var generated = map[string]struct {
 	"formats":    {"output.md", formats},
 	"functions":  {"why.md", functions},
 	"causes":     {"why.md", causes},
+	"transfers":  {"contention.md", transfers},
+	"contention": {"contention.md", contended},
+	"native":     {"contention.md", native},
 }
 
 // elsewhere are the blocks that tests of other packages write, which need what those
@@ -96,6 +99,42 @@ func functions(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return report.FunctionTables(all)
+}
+
+// shares is what producers share, as make results published it.
+func shares(t *testing.T) []report.ContentionCost {
+	all, err := report.ReadLines[report.ContentionCost]([]byte(read(t, "results/contention.jsonl")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func transfers(t *testing.T) string { return report.TransferTable(shares(t)) }
+
+func contended(t *testing.T) string {
+	text, err := report.ContentionTables(shares(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func native(t *testing.T) string {
+	text, err := report.NativeTable(shares(t), "6.18")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestContentionChart: the chart is the one of the counts beside it; -update draws it anew.
+func TestContentionChart(t *testing.T) {
+	chart, err := report.ContentionChart(shares(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "results/contention.svg", string(chart))
 }
 
 func causes(*testing.T) string {

@@ -17,8 +17,11 @@ import (
 	"github.com/ringtwin/ringtwin/vmtest/wire"
 )
 
-// CanCount returns an error if the host's QEMU cannot count instructions.
-func (h *Host) CanCount(ctx context.Context) error { return plugin.Supported(ctx, h.QEMU) }
+// CanCount returns an error if the host's QEMU cannot count instructions of machines with
+// so many CPUs.
+func (h *Host) CanCount(ctx context.Context, cpus int) error {
+	return plugin.Supported(ctx, h.QEMU, cpus)
+}
 
 // symbols reads the symbols of the machines' kernel, in a machine of its own.
 func (m *Machines) symbols(ctx context.Context) (*plugin.Symbols, error) {

@@ -26,7 +26,10 @@ import (
 // those of transports that the kernel lacks.
 func vmtestIn(t *testing.T, dir string, args ...string) []record.Trial {
 	t.Helper()
-	args = append([]string{"vmtest", "--clock", "virtual", "--out", dir}, args...)
+	if !slices.Contains(args, "--clock") {
+		args = append([]string{"--clock", "virtual"}, args...)
+	}
+	args = append([]string{"vmtest", "--out", dir}, args...)
 	out, err := exec.Command(program, args...).CombinedOutput()
 	text, readErr := os.ReadFile(filepath.Join(dir, "latest", "results.jsonl"))
 	if readErr != nil {

@@ -32,7 +32,7 @@ type vmtestCmd struct {
 	appendFlag
 	qemuFlag
 
-	Profile        bool          `help:"In virtual time: count each instruction by kernel function, and write profiles for pprof and flame graphs. The results are the same without."`
+	Profile        bool          `help:"Count each instruction by kernel function, and write profiles for pprof and flame graphs: in virtual time exactly, and the results are the same without; with --clock wall of VMs with several CPUs, and what these share too."`
 	Caches         string        `help:"With --profile, a model of caches: 'default', or the sizes and ways of L1D,L1I,L2, as in 48K/12,32K/8,1280K/20. Profiles then have misses and a model of cycles, which is no time." placeholder:"CACHES"`
 	Cold           bool          `help:"Boot every VM instead of restoring a snapshot."`
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"Program that starts the VMs: qemu, or virtme-ng (vng), which boots a new VM with this system's root for each block and needs a kernel with 9p. Default: ${default}."`

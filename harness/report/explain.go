@@ -21,6 +21,9 @@ func Explain(w io.Writer, a, b *profile.Side) error {
 	if err := modelText(w, a.Profile, b.Profile); err != nil {
 		return err
 	}
+	if err := sharedText(w, a.Profile, b.Profile); err != nil {
+		return err
+	}
 	causes := profile.CausesOf(a, b)
 	if len(causes) == 0 {
 		return nil
@@ -58,6 +61,35 @@ func modelText(w io.Writer, a, b *record.Profile) error {
 		row("misses of L2", of[record.L2Misses], with[record.L2Misses])
 		row("cycles (model)", model.Cycles(of), model.Cycles(with))
 	}
+	return t.Flush()
+}
+
+// sharedText writes what CPUs share, where there are several.
+func sharedText(w io.Writer, a, b *record.Profile) error {
+	rows := []struct {
+		counter int
+		what    string
+	}{
+		{record.Transfers, "lines that another CPU wrote last"},
+		{record.Locks, "locks taken"},
+		{record.Held, "instructions until they were released"},
+		{record.HeldTransfers, "lines from other CPUs until then"},
+	}
+	var lines []string
+	for _, part := range profile.Parts() {
+		of, with := profile.Total(a, part), profile.Total(b, part)
+		for _, row := range rows {
+			if x, y := of[row.counter], with[row.counter]; x != 0 || y != 0 {
+				lines = append(lines, fmt.Sprintf("%s: %s\t%.1f\t%.1f\t%+.1f\t", part.Name, row.what, x, y, y-x))
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "\nwhat several CPUs share, an event; all locks, not only the ring's:\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "\tA\tB\tB-A\t\n%s\n", strings.Join(lines, "\n"))
 	return t.Flush()
 }
 

@@ -26,18 +26,12 @@ type Memory struct {
 	mem     []byte
 }
 
-// MaxCPUs is how many vCPUs a machine may have. What several share is counted too.
-const MaxCPUs = 32
-
 // NewMemory is for one machine with so many vCPUs. model is nil for none. The version is
 // that of its QEMU, as in "7.2.22 (Debian ...)".
 func NewMemory(symbols *Symbols, qemuVersion string, cpus int, model *Caches) (_ *Memory, err error) {
-	build, err := buildFor(qemuVersion)
+	build, err := buildFor(qemuVersion, cpus)
 	if err != nil {
 		return nil, err
-	}
-	if cpus < 1 || cpus > MaxCPUs {
-		return nil, fmt.Errorf("count instructions of %d vCPUs: want 1 to %d", cpus, MaxCPUs)
 	}
 	m := &Memory{symbols: symbols}
 	defer func() {

@@ -30,8 +30,8 @@ var builds = [...][]byte{count1, count2, count3}
 // oldest version that it takes is not above that: of 10.0 it is 2.
 //
 // https://www.qemu.org/docs/master/devel/tcg-plugins.html#api-versioning
-func buildFor(version string) ([]byte, error) {
-	api, err := apiOf(version)
+func buildFor(version string, cpus int) ([]byte, error) {
+	api, err := apiOf(version, cpus)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,11 @@ func buildFor(version string) ([]byte, error) {
 
 var versionNumber = regexp.MustCompile(`^(\d+)\.(\d+)\b`)
 
-func apiOf(version string) (int, error) {
+// MaxCPUs is how many vCPUs a machine may have. What several share is counted too.
+const MaxCPUs = 32
+
+// apiOf returns the version of the interface for machines with so many vCPUs.
+func apiOf(version string, cpus int) (int, error) {
 	m := versionNumber.FindStringSubmatch(version)
 	if m == nil {
 		return 0, fmt.Errorf("count instructions: QEMU %q: not a version; needs QEMU 6.1 or later", version)
@@ -49,8 +53,12 @@ func apiOf(version string) (int, error) {
 	minor, minorErr := strconv.Atoi(m[2])
 	before := func(a, b int) bool { return major < a || major == a && minor < b }
 	switch {
+	case cpus < 1 || cpus > MaxCPUs:
+		return 0, fmt.Errorf("count instructions of %d CPUs: want 1 to %d", cpus, MaxCPUs)
 	case majorErr != nil || minorErr != nil || before(6, 1): // from which on a plugin has arguments with names
 		return 0, fmt.Errorf("count instructions: QEMU %s is too old: needs QEMU 6.1 or later", version)
+	case cpus > 1 && !before(9, 2): // see knows_cpus() in qemu.h
+		return 0, fmt.Errorf("count instructions of %d CPUs: QEMU %s tells them apart no more: needs one CPU, or QEMU before 9.2", cpus, version)
 	case before(9, 0):
 		return 1, nil
 	case before(9, 1):
@@ -60,15 +68,15 @@ func apiOf(version string) (int, error) {
 }
 
 // Supported returns an error that says in one line what is missing to count instructions
-// with this QEMU. It starts no machine.
-func Supported(ctx context.Context, qemu string) error {
+// of so many vCPUs with this QEMU. It starts no machine.
+func Supported(ctx context.Context, qemu string, cpus int) error {
 	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
 	if err != nil {
 		return failed(ctx, qemu, err)
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	_, version, _ := strings.Cut(line, "version ")
-	if _, err := apiOf(strings.TrimSpace(version)); err != nil {
+	if _, err := apiOf(strings.TrimSpace(version), cpus); err != nil {
 		return err
 	}
 	// The option is documented in every build. One without plugins refuses it; the others

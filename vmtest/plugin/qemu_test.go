@@ -32,7 +32,7 @@ func TestAPIOf(t *testing.T) {
 		"7.x":                    `QEMU "7.x": not a version; ` + needs,
 		"99999999999999999999.0": "QEMU 99999999999999999999.0 is too old: " + needs,
 	} {
-		api, err := apiOf(version)
+		api, err := apiOf(version, 1)
 		got := fmt.Sprint(api)
 		if err != nil {
 			got = strings.TrimPrefix(err.Error(), "count instructions: ")
@@ -44,8 +44,13 @@ func TestAPIOf(t *testing.T) {
 }
 
 func TestNewMemoryRefuses(t *testing.T) {
-	if m, err := NewMemory(&Symbols{}, "5.2.0", 1, nil); err == nil {
-		t.Error("a plugin for QEMU 5.2", m.Close())
+	for _, test := range []struct {
+		version string
+		cpus    int
+	}{{"5.2.0", 1}, {"7.2.22", 0}, {"7.2.22", MaxCPUs + 1}, {"9.2.0", 2}, {"10.0.2", 2}} {
+		if m, err := NewMemory(&Symbols{}, test.version, test.cpus, nil); err == nil {
+			t.Errorf("a plugin for QEMU %s with %d CPUs: %v", test.version, test.cpus, m.Close())
+		}
 	}
 }
 
@@ -90,14 +95,14 @@ func TestSupported(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if err := Supported(t.Context(), qemu); err != nil {
+		if err := Supported(t.Context(), qemu, 1); err != nil {
 			got = strings.ReplaceAll(err.Error(), qemu, "QEMU")
 		}
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
-	if err := Supported(t.Context(), "no-such-qemu"); err == nil || err.Error() != "count instructions: no-such-qemu is not installed" {
+	if err := Supported(t.Context(), "no-such-qemu", 1); err == nil || err.Error() != "count instructions: no-such-qemu is not installed" {
 		t.Error(err)
 	}
 }
@@ -105,7 +110,7 @@ func TestSupported(t *testing.T) {
 // TestSupportedHere: the QEMU of this host has plugins.
 func TestSupportedHere(t *testing.T) {
 	testutils.QEMU(t)
-	if err := Supported(t.Context(), "qemu-system-x86_64"); err != nil {
+	if err := Supported(t.Context(), "qemu-system-x86_64", 1); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { SHARING_CPUS = 32 /* MaxCPUs of memory.go */, SHARED_SLOTS = 1 << 22, NOBODY = 0xff };
+enum { SHARING_CPUS = 32 /* MaxCPUs of qemu.go */, SHARED_SLOTS = 1 << 22, NOBODY = 0xff };
 
 struct shared_line {
 	uint32_t line; /* + 1; 0: none */

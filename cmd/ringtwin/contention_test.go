@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ringtwin/ringtwin/harness/report"
+	"github.com/ringtwin/ringtwin/harness/vocab"
+	"github.com/ringtwin/ringtwin/internal/testkernels"
+	"github.com/ringtwin/ringtwin/internal/testutils"
+)
+
+// TestContention: two producers take the lines of a shared ring from each other under its
+// lock, and no others; and the published counts are still those of this kernel.
+func TestContention(t *testing.T) {
+	t.Parallel()
+	testutils.QEMU(t)
+	text, err := os.ReadFile(filepath.Join(publishedDir, "contention.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	published, err := report.ReadLines[report.ContentionCost](text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	kernel := testkernels.Name(t, testkernels.Usual)
+	trials := vmtestIn(t, dir, kernel, "--plan", "contention", "--set", "producers=1,2", "--set", "events=512", "--clock", "wall", "--cpus", "3", "--profile")
+	type key struct {
+		transport vocab.Transport
+		producers int
+	}
+	found := map[key]report.ContentionCost{}
+	for _, c := range report.ContentionCostsOf(trials) {
+		if c.Demand == nil {
+			t.Errorf("%s with %d producers was not counted", c.Transport, c.Producers)
+			continue
+		}
+		found[key{c.Transport, c.Producers}] = c
+		for _, p := range published {
+			// Another kernel of this name has other instructions.
+			if p.Release != c.Release || p.Transport != c.Transport || p.Producers != c.Producers || p.Demand == nil {
+				continue
+			}
+			if p.Demand.Held != c.Demand.Held || math.Abs(p.Demand.HeldTransfers-c.Demand.HeldTransfers) > 0.5 {
+				t.Errorf("%s with %d producers: %+v, published %+v: make results", c.Transport, c.Producers, *c.Demand, *p.Demand)
+			}
+		}
+	}
+	for _, test := range []struct {
+		key
+		locks, least, most float64 // lines under the lock
+	}{
+		{key{vocab.Ringbuf, 1}, 1, 0, 0.5},
+		{key{vocab.Ringbuf, 2}, 1, 2.5, 3.5},
+		{key{vocab.RingbufSharded, 1}, 1, 0, 0.5},
+		{key{vocab.RingbufSharded, 2}, 1, 0, 0.5},
+		{key{vocab.Perf, 1}, 0, 0, 0},
+		{key{vocab.Perf, 2}, 0, 0, 0},
+	} {
+		c, ok := found[test.key]
+		if !ok {
+			t.Errorf("%s with %d producers: not measured", test.transport, test.producers)
+			continue
+		}
+		d := c.Demand
+		if d.Locks != test.locks || d.HeldTransfers < test.least || d.HeldTransfers > test.most || d.Transfers > test.most+0.5 || d.Instructions < 100 {
+			t.Errorf("%s with %d producers: %+v, want %g locks and %g to %g lines under them", test.transport, test.producers, *d, test.locks, test.least, test.most)
+		}
+	}
+	if a, b := found[key{vocab.Ringbuf, 1}].Demand, found[key{vocab.Ringbuf, 2}].Demand; a != nil && b != nil && a.Held != b.Held {
+		t.Errorf("instructions under the lock: %g of one producer, %g of two", a.Held, b.Held)
+	}
+}
