@@ -46,7 +46,7 @@ func TestContention(t *testing.T) {
 			if p.Release != c.Release || p.Transport != c.Transport || p.Producers != c.Producers || p.Demand == nil {
 				continue
 			}
-			if p.Demand.Held != c.Demand.Held || math.Abs(p.Demand.HeldTransfers-c.Demand.HeldTransfers) > 0.5 {
+			if math.Abs(p.Demand.Held-c.Demand.Held) > p.Demand.Held/10 || math.Abs(p.Demand.HeldTransfers-c.Demand.HeldTransfers) > 0.5 {
 				t.Errorf("%s with %d producers: %+v, published %+v: make results", c.Transport, c.Producers, *c.Demand, *p.Demand)
 			}
 		}
@@ -68,11 +68,11 @@ func TestContention(t *testing.T) {
 			continue
 		}
 		d := c.Demand
-		if d.Locks != test.locks || d.HeldTransfers < test.least || d.HeldTransfers > test.most || d.Transfers > test.most+0.5 || d.Instructions < 100 {
+		if math.Abs(d.Locks-test.locks) > 0.2 || d.HeldTransfers < test.least || d.HeldTransfers > test.most || d.Transfers > test.most+0.5 || d.Instructions < 100 {
 			t.Errorf("%s with %d producers: %+v, want %g locks and %g to %g lines under them", test.transport, test.producers, *d, test.locks, test.least, test.most)
 		}
 	}
-	if a, b := found[key{vocab.Ringbuf, 1}].Demand, found[key{vocab.Ringbuf, 2}].Demand; a != nil && b != nil && a.Held != b.Held {
+	if a, b := found[key{vocab.Ringbuf, 1}].Demand, found[key{vocab.Ringbuf, 2}].Demand; a != nil && b != nil && math.Abs(a.Held-b.Held) > a.Held/10 {
 		t.Errorf("instructions under the lock: %g of one producer, %g of two", a.Held, b.Held)
 	}
 }

@@ -29,7 +29,7 @@ func PublishedProducers() []int {
 func AllPublished() []Published {
 	return []Published{
 		{
-			Name: "not named, 28 cores or more", When: "May 2020", Kernel: "6.12", Source: "https://lore.kernel.org/bpf/20200529075424.3139988-5-andriin@fb.com/",
+			Name: "not named", When: "May 2020", Kernel: "6.12", Source: "https://lore.kernel.org/bpf/20200529075424.3139988-5-andriin@fb.com/",
 			Rates: []float64{10.916, 4.931, 4.880, 3.926, 4.011, 3.967, 2.604, 2.233, 2.085, 2.055, 1.962, 2.089, 2.118, 2.105, 2.120, 2.074},
 		},
 		{

@@ -79,39 +79,57 @@ func ContentionCostsOf(trials []record.Trial) []ContentionCost {
 	return all
 }
 
-// typical is the median of each count, to a tenth: an interrupt may be in any of them.
+// typical are the counts, to a tenth, that most trials have; of several, those with the
+// most instructions: the stretches in the middle may lack a part of a call, at which the
+// thread left its CPU.
 func typical(profiles []*record.Profile) *contention.Demand {
-	var demands []contention.Demand
+	times := map[contention.Demand]int{}
 	for _, p := range profiles {
-		demands = append(demands, contention.DemandOf(p))
+		d := contention.DemandOf(p)
+		times[contention.Demand{
+			Instructions: tenth(d.Instructions), Held: tenth(d.Held), Transfers: tenth(d.Transfers), HeldTransfers: tenth(d.HeldTransfers), Locks: tenth(d.Locks),
+		}]++
 	}
-	median := func(of func(*contention.Demand) float64) float64 {
-		var all []float64
-		for i := range demands {
-			all = append(all, of(&demands[i]))
+	best := contention.Demand{}
+	for d, n := range times {
+		if n > times[best] || n == times[best] && d.Instructions > best.Instructions {
+			best = d
 		}
-		slices.Sort(all)
-		return tenth((all[(len(all)-1)/2] + all[len(all)/2]) / 2)
 	}
-	return &contention.Demand{
-		Instructions:  median(func(d *contention.Demand) float64 { return d.Instructions }),
-		Held:          median(func(d *contention.Demand) float64 { return d.Held }),
-		Transfers:     median(func(d *contention.Demand) float64 { return d.Transfers }),
-		HeldTransfers: median(func(d *contention.Demand) float64 { return d.HeldTransfers }),
-		Locks:         median(func(d *contention.Demand) float64 { return d.Locks }),
-	}
+	return &best
 }
 
-// TransferTable is what an event of several producers takes from other CPUs, in Markdown.
+// TransferTable is what an event takes from other CPUs, by how many producers there are, in
+// Markdown. Instructions are those of one producer.
 func TransferTable(all []ContentionCost) string {
-	var b strings.Builder
-	b.WriteString("| kernel | transport | producers | instructions | of them under the lock | lines from other CPUs | of them under the lock |\n|---|---|---:|---:|---:|---:|---:|\n")
+	var producers []int
 	for _, c := range all {
-		if d := c.Demand; d != nil {
-			fmt.Fprintf(&b, "| %s | %s | %d | %.1f | %.1f | %.1f | %.1f |\n", c.Kernel, c.Transport.Spec().Title, c.Producers, d.Instructions, d.Held, d.Transfers, d.HeldTransfers)
+		if c.Demand != nil && !slices.Contains(producers, c.Producers) {
+			producers = append(producers, c.Producers)
 		}
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	slices.Sort(producers)
+	var b strings.Builder
+	b.WriteString("| kernel | transport | instructions | of them under the lock |")
+	for i, n := range producers {
+		if i == 0 {
+			fmt.Fprintf(&b, " lines, %d producer |", n)
+		} else {
+			fmt.Fprintf(&b, " %d |", n)
+		}
+	}
+	fmt.Fprintf(&b, "\n|---|---|%s", strings.Repeat("---:|", 2+len(producers)))
+	for i, c := range all {
+		d := c.Demand
+		if d == nil {
+			continue
+		}
+		if i == 0 || all[i-1].Kernel != c.Kernel || all[i-1].Transport != c.Transport {
+			fmt.Fprintf(&b, "\n| %s | %s | %.0f | %.0f |", c.Kernel, c.Transport.Spec().Title, d.Instructions, d.Held)
+		}
+		fmt.Fprintf(&b, " %.1f |", d.Transfers)
+	}
+	return b.String()
 }
 
 // demands are those of the ring buffer on a kernel: of one producer, and of two.
