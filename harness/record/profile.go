@@ -44,12 +44,26 @@ const (
 	L1DMisses
 	L1IMisses
 	L2Misses
+	KernelReturns
+	Entries
+	Locked
+	TSCReads
+	DeviceWrites
 )
 
-var profileCounters = [...]string{"instructions", "loads", "stores", "bytes", "branches", "lines", "l1d_misses", "l1i_misses", "l2_misses"}
+var profileCounters = [...]string{
+	"instructions", "loads", "stores", "bytes", "branches", "lines", "l1d_misses", "l1i_misses", "l2_misses",
+	"kernel_returns", "entries", "locked", "tsc_reads", "device_writes",
+}
+
+// Counters is how many there are.
+const Counters = len(profileCounters)
 
 // ProfileCounters are their names: instructions; accesses to memory that load and that
 // store, and their bytes; instructions that may jump; and cache lines of 64 bytes that a
-// function touched, each once an event. Misses are those of a model of caches, 0 where
-// there was none.
+// function touched, each once an event. Misses are those of a model of caches, and what
+// follows are classes of instructions that take long: returns in the kernel; returns from
+// it to what it was entered from, by a system call, an interrupt or an exception; accesses
+// to memory that lock; readings of the time stamp counter; and stores to devices and model
+// specific registers. They are 0 where there was no model.
 func ProfileCounters() []string { return profileCounters[:] }

@@ -33,6 +33,11 @@ const (
 	L1DMisses // of the model of caches, where there is one
 	L1IMisses
 	L2Misses
+	KernelReturns // and those that follow: classes of instructions, where there is such a model
+	Entries
+	Locked
+	TSCReads
+	DeviceWrites
 	counters = iota
 )
 

@@ -22,7 +22,23 @@ enum {
 	MARK_LABEL = 0x40, /* windows that are opened from now on are of the next part */
 };
 
-enum { INSTRUCTIONS, LOADS, STORES, BYTES, JUMPS_TAKEN, LINES, L1D_MISSES, L1I_MISSES, L2_MISSES, COUNTERS };
+enum {
+	INSTRUCTIONS,
+	LOADS,
+	STORES,
+	BYTES,
+	JUMPS_TAKEN,
+	LINES,
+	L1D_MISSES,
+	L1I_MISSES,
+	L2_MISSES,
+	KERNEL_RETURNS, /* of classes.h, as those that follow */
+	ENTRIES,
+	LOCKED,
+	TSC_READS,
+	DEVICE_WRITES,
+	COUNTERS
+};
 
 /* The caches of the model. */
 enum { L1D, L1I, L2, CACHES };
