@@ -44,6 +44,8 @@ const (
 	L1DMisses
 	L1IMisses
 	L2Misses
+	L1DStreamed
+	L2Streamed
 	KernelReturns
 	Entries
 	Locked
@@ -53,6 +55,7 @@ const (
 
 var profileCounters = [...]string{
 	"instructions", "loads", "stores", "bytes", "branches", "lines", "l1d_misses", "l1i_misses", "l2_misses",
+	"l1d_streamed", "l2_streamed",
 	"kernel_returns", "entries", "locked", "tsc_reads", "device_writes",
 }
 
@@ -61,8 +64,9 @@ const Counters = len(profileCounters)
 
 // ProfileCounters are their names: instructions; accesses to memory that load and that
 // store, and their bytes; instructions that may jump; and cache lines of 64 bytes that a
-// function touched, each once an event. Misses are those of a model of caches, and what
-// follows are classes of instructions that take long: returns in the kernel; returns from
+// function touched, each once an event. Misses are those of a model of caches; streamed are
+// misses of data of which the line before is in the L1D, so that a prefetcher would have
+// it, and those of them that the L2 misses. What follows are classes of instructions that take long: returns in the kernel; returns from
 // it to what it was entered from, by a system call, an interrupt or an exception; accesses
 // to memory that lock; readings of the time stamp counter; and stores to devices and model
 // specific registers. They are 0 where there was no model.

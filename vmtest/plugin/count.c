@@ -263,6 +263,10 @@ static void through(int first, uint32_t misses, uint64_t line, struct node *node
 		return;
 	node->pending[misses]++;
 	node->pending[L2_MISSES] += !second;
+	if (first == L1D && streams(&caches[L1D], line)) {
+		node->pending[L1D_STREAMED]++;
+		node->pending[L2_STREAMED] += !second;
+	}
 }
 
 /* Code and data have different lines, since only the latter has a physical address. */

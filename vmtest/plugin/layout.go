@@ -33,6 +33,8 @@ const (
 	L1DMisses // of the model of caches, where there is one
 	L1IMisses
 	L2Misses
+	L1DStreamed // of these misses: a prefetcher would have the line
+	L2Streamed
 	KernelReturns // and those that follow: classes of instructions, where there is such a model
 	Entries
 	Locked

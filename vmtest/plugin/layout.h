@@ -32,6 +32,8 @@ enum {
 	L1D_MISSES,
 	L1I_MISSES,
 	L2_MISSES,
+	L1D_STREAMED, /* of these misses: a prefetcher would have the line */
+	L2_STREAMED,
 	KERNEL_RETURNS, /* of classes.h, as those that follow */
 	ENTRIES,
 	LOCKED,
