@@ -97,6 +97,6 @@ int main(void)
 	printf("lfence, rdtsc                %7.1f cycles: tsc_reads\n", tsc);
 	/* In a kernel 6.18: 220 instructions, 5 returns, and one reading for the stack's offset. */
 	printf("getppid                      %7.1f cycles; less what the model has for it, %.1f: entries\n", call, call - 220 / 4 - 5 * nested - tsc);
-	printf("cpuid                        %7.1f cycles: in a VM, to leave it and come back\n", leave);
+	printf("cpuid                        %7.1f cycles: device_writes, in a VM: to leave it and come back\n", leave);
 	return 0;
 }

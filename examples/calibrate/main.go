@@ -73,14 +73,14 @@ func calibrate(w io.Writer, native, virtual []string, model *profile.Model, ghz 
 			of(func(c profile.PerEvent) float64 { return c[record.Instructions] }), of(model.CachesAlone), of(model.Cycles),
 			model.Cycles(counts[a])/ghz, model.Cycles(counts[b])/ghz)
 	}
-	fit(w, counts, times, model)
+	estimate(w, counts, times, model)
 	return nil
 }
 
-// fit prints the cost of a store to a device with which the model has the same ratio of the
-// scenarios woken and quiet as the machine: of the ring buffer alone, where they differ in
-// nothing but the wake-up.
-func fit(w io.Writer, counts map[side]profile.PerEvent, times map[side][]float64, model *profile.Model) {
+// estimate prints the cost of a store to a device with which the model has the same ratio of
+// the scenarios woken and quiet as the machine: of the ring buffer alone, where they differ
+// in nothing but the wake-up.
+func estimate(w io.Writer, counts map[side]profile.PerEvent, times map[side][]float64, model *profile.Model) {
 	woken, quiet := side{"woken", ring}, side{"quiet", ring}
 	if len(times[woken]) == 0 || len(times[quiet]) == 0 {
 		return
@@ -92,7 +92,7 @@ func fit(w io.Writer, counts map[side]profile.PerEvent, times map[side][]float64
 	cycles := ratio*without.Cycles(counts[quiet]) - without.Cycles(counts[woken])
 	stores := counts[woken][record.DeviceWrites] - ratio*counts[quiet][record.DeviceWrites]
 	if stores > 0 {
-		fmt.Fprintf(w, "\nfitted to the ratio of the scenarios woken and quiet, of the ring buffer: device_writes=%.0f\n", max(cycles/stores, 0))
+		fmt.Fprintf(w, "\nfor the ratio of the scenarios woken and quiet, of the ring buffer: device_writes=%.0f\n", max(cycles/stores, 0))
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// TestFit finds the cost from which the times were made, whatever the machine's frequency is.
-func TestFit(t *testing.T) {
+// TestEstimate finds the cost from which the times were made, whatever the machine's frequency is.
+func TestEstimate(t *testing.T) {
 	model := profile.DefaultModel
 	counts := map[side]profile.PerEvent{
 		{"woken", ring}: {record.Instructions: 400, record.KernelReturns: 9, record.DeviceWrites: 0.2},
@@ -26,7 +26,7 @@ func TestFit(t *testing.T) {
 		times[s] = []float64{0, cost.Cycles(of) / 2.5, 1e9}
 	}
 	var out strings.Builder
-	fit(&out, counts, times, &model)
+	estimate(&out, counts, times, &model)
 	if !strings.HasSuffix(out.String(), "device_writes=4321\n") {
 		t.Errorf("printed %q", out.String())
 	}
