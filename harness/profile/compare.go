@@ -70,7 +70,7 @@ func Parts() []Part {
 }
 
 // PerEvent are the counts of an event.
-type PerEvent [record.HeldTransfers + 1]float64
+type PerEvent [record.Counters]float64
 
 // Functions are the counts of each function itself, without those that it calls.
 func Functions(p *record.Profile, part Part) map[string]PerEvent {
@@ -89,7 +89,7 @@ func Functions(p *record.Profile, part Part) map[string]PerEvent {
 
 // Total is the sum over all functions.
 func Total(p *record.Profile, part Part) PerEvent {
-	var sums [record.HeldTransfers + 1]int64
+	var sums [record.Counters]int64
 	from := part.Of(p)
 	for _, s := range from.Stacks {
 		for i, n := range s.Counts {

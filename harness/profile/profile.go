@@ -15,7 +15,7 @@ import (
 )
 
 // Counts are in the order of [record.ProfileCounters].
-type Counts [record.HeldTransfers + 1]int64
+type Counts [record.Counters]int64
 
 // Counted is what a plugin counted in a machine.
 type Counted struct {
@@ -227,7 +227,7 @@ func (s *stacks) add(counts map[int]Counts, times int64, programs []Program) {
 func (s *stacks) part(per int64) record.Part {
 	p := record.Part{Per: per}
 	for _, stack := range s.merged {
-		if stack.Counts != (Counts{}) {
+		if stack.Counts != [record.Counters]int64{} {
 			p.Stacks = append(p.Stacks, *stack)
 		}
 	}

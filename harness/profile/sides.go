@@ -15,9 +15,9 @@ import (
 
 // Side is one side of a configuration on one kernel, with the profile of all its trials.
 type Side struct {
-	Kernel   string // as it was named
-	Release  string
-	SHA256   string // of the kernel's image
+	Kernel  string // as it was named
+	Release string
+	SHA256  string // of the kernel's image
 	// Scenario is its name in the plan, or the number of the configuration if it has none. If
 	// it has several sides of one name, it has also what tells them apart: "storm producers=2".
 	Scenario string

@@ -44,16 +44,38 @@ const (
 	L1DMisses
 	L1IMisses
 	L2Misses
+	L1DStreamed
+	L2Streamed
+	KernelReturns
+	Entries
+	Locked
+	TSCReads
+	DeviceWrites
 	Transfers
 	Locks
 	Held
 	HeldTransfers
 )
 
-var profileCounters = [...]string{"instructions", "loads", "stores", "bytes", "branches", "lines", "l1d_misses", "l1i_misses", "l2_misses", "transfers", "locks", "held", "held_transfers"}
+var profileCounters = [...]string{
+	"instructions", "loads", "stores", "bytes", "branches", "lines", "l1d_misses", "l1i_misses", "l2_misses",
+	"l1d_streamed", "l2_streamed",
+	"kernel_returns", "entries", "locked", "tsc_reads", "device_writes",
+	"transfers", "locks", "held", "held_transfers",
+}
+
+// Counters is how many there are.
+const Counters = len(profileCounters)
 
 // ProfileCounters are their names: instructions; accesses to memory that load and that
 // store, and their bytes; instructions that may jump; and cache lines of 64 bytes that a
-// function touched, each once an event. Misses are those of a model of caches, 0 where
-// there was none.
+// function touched, each once an event. Misses are those of a model of caches; streamed are
+// misses of data of which the line before is in the L1D, so that a prefetcher would have
+// it, and those of them that the L2 misses. What follows are classes of instructions that
+// take long: returns in the kernel; returns from it to what it was entered from, by a system
+// call, an interrupt or an exception; accesses to memory that lock; readings of the time
+// stamp counter; and stores to devices and model specific registers. They are 0 where there
+// was no model. The last are of machines with several CPUs: cache lines that a CPU touched
+// for the first time since another wrote to them; and of the function that took a lock, how
+// often it did, the instructions until the lock was released, and the transfers until then.
 func ProfileCounters() []string { return profileCounters[:] }

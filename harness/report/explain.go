@@ -13,12 +13,13 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Explain writes by which functions two profiles differ.
-func Explain(w io.Writer, a, b *profile.Side) error {
+// Explain writes by which functions two profiles differ. The model is that of cycles, where
+// the profiles have misses.
+func Explain(w io.Writer, a, b *profile.Side, model *profile.Model) error {
 	if err := ProfileText(w, a.Name(), b.Name(), a.Profile, b.Profile); err != nil {
 		return err
 	}
-	if err := modelText(w, a.Profile, b.Profile); err != nil {
+	if err := modelText(w, a.Profile, b.Profile, model); err != nil {
 		return err
 	}
 	if err := sharedText(w, a.Profile, b.Profile); err != nil {
@@ -38,12 +39,11 @@ func Explain(w io.Writer, a, b *profile.Side) error {
 }
 
 // modelText writes misses and cycles of the model of caches, if both have the same.
-func modelText(w io.Writer, a, b *record.Profile) error {
+func modelText(w io.Writer, a, b *record.Profile, model *profile.Model) error {
 	if a.Caches == "" || a.Caches != b.Caches {
 		return nil
 	}
-	model := profile.DefaultModel
-	fmt.Fprintf(w, "\nmodel, an event: caches %s (L1D,L1I,L2), %g instructions a cycle, %g cycles for a line of L2, %g beyond;\nno time: nothing overlaps, is predicted or is prefetched\n", a.Caches, model.Width, model.Second, model.Beyond)
+	fmt.Fprintf(w, "\nmodel, an event: caches %s (L1D,L1I,L2);\n%s (instructions a cycle, else cycles);\nno time: nothing overlaps, and the costs are those of one machine\n", a.Caches, model)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tA\tB\tB/A\t")
 	for _, part := range profile.Parts() {
@@ -57,8 +57,13 @@ func modelText(w io.Writer, a, b *record.Profile) error {
 		}
 		row("instructions", of[record.Instructions], with[record.Instructions])
 		row("misses of L1D", of[record.L1DMisses], with[record.L1DMisses])
+		row("prefetched of L1D", of[record.L1DStreamed], with[record.L1DStreamed])
 		row("misses of L1I", of[record.L1IMisses], with[record.L1IMisses])
 		row("misses of L2", of[record.L2Misses], with[record.L2Misses])
+		row("prefetched of L2", of[record.L2Streamed], with[record.L2Streamed])
+		for _, class := range profile.Classes() {
+			row(strings.ReplaceAll(record.ProfileCounters()[class], "_", " "), of[class], with[class])
+		}
 		row("cycles (model)", model.Cycles(of), model.Cycles(with))
 	}
 	return t.Flush()

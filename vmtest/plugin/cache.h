@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A model of a core's caches: set-associative, the least recently used line is replaced,
- * stores allocate, nothing is prefetched. Data has its physical address. Code has its
+ * stores allocate, nothing is prefetched, but what a prefetcher would have is known. Data has its physical address. Code has its
  * virtual one, because the interface does not tell another: for a first level of a page
  * a way, the sets are the same.
  */
@@ -43,6 +43,25 @@ static bool hits(struct cache *c, uint64_t line)
 	}
 	memmove(set + 1, set, (c->ways - 1) * sizeof(*set));
 	set[0] = line;
+	return false;
+}
+
+/* Lines of a page. */
+enum { PAGE_LINES = 64 };
+
+/*
+ * Returns whether a prefetcher that follows streams had fetched the line: the one before
+ * it, of the same page, is there. Nothing else is fetched for it.
+ */
+static bool streams(const struct cache *c, uint64_t line)
+{
+	const uint64_t *set = c->lines + (size_t)((line - 1) & (c->sets - 1)) * c->ways;
+
+	if (line % PAGE_LINES == 0)
+		return false;
+	for (uint32_t i = 0; i < c->ways; i++)
+		if (set[i] == line) /* of the one before: see hits() */
+			return true;
 	return false;
 }
 

@@ -27,6 +27,11 @@ func TestCaches(t *testing.T) {
 			if got[L1DMisses] != c.data || got[L1IMisses] != 0 || got[L2Misses] != c.second {
 				t.Errorf("misses of L1D, L1I, L2: %d, %d, %d, want %d, 0, %d", got[L1DMisses], got[L1IMisses], got[L2Misses], c.data, c.second)
 			}
+			// A prefetcher of a stream has all lines of a page but the first.
+			const streamed = swept - swept/64
+			if beyond := min(streamed, c.second); got[L1DStreamed] != streamed || got[L2Streamed] != beyond {
+				t.Errorf("streamed: %d, of which L2 misses %d, want %d, %d", got[L1DStreamed], got[L2Streamed], streamed, beyond)
+			}
 			// This is in two lines of its own, in two pages.
 			if n := g.counts(crossing)["crossing"][L1IMisses]; n != 2 {
 				t.Errorf("%d misses of L1I, want 2", n)

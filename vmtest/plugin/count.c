@@ -9,6 +9,7 @@
  * what it counts into the same shared memory: see layout.h.
  */
 #include "cache.h"
+#include "classes.h"
 #include "decode.h"
 #include "layout.h"
 #include "qemu.h"
@@ -36,6 +37,9 @@ struct block {
 	uint64_t code[2]; /* the first and the last line of its text */
 	/* The node that this block was last counted at, below the node of its caller. */
 	uint32_t parent, node;
+	/* Instructions of classes: none without a model. */
+	struct classed *classed;
+	uint16_t classes;
 	/* Indices of the instructions that may stop: only these are counted when they begin. */
 	uint16_t stops;
 	uint16_t stop[];
@@ -255,6 +259,10 @@ static void through(int first, uint32_t misses, uint64_t line, struct node *node
 		return;
 	node->pending[misses]++;
 	node->pending[L2_MISSES] += !second;
+	if (first == L1D && streams(&caches[L1D], line)) {
+		node->pending[L1D_STREAMED]++;
+		node->pending[L2_STREAMED] += !second;
+	}
 }
 
 /* Code and data have different lines, since only the latter has a physical address. */
@@ -270,8 +278,13 @@ static void access_data(qemu_plugin_meminfo_t info, uint64_t address, uint32_t s
 {
 	const struct qemu_plugin_hwaddr *physical = qemu_plugin_get_hwaddr(info, address);
 
-	if (!physical || qemu_plugin_hwaddr_is_io(physical))
+	if (!physical)
 		return;
+	if (qemu_plugin_hwaddr_is_io(physical)) {
+		if (node)
+			node->pending[DEVICE_WRITES] += qemu_plugin_mem_is_store(info);
+		return;
+	}
 	uint64_t at = qemu_plugin_hwaddr_phys_addr(physical);
 	uint64_t line = at >> LINE_SHIFT, last = (at + size - 1) >> LINE_SHIFT;
 
@@ -576,6 +589,8 @@ static void finish(enum exception exception)
 	here->pending[INSTRUCTIONS] += done - counted;
 	if (shared_lines)
 		owners[active].executed += done;
+	for (uint16_t i = 0; i < b->classes && b->classed[i].at < done; i++)
+		here->pending[b->classed[i].counter]++;
 	if (done != b->length || b->ending == FALLS)
 		return;
 	if (b->ending != READS_TSC && b->ending != INTERRUPT_RETURNS)
@@ -700,7 +715,7 @@ static void on_mark(unsigned int cpu, void *data)
 }
 
 /* What is said of an instruction that accesses memory. */
-enum { LAST_STOP = 1, PUSHES = 2, POPS = 4, TAKES_LOCK = 8, LOCKED = 16 };
+enum { LAST_STOP = 1, PUSHES = 2, POPS = 4, TAKES_LOCK = 8, LOCKS_BUS = 16 };
 
 static void follow_lock(struct owner *o, uint64_t address, uintptr_t flags, struct node *node)
 {
@@ -708,7 +723,7 @@ static void follow_lock(struct owner *o, uint64_t address, uintptr_t flags, stru
 
 	if (flags & TAKES_LOCK) {
 		take_lock(o, address, executed, (uint32_t)(node - nodes));
-	} else if (!(flags & LOCKED)) {
+	} else if (!(flags & LOCKS_BUS)) {
 		const struct held *h = release_lock(o, address);
 		if (!h)
 			return;
@@ -807,7 +822,8 @@ static uint32_t function_at(uint64_t address)
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t length = qemu_plugin_tb_n_insns(tb);
-	struct block *b = calloc(1, sizeof(*b) + length * sizeof(b->stop[0]));
+	size_t stops = length * sizeof(uint16_t);
+	struct block *b = calloc(1, sizeof(*b) + stops + (modelled ? length * sizeof(struct classed) : 0));
 	uint8_t code[16];
 
 	(void)id;
@@ -826,6 +842,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			     role & ROLE_OPCODE	  ? UNKNOWN_OPCODE :
 						    OTHER_FAULT;
 	}
+	b->classed = (struct classed *)(b->stop + length);
 	uint64_t end = b->address;
 	for (size_t i = 0; i < length; i++) {
 		size_t size = copy_code(qemu_plugin_tb_get_insn(tb, i), code, sizeof(code));
@@ -840,6 +857,9 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			b->stop[b->stops++] = (uint16_t)i;
 			b->accesses = accesses_of(code, size);
 		}
+		uint16_t counter = modelled ? class_of(code, size, b->user) : INSTRUCTIONS;
+		if (counter != INSTRUCTIONS)
+			b->classed[b->classes++] = (struct classed){ (uint16_t)i, counter };
 	}
 	b->code[0] = b->address << 6 >> 6 >> LINE_SHIFT;
 	b->code[1] = (end - (end > b->address)) << 6 >> 6 >> LINE_SHIFT;
@@ -863,7 +883,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (++stop == b->stops)
 			flags |= LAST_STOP;
 		flags |= ending == CALLS ? PUSHES : ending == RETURNS ? POPS : 0;
-		flags |= locked(code, size) ? LOCKED : 0;
+		flags |= locked(code, size) ? LOCKS_BUS : 0;
 		flags |= takes_lock(code, size) ? TAKES_LOCK : 0;
 		qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)flags);
 	}

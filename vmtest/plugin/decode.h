@@ -285,6 +285,7 @@ static int may_stop(const uint8_t *code, size_t size)
 	return 1;
 }
 
+/* Whether it has the prefix; xchg locks without. */
 static int locked(const uint8_t *code, size_t size)
 {
 	for (size_t i = 0, end = opcode_at(code, size); i < end; i++)

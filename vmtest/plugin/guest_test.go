@@ -181,6 +181,7 @@ const (
 	left
 	other
 	ticking
+	classed
 	windows
 )
 
@@ -289,6 +290,10 @@ func TestCounts(t *testing.T) {
 			inUser:    {3, 0, 2, 16, 1, 2},
 			inRuntime: {0, 0, 0, 0, 0, 1},
 			inUpdate:  {0, 0, 0, 0, 0, 1},
+		}),
+		classed: with(map[string]Counts{
+			"classes":            {13, 1 + 1 + 1 + 1, 1 + 1 + 1 + 1, 8 + 4*4 + 8 + 4*2, 2, 3},
+			"classes;classes_in": leaf(1),
 		}),
 	}
 	if len(g.windows) != windows || len(g.times) != windows {

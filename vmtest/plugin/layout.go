@@ -33,6 +33,13 @@ const (
 	L1DMisses // of the model of caches, where there is one
 	L1IMisses
 	L2Misses
+	L1DStreamed // of these misses: a prefetcher would have the line
+	L2Streamed
+	KernelReturns // and those that follow: classes of instructions, where there is such a model
+	Entries
+	Locked
+	TSCReads
+	DeviceWrites
 	Transfers     // of lines between vCPUs, where there are several
 	Locks         // taken
 	Held          // instructions until they were released

@@ -22,7 +22,29 @@ enum {
 	MARK_LABEL = 0x40, /* windows that are opened from now on are of the next part */
 };
 
-enum { INSTRUCTIONS, LOADS, STORES, BYTES, JUMPS_TAKEN, LINES, L1D_MISSES, L1I_MISSES, L2_MISSES, TRANSFERS, LOCKS, HELD, HELD_TRANSFERS, COUNTERS };
+enum {
+	INSTRUCTIONS,
+	LOADS,
+	STORES,
+	BYTES,
+	JUMPS_TAKEN,
+	LINES,
+	L1D_MISSES,
+	L1I_MISSES,
+	L2_MISSES,
+	L1D_STREAMED, /* of these misses: a prefetcher would have the line */
+	L2_STREAMED,
+	KERNEL_RETURNS, /* of classes.h, as those that follow */
+	ENTRIES,
+	LOCKED,
+	TSC_READS,
+	DEVICE_WRITES,
+	TRANSFERS, /* of sharing.h, as those that follow */
+	LOCKS,
+	HELD,
+	HELD_TRANSFERS,
+	COUNTERS
+};
 
 /* The caches of the model. */
 enum { L1D, L1I, L2, CACHES };

@@ -27,6 +27,9 @@ func TestLayout(t *testing.T) {
 		"INSTRUCTIONS": uint64(Instructions), "LOADS": uint64(Loads), "STORES": uint64(Stores), "BYTES": uint64(Bytes),
 		"JUMPS_TAKEN": uint64(Branches), "LINES": uint64(Lines), "COUNTERS": uint64(counters),
 		"L1D_MISSES": uint64(L1DMisses), "L1I_MISSES": uint64(L1IMisses), "L2_MISSES": uint64(L2Misses),
+		"L1D_STREAMED": uint64(L1DStreamed), "L2_STREAMED": uint64(L2Streamed),
+		"KERNEL_RETURNS": uint64(KernelReturns), "ENTRIES": uint64(Entries), "LOCKED": uint64(Locked),
+		"TSC_READS": uint64(TSCReads), "DEVICE_WRITES": uint64(DeviceWrites),
 		"L1D": l1d, "L1I": l1i, "L2": l2, "CACHES": caches,
 
 		"ROLE_CLOCK": uint64(roleClock), "ROLE_QUEUE": uint64(roleQueue), "ROLE_RUNTIME": uint64(roleRuntime),

@@ -10,6 +10,8 @@
 #define PORT_REPORT 0xe9
 #define PORT_EXIT 0x501
 
+#define APIC_PRIORITY 0xfee00080
+
 #define SWEPT 131072 /* lines: 8 MiB */
 
 #ifdef SHARES
@@ -178,6 +180,8 @@ program:
 	movq	$1, tick
 	KERNEL	toucher
 	CLOSE
+
+	WINDOW	classes
 
 #ifdef REPEAT /* to measure how fast it is counted */
 	mov	$REPEAT, %ebp
@@ -468,6 +472,24 @@ FUNCTION calls_stranger
 FUNCTION toucher
 	mov	data(%rip), %rax
 	mov	data + 8(%rip), %rax
+	ret
+
+FUNCTION classes
+	lock addl $1, data(%rip)
+	xchg	%eax, data + 4(%rip)  /* locks too */
+	xchg	%eax, %edx            /* does not */
+	call	classes_in            /* a return */
+	mov	$APIC_PRIORITY, %edi
+	movl	$0, (%rdi)            /* a store to a device */
+	mov	(%rdi), %eax
+	rdtsc
+	mov	$0xc0000080, %ecx
+	rdmsr
+	wrmsr                         /* the same */
+	out	%al, $0x80            /* and the same */
+	ret
+
+FUNCTION classes_in
 	ret
 
 FUNCTION yields
