@@ -32,6 +32,12 @@ struct block {
 	uint8_t user;
 	uint8_t accesses; /* of the last that may stop to memory, if it has any */
 	uint8_t entered;  /* by an exception */
+	uint8_t jumps;	  /* if it completes: 1 or 0 */
+	/*
+	 * A block goes on where another is, with nothing to do but count, if it joins the function
+	 * that the other leaves to: its own, or NOWHERE. NONE: it joins nowhere.
+	 */
+	uint32_t joins, leaves;
 	uint64_t code[2]; /* the first and the last line of its text */
 	/* The node that this block was last counted at, below the node of its caller. */
 	uint32_t parent, node;
@@ -74,13 +80,28 @@ static uint32_t labels;
 /* How many threads are live. Where there are none, nothing is counted or followed. */
 static uint32_t live;
 
+/* The block of a vCPU of which none is known. */
+static struct block none = { .user = 1, .leaves = NOWHERE };
+
 /* Of the vCPU that runs: how many instructions that may stop were begun is in counter_of(). */
 static unsigned int active;
 static struct thread *current;
-static struct block *running; /* NULL: none yet */
+static struct block *running = &none;
 static struct node *here;     /* where it counts; NULL: it is of nobody's window */
 static uint32_t accesses;     /* to memory, of the last instruction that may stop */
 static uint64_t stacked;      /* where its last instruction, a call or return, did */
+static struct seen *seen;     /* lines, where it counts */
+
+/*
+ * Lines that were touched at a node in an epoch, by their lowest bits: it answers for most
+ * accesses that they are not the first. It never has the line that ticks.
+ */
+enum { SEEN = 16 };
+struct seen {
+	uint64_t line[SEEN]; /* ~0: none */
+};
+static struct seen seen_at[MAX_NODES];
+static uint32_t seen_in[MAX_NODES]; /* epochs */
 
 /* Nodes with something pending, which belongs to a thread that is not yet known. */
 static uint32_t touched[MAX_TOUCHED], touches;
@@ -232,6 +253,24 @@ static inline int first_touch(struct thread *t, uint32_t function, uint64_t line
 		return 0;
 	*r = (struct line){ at, function, t->epoch };
 	return first_in_table(t, function, at);
+}
+
+/* Begins to count at a node. */
+static inline void look(const struct thread *t, uint32_t node)
+{
+	seen = &seen_at[node];
+	if (seen_in[node] == t->epoch)
+		return;
+	seen_in[node] = t->epoch;
+	memset(seen, 0xff, sizeof(*seen));
+}
+
+/* When what ticks may be of a line that was seen. */
+static void forget(void)
+{
+	memset(seen_in, 0, sizeof(seen_in));
+	if (here)
+		look(current, (uint32_t)(here - nodes));
 }
 
 /* ---- caches ---- */
@@ -407,6 +446,8 @@ static struct thread *identified(struct thread *t)
 	known->node = t->node;
 	known->armed = t->armed;
 	known->learn = t->learn;
+	if (known->tick != t->tick)
+		forget();
 	known->tick = t->tick;
 	live += t->live && !known->live;
 	known->live |= t->live;
@@ -482,6 +523,8 @@ static void resume(struct cpu *c)
 	current = c->current ? c->current : newcomer(active);
 	running = c->running;
 	here = c->here;
+	if (here)
+		look(current, (uint32_t)(here - nodes));
 	accesses = c->accesses;
 	stacked = c->stacked;
 	*counter_of(active) = c->begun;
@@ -494,21 +537,21 @@ static void revive(unsigned int cpu)
 {
 	for (int i = 0; i < MAX_CPUS; i++) {
 		cpus[i].current = NULL;
-		cpus[i].running = NULL;
+		cpus[i].running = &none;
 		cpus[i].here = NULL;
 		cpus[i].touches = 0;
 	}
 	settle(NONE);
 	active = cpu;
 	current = newcomer(cpu);
-	running = NULL;
+	running = &none;
 	here = NULL;
 }
 
 /* Each callback begins with it. vCPUs take turns, between blocks. */
 static inline void on_cpu(unsigned int cpu)
 {
-	if (__builtin_expect(cpu == active, 1))
+	if (__builtin_expect(cpu == active || !live, 1))
 		return;
 	if (cpu >= MAX_CPUS) {
 		fail(FAULT_CPUS);
@@ -582,10 +625,9 @@ static void finish(enum exception exception)
 	if (__builtin_expect(exception != NO_EXCEPTION, 0) && !completed(b, begun == b->stops, exception))
 		done = begun ? b->stop[begun - 1] : 0;
 	here->pending[INSTRUCTIONS] += done;
-	if (done != b->length || b->ending == FALLS)
+	if (done != b->length)
 		return;
-	if (b->ending != READS_TSC && b->ending != INTERRUPT_RETURNS)
-		here->pending[JUMPS_TAKEN]++;
+	here->pending[JUMPS_TAKEN] += b->jumps;
 	if (b->user)
 		return;
 	switch (b->ending) {
@@ -617,28 +659,13 @@ static void finish(enum exception exception)
 	}
 }
 
-static void on_block(unsigned int cpu, void *data)
+/* Returns the node at which the block counts, or NOWHERE. */
+static uint32_t place(struct thread *t, struct block *b, int was_user)
 {
-	struct block *b = data;
-
-	if (!live)
-		return;
-	on_cpu(cpu);
-	int was_user = !running || running->user;
-	if (running && here)
-		finish(b->entered);
-	struct thread *t = current;
-
-	running = b;
-	*counter_of(cpu) = 0;
-	accesses = 0;
 	if (b->user) {
 		t->depth = 0;
 		t->node = USER_NODE;
-		here = t->window == NONE ? NULL : touch(USER_NODE);
-		if (modelled)
-			fetch(b, here);
-		return;
+		return t->window == NONE ? NOWHERE : USER_NODE;
 	}
 	int fresh = (t->node & FRESH) != 0;
 	uint32_t at = t->node & ~FRESH;
@@ -648,13 +675,8 @@ static void on_block(unsigned int cpu, void *data)
 		fresh = 1;
 	}
 	uint32_t function = b->function;
-	if (!fresh && (nodes[at].function == function || (function == UNKNOWN && nodes[at].function - STRANGER < MAX_STRANGERS))) {
-		t->node = at;
-		here = touch(at);
-		if (modelled)
-			fetch(b, here);
-		return;
-	}
+	if (!fresh && (nodes[at].function == function || (function == UNKNOWN && nodes[at].function - STRANGER < MAX_STRANGERS)))
+		return t->node = at;
 	uint32_t parent = fresh ? at : nodes[at].parent;
 	if (function == UNKNOWN)
 		function = stranger(b->address);
@@ -662,10 +684,52 @@ static void on_block(unsigned int cpu, void *data)
 		b->parent = parent;
 		b->node = child(parent, function);
 	}
-	t->node = b->node;
-	here = touch(b->node);
-	if (modelled)
+	return t->node = b->node;
+}
+
+static void enter(struct block *b)
+{
+	int was_user = running->user;
+
+	if (running != &none && here)
+		finish(b->entered);
+	running = b;
+	uint32_t node = place(current, b, was_user);
+	here = NULL;
+	if (node == NOWHERE || !live)
+		return;
+	here = touch(node);
+	look(current, node);
+}
+
+static inline __attribute__((always_inline)) void begin(unsigned int cpu, struct block *b, bool model)
+{
+	on_cpu(cpu);
+	if (!live)
+		return;
+	uint64_t *begun = counter_of(cpu);
+
+	if (__builtin_expect(here && running->leaves == b->joins && *begun == running->stops, 1)) {
+		here->pending[INSTRUCTIONS] += running->length;
+		here->pending[JUMPS_TAKEN] += running->jumps;
+		running = b;
+	} else {
+		enter(b);
+	}
+	*begun = 0;
+	accesses = 0;
+	if (model)
 		fetch(b, here);
+}
+
+static void on_block(unsigned int cpu, void *data)
+{
+	begin(cpu, data, false);
+}
+
+static void on_modelled_block(unsigned int cpu, void *data)
+{
+	begin(cpu, data, true);
 }
 
 static void on_mark(unsigned int cpu, void *data)
@@ -686,7 +750,7 @@ static void on_mark(unsigned int cpu, void *data)
 	current->live = 1;
 	if ((mark & MARK_KIND) == MARK_TICK) {
 		current->learn = 1;
-		here = touch(USER_NODE); /* for the load that follows */
+		forget();
 	} else {
 		current->armed = mark;
 	}
@@ -695,41 +759,94 @@ static void on_mark(unsigned int cpu, void *data)
 /* What is said of an instruction that accesses memory. */
 enum { LAST_STOP = 1, PUSHES = 2, POPS = 4 };
 
-static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
+/* What QEMU says of an access, as it was asked once. */
+enum { KINDS = 1 << 18, SIZE_SHIFT = 7, STORED = 8, KNOWN = 16 };
+static uint8_t kinds[KINDS];
+
+static uint8_t ask_kind(qemu_plugin_meminfo_t info)
+{
+	uint8_t kind = (uint8_t)(KNOWN | (qemu_plugin_mem_is_store(info) ? STORED : 0) | qemu_plugin_mem_size_shift(info));
+
+	if (info < KINDS)
+		kinds[info] = kind;
+	return kind;
+}
+
+/* The next load is from the address of ticks, wherever that counts. */
+static void learn(struct thread *t, uint64_t address)
+{
+	t->tick = address;
+	t->learn = 0;
+}
+
+/* An access to lines of which not all were seen. */
+static void touch_lines(uint64_t address, uint32_t kind)
+{
+	struct thread *t = current;
+	struct node *node = here;
+	uint64_t line = address >> LINE_SHIFT, last = (address + (1U << (kind & SIZE_SHIFT)) - 1) >> LINE_SHIFT;
+
+	do {
+		node->pending[LINES] += first_touch(t, node->function, line);
+		if (line != t->tick >> LINE_SHIFT && !t->learn)
+			seen->line[line % SEEN] = line;
+	} while (line++ != last);
+	if (kind & STORED) {
+		if (address == t->tick) {
+			begin_epoch(t);
+			look(t, (uint32_t)(node - nodes));
+		}
+	} else if (__builtin_expect(t->learn, 0)) {
+		learn(t, address);
+	}
+}
+
+static inline __attribute__((always_inline)) void count_access(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, uintptr_t flags)
+{
+	on_cpu(cpu);
+
+	struct node *node = here;
+
+	if (!node) {
+		if (live && current->learn && !qemu_plugin_mem_is_store(info))
+			learn(current, address);
+		return;
+	}
+	uint32_t kind = info < KINDS ? kinds[info] : 0;
+
+	if (__builtin_expect(!kind, 0))
+		kind = ask_kind(info);
+	uint32_t size = 1U << (kind & SIZE_SHIFT);
+
+	accesses += flags & LAST_STOP;
+	if (flags & (kind & STORED ? PUSHES : POPS))
+		stacked = address;
+	node->pending[kind & STORED ? STORES : LOADS]++;
+	node->pending[BYTES] += size;
+	uint64_t line = address >> LINE_SHIFT;
+
+	if (__builtin_expect(seen->line[line % SEEN] != line || (address + size - 1) >> LINE_SHIFT != line, 0))
+		touch_lines(address, kind);
+}
+
+static void on_access(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
+{
+	(void)data;
+	count_access(cpu, info, address, 0);
+}
+
+static void on_last_access(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
+{
+	count_access(cpu, info, address, (uintptr_t)data);
+}
+
+static void on_modelled_access(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
 {
 	if (!live)
 		return;
 	on_cpu(cpu);
-
-	struct node *node = here;
-	uint32_t size = 1U << qemu_plugin_mem_size_shift(info);
-
-	if (modelled)
-		access_data(info, address, size, node);
-	if (!node)
-		return;
-	struct thread *t = current;
-	uintptr_t flags = (uintptr_t)data;
-	int store = qemu_plugin_mem_is_store(info);
-
-	if (flags) {
-		accesses += flags & LAST_STOP;
-		if (flags & (store ? PUSHES : POPS))
-			stacked = address;
-	}
-	node->pending[store ? STORES : LOADS]++;
-	node->pending[BYTES] += size;
-	uint64_t line = address >> LINE_SHIFT, last = (address + size - 1) >> LINE_SHIFT;
-	do {
-		node->pending[LINES] += first_touch(t, node->function, line);
-	} while (line++ != last);
-	if (store) {
-		if (address == t->tick)
-			begin_epoch(t);
-	} else if (__builtin_expect(t->learn, 0)) {
-		t->tick = address;
-		t->learn = 0;
-	}
+	access_data(info, address, 1U << qemu_plugin_mem_size_shift(info), here);
+	count_access(cpu, info, address, (uintptr_t)data);
 }
 
 /* ---- translation ---- */
@@ -789,7 +906,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	}
 	b->code[0] = b->address << 6 >> 6 >> LINE_SHIFT;
 	b->code[1] = (end - (end > b->address)) << 6 >> 6 >> LINE_SHIFT;
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, modelled ? on_modelled_block : on_block, QEMU_PLUGIN_CB_NO_REGS, b);
 	for (size_t i = 0, stop = 0; i < length; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		size_t size = copy_code(insn, code, sizeof(code));
@@ -807,8 +924,12 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (++stop == b->stops)
 			flags |= LAST_STOP;
 		flags |= ending == CALLS ? PUSHES : ending == RETURNS ? POPS : 0;
-		qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)flags);
+		qemu_plugin_register_vcpu_mem_cb(insn, modelled ? on_modelled_access : flags ? on_last_access : on_access,
+						 QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)flags);
 	}
+	b->jumps = b->ending != FALLS && b->ending != READS_TSC && b->ending != INTERRUPT_RETURNS;
+	b->joins = b->entered ? NONE : b->function;
+	b->leaves = !b->user && (b->ending == CALLS || b->ending == RETURNS || b->ending == READS_TSC) ? NOWHERE : b->function;
 }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
