@@ -96,7 +96,7 @@ static struct seen *seen;     /* lines, where it counts */
  * Lines that were touched at a node in an epoch, by their lowest bits: it answers for most
  * accesses that they are not the first. It never has the line that ticks.
  */
-enum { SEEN = 16 };
+enum { SEEN = 32 };
 struct seen {
 	uint64_t line[SEEN]; /* ~0: none */
 };
@@ -200,11 +200,7 @@ struct line {
 };
 
 /* What belongs to epochs that are over is replaced, and nothing is removed. */
-static struct line lines[LINE_SLOTS];
-
-/* Some of those that were touched last: these few fit into a cache of the host. */
-enum { RECENT_BITS = 11 };
-static struct line recent[1 << RECENT_BITS];
+static _Alignas(64) struct line lines[LINE_SLOTS];
 
 /* An epoch begins at a tick, at a window, and for a thread without ticks when it runs. */
 static inline void begin_epoch(struct thread *t)
@@ -212,9 +208,13 @@ static inline void begin_epoch(struct thread *t)
 	t->epoch = ++epochs;
 }
 
-static int first_in_table(struct thread *t, uint32_t function, uint64_t at)
+/* Returns whether the function touches the line for the first time in this epoch. */
+static int first_touch(struct thread *t, uint32_t function, uint64_t line)
 {
-	uint64_t h = ((at ^ (uint64_t)function << 44) * 0x9e3779b97f4a7c15ULL) >> 44;
+	/* Nothing is shifted out but copies of the sign. */
+	uint64_t at = line << THREAD_BITS | t->slot;
+	/* Four lines that follow one another have their slots in one line of the host's cache. */
+	uint64_t h = ((line >> 2 ^ (uint64_t)t->slot << 32 ^ (uint64_t)function << 44) * 0x9e3779b97f4a7c15ULL) >> 46 << 2 | (line & 3);
 
 	for (int i = 0; i < PROBES; i++) {
 		struct line *l = &lines[(h + i) & (LINE_SLOTS - 1)];
@@ -240,19 +240,6 @@ static int first_in_table(struct thread *t, uint32_t function, uint64_t at)
 	}
 	*free = (struct line){ at, function, t->epoch };
 	return 1;
-}
-
-/* Returns whether the function touches the line for the first time in this epoch. */
-static inline int first_touch(struct thread *t, uint32_t function, uint64_t line)
-{
-	/* Nothing is shifted out but copies of the sign. */
-	uint64_t at = line << THREAD_BITS | t->slot;
-	struct line *r = &recent[((line ^ (uint64_t)function << 5) * 0x9e3779b97f4a7c15ULL) >> (64 - RECENT_BITS)];
-
-	if (r->at == at && r->function == function && r->epoch == t->epoch)
-		return 0;
-	*r = (struct line){ at, function, t->epoch };
-	return first_in_table(t, function, at);
 }
 
 /* Begins to count at a node. */
