@@ -759,6 +759,13 @@ static uint8_t ask_kind(qemu_plugin_meminfo_t info)
 	return kind;
 }
 
+static inline uint32_t kind_of(qemu_plugin_meminfo_t info)
+{
+	uint32_t kind = info < KINDS ? kinds[info] : 0;
+
+	return __builtin_expect(kind != 0, 1) ? kind : ask_kind(info);
+}
+
 /* The next load is from the address of ticks, wherever that counts. */
 static void learn(struct thread *t, uint64_t address)
 {
@@ -799,10 +806,7 @@ static inline __attribute__((always_inline)) void count_access(unsigned int cpu,
 			learn(current, address);
 		return;
 	}
-	uint32_t kind = info < KINDS ? kinds[info] : 0;
-
-	if (__builtin_expect(!kind, 0))
-		kind = ask_kind(info);
+	uint32_t kind = kind_of(info);
 	uint32_t size = 1U << (kind & SIZE_SHIFT);
 
 	accesses += flags & LAST_STOP;
@@ -832,7 +836,7 @@ static void on_modelled_access(unsigned int cpu, qemu_plugin_meminfo_t info, uin
 	if (!live)
 		return;
 	on_cpu(cpu);
-	access_data(info, address, 1U << qemu_plugin_mem_size_shift(info), here);
+	access_data(info, address, 1U << (kind_of(info) & SIZE_SHIFT), here);
 	count_access(cpu, info, address, (uintptr_t)data);
 }
 
