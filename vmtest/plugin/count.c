@@ -252,10 +252,10 @@ static inline void look(const struct thread *t, uint32_t node)
 	memset(seen, 0xff, sizeof(*seen));
 }
 
-/* When what ticks may be of a line that was seen. */
+/* When a line that was seen may be the one that ticks. */
 static void forget(void)
 {
-	memset(seen_in, 0, sizeof(seen_in));
+	memset(seen_in, 0, shared->nodes * sizeof(*seen_in));
 	if (here)
 		look(current, (uint32_t)(here - nodes));
 }
@@ -766,7 +766,7 @@ static inline uint32_t kind_of(qemu_plugin_meminfo_t info)
 	return __builtin_expect(kind != 0, 1) ? kind : ask_kind(info);
 }
 
-/* The next load is from the address of ticks, wherever that counts. */
+/* The load that follows the mark of a tick is from its address. */
 static void learn(struct thread *t, uint64_t address)
 {
 	t->tick = address;
