@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct cache {
 	uint32_t sets, ways;
@@ -34,15 +33,17 @@ static bool hits(struct cache *c, uint64_t line)
 	uint64_t *set = c->lines + (size_t)(line & (c->sets - 1)) * c->ways;
 
 	line++; /* 0 is none */
-	for (uint32_t i = 0; i < c->ways; i++) {
-		if (set[i] != line)
-			continue;
-		memmove(set + 1, set, i * sizeof(*set));
-		set[0] = line;
+	uint64_t later = set[0];
+	if (later == line)
 		return true;
-	}
-	memmove(set + 1, set, (c->ways - 1) * sizeof(*set));
 	set[0] = line;
+	for (uint32_t i = 1; i < c->ways; i++) {
+		uint64_t there = set[i];
+		set[i] = later;
+		if (there == line)
+			return true;
+		later = there;
+	}
 	return false;
 }
 

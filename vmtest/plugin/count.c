@@ -34,6 +34,12 @@ struct block {
 	uint8_t user;
 	uint8_t accesses; /* of the last that may stop to memory, if it has any */
 	uint8_t entered;  /* by an exception */
+	uint8_t jumps;	  /* if it completes: 1 or 0 */
+	/*
+	 * A block goes on where another is, with nothing to do but count, if it joins the function
+	 * that the other leaves to: its own, or NOWHERE. NONE: it joins nowhere.
+	 */
+	uint32_t joins, leaves;
 	uint64_t code[2]; /* the first and the last line of its text */
 	/* The node that this block was last counted at, below the node of its caller. */
 	uint32_t parent, node;
@@ -79,14 +85,29 @@ static uint32_t labels;
 /* How many threads are live. Where there are none, nothing is counted or followed. */
 static uint32_t live;
 
+/* The block of a vCPU of which none is known. */
+static struct block none = { .user = 1, .leaves = NOWHERE };
+
 /* Of the vCPU that runs: how many instructions that may stop were begun is in counter_of(). */
 static unsigned int active;
 static struct thread *current;
-static struct block *running; /* NULL: none yet */
+static struct block *running = &none;
 static struct node *here;     /* where it counts; NULL: it is of nobody's window */
 static uint32_t accesses;     /* to memory, of the last instruction that may stop */
 static uint32_t counted;      /* of the running block's instructions, those that were counted */
 static uint64_t stacked;      /* where its last instruction, a call or return, did */
+static struct seen *seen;     /* lines, where it counts */
+
+/*
+ * Lines that were touched at a node in an epoch, by their lowest bits: it answers for most
+ * accesses that they are not the first. It never has the line that ticks.
+ */
+enum { SEEN = 32 };
+struct seen {
+	uint64_t line[SEEN]; /* ~0: none */
+};
+static struct seen seen_at[MAX_NODES];
+static uint32_t seen_in[MAX_NODES]; /* epochs */
 
 /* Nodes with something pending, which belongs to a thread that is not yet known. */
 static uint32_t touched[MAX_TOUCHED], touches;
@@ -179,11 +200,7 @@ struct line {
 };
 
 /* What belongs to epochs that are over is replaced, and nothing is removed. */
-static struct line lines[LINE_SLOTS];
-
-/* Some of those that were touched last: these few fit into a cache of the host. */
-enum { RECENT_BITS = 11 };
-static struct line recent[1 << RECENT_BITS];
+static _Alignas(64) struct line lines[LINE_SLOTS];
 
 /* An epoch begins at a tick, at a window, and for a thread without ticks when it runs. */
 static inline void begin_epoch(struct thread *t)
@@ -191,9 +208,13 @@ static inline void begin_epoch(struct thread *t)
 	t->epoch = ++epochs;
 }
 
-static int first_in_table(struct thread *t, uint32_t function, uint64_t at)
+/* Returns whether the function touches the line for the first time in this epoch. */
+static int first_touch(struct thread *t, uint32_t function, uint64_t line)
 {
-	uint64_t h = ((at ^ (uint64_t)function << 44) * 0x9e3779b97f4a7c15ULL) >> 44;
+	/* Nothing is shifted out but copies of the sign. */
+	uint64_t at = line << THREAD_BITS | t->slot;
+	/* Four lines that follow one another have their slots in one line of the host's cache. */
+	uint64_t h = ((line >> 2 ^ (uint64_t)t->slot << 32 ^ (uint64_t)function << 44) * 0x9e3779b97f4a7c15ULL) >> 46 << 2 | (line & 3);
 
 	for (int i = 0; i < PROBES; i++) {
 		struct line *l = &lines[(h + i) & (LINE_SLOTS - 1)];
@@ -221,17 +242,22 @@ static int first_in_table(struct thread *t, uint32_t function, uint64_t at)
 	return 1;
 }
 
-/* Returns whether the function touches the line for the first time in this epoch. */
-static inline int first_touch(struct thread *t, uint32_t function, uint64_t line)
+/* Begins to count at a node. */
+static inline void look(const struct thread *t, uint32_t node)
 {
-	/* Nothing is shifted out but copies of the sign. */
-	uint64_t at = line << THREAD_BITS | t->slot;
-	struct line *r = &recent[((line ^ (uint64_t)function << 5) * 0x9e3779b97f4a7c15ULL) >> (64 - RECENT_BITS)];
+	seen = &seen_at[node];
+	if (seen_in[node] == t->epoch)
+		return;
+	seen_in[node] = t->epoch;
+	memset(seen, 0xff, sizeof(*seen));
+}
 
-	if (r->at == at && r->function == function && r->epoch == t->epoch)
-		return 0;
-	*r = (struct line){ at, function, t->epoch };
-	return first_in_table(t, function, at);
+/* When a line that was seen may be the one that ticks. */
+static void forget(void)
+{
+	memset(seen_in, 0, shared->nodes * sizeof(*seen_in));
+	if (here)
+		look(current, (uint32_t)(here - nodes));
 }
 
 /* ---- caches ---- */
@@ -416,6 +442,8 @@ static struct thread *identified(struct thread *t)
 	known->node = t->node;
 	known->armed = t->armed;
 	known->learn = t->learn;
+	if (known->tick != t->tick)
+		forget();
 	known->tick = t->tick;
 	live += t->live && !known->live;
 	known->live |= t->live;
@@ -469,6 +497,15 @@ static void park(struct cpu *c)
 	settle(current->window);
 }
 
+/* A node, for which nothing is pending any more, still counts. */
+static void return_to(struct node *node)
+{
+	uint32_t n = (uint32_t)(node - nodes);
+
+	touch(n);
+	look(current, n);
+}
+
 static void resume(struct cpu *c)
 {
 	current = c->current ? c->current : newcomer(active);
@@ -479,7 +516,7 @@ static void resume(struct cpu *c)
 	stacked = c->stacked;
 	*counter_of(active) = c->begun;
 	if (here)
-		touch((uint32_t)(here - nodes));
+		return_to(here);
 }
 
 /* With the first mark, all begins anew. */
@@ -487,20 +524,20 @@ static void revive(unsigned int cpu)
 {
 	for (int i = 0; i < MAX_CPUS; i++) {
 		cpus[i].current = NULL;
-		cpus[i].running = NULL;
+		cpus[i].running = &none;
 		cpus[i].here = NULL;
 	}
 	settle(NONE);
 	active = cpu;
 	current = newcomer(cpu);
-	running = NULL;
+	running = &none;
 	here = NULL;
 }
 
 /* Each callback begins with it. vCPUs take turns, between blocks. */
 static inline void on_cpu(unsigned int cpu)
 {
-	if (__builtin_expect(cpu == active, 1))
+	if (__builtin_expect(cpu == active || !live, 1))
 		return;
 	if (cpu >= MAX_CPUS) {
 		fail(FAULT_CPUS);
@@ -576,6 +613,16 @@ static void read_clock(struct thread *t)
 	}
 }
 
+/* Counts what the running block has executed, and was not counted yet, at the node. */
+static inline void count_rest(const struct block *b, uint64_t done)
+{
+	here->pending[INSTRUCTIONS] += done - counted;
+	for (uint16_t i = 0; i < b->classes && b->classed[i].at < done; i++)
+		here->pending[b->classed[i].counter]++;
+	if (shared_lines)
+		owners[active].executed += done;
+}
+
 static void finish(enum exception exception)
 {
 	struct block *b = running;
@@ -586,15 +633,10 @@ static void finish(enum exception exception)
 		done = begun ? b->stop[begun - 1] + 1 : 0;
 	if (__builtin_expect(exception != NO_EXCEPTION, 0) && !completed(b, begun == b->stops, exception))
 		done = begun ? b->stop[begun - 1] : 0;
-	here->pending[INSTRUCTIONS] += done - counted;
-	if (shared_lines)
-		owners[active].executed += done;
-	for (uint16_t i = 0; i < b->classes && b->classed[i].at < done; i++)
-		here->pending[b->classed[i].counter]++;
-	if (done != b->length || b->ending == FALLS)
+	count_rest(b, done);
+	if (done != b->length)
 		return;
-	if (b->ending != READS_TSC && b->ending != INTERRUPT_RETURNS)
-		here->pending[JUMPS_TAKEN]++;
+	here->pending[JUMPS_TAKEN] += b->jumps;
 	if (b->user)
 		return;
 	switch (b->ending) {
@@ -628,39 +670,23 @@ static void on_clock(unsigned int cpu, void *data)
 	if (!live)
 		return;
 	on_cpu(cpu);
-	if (!running || running->user)
+	if (running->user)
 		return;
 	if (here)
 		here->pending[INSTRUCTIONS] += done - counted;
 	counted = done;
 	read_clock(current);
 	if (here)
-		touch((uint32_t)(here - nodes));
+		return_to(here);
 }
 
-static void on_block(unsigned int cpu, void *data)
+/* Returns the node at which the block counts, or NOWHERE. */
+static uint32_t place(struct thread *t, struct block *b, int was_user)
 {
-	struct block *b = data;
-
-	if (!live)
-		return;
-	on_cpu(cpu);
-	int was_user = !running || running->user;
-	if (running && here)
-		finish(b->entered);
-	struct thread *t = current;
-
-	running = b;
-	*counter_of(cpu) = 0;
-	accesses = 0;
-	counted = 0;
 	if (b->user) {
 		t->depth = 0;
 		t->node = USER_NODE;
-		here = t->window == NONE ? NULL : touch(USER_NODE);
-		if (modelled)
-			fetch(b, here);
-		return;
+		return t->window == NONE ? NOWHERE : USER_NODE;
 	}
 	int fresh = (t->node & FRESH) != 0;
 	uint32_t at = t->node & ~FRESH;
@@ -670,13 +696,8 @@ static void on_block(unsigned int cpu, void *data)
 		fresh = 1;
 	}
 	uint32_t function = b->function;
-	if (!fresh && (nodes[at].function == function || (function == UNKNOWN && nodes[at].function - STRANGER < MAX_STRANGERS))) {
-		t->node = at;
-		here = touch(at);
-		if (modelled)
-			fetch(b, here);
-		return;
-	}
+	if (!fresh && (nodes[at].function == function || (function == UNKNOWN && nodes[at].function - STRANGER < MAX_STRANGERS)))
+		return t->node = at;
 	uint32_t parent = fresh ? at : nodes[at].parent;
 	if (function == UNKNOWN)
 		function = stranger(b->address);
@@ -684,10 +705,59 @@ static void on_block(unsigned int cpu, void *data)
 		b->parent = parent;
 		b->node = child(parent, function);
 	}
-	t->node = b->node;
-	here = touch(b->node);
-	if (modelled)
-		fetch(b, here);
+	return t->node = b->node;
+}
+
+static void enter(struct block *b)
+{
+	int was_user = running->user;
+
+	if (running != &none && here)
+		finish(b->entered);
+	running = b;
+	uint32_t node = place(current, b, was_user);
+	here = NULL;
+	if (node == NOWHERE || !live)
+		return;
+	here = touch(node);
+	look(current, node);
+}
+
+static inline __attribute__((always_inline)) void begin(unsigned int cpu, struct block *b, bool more)
+{
+	on_cpu(cpu);
+	if (!live)
+		return;
+	uint64_t *begun = counter_of(cpu);
+
+	if (__builtin_expect(here && running->leaves == b->joins && *begun == running->stops, 1)) {
+		if (more)
+			count_rest(running, running->length);
+		else
+			here->pending[INSTRUCTIONS] += running->length;
+		here->pending[JUMPS_TAKEN] += running->jumps;
+		running = b;
+	} else {
+		enter(b);
+	}
+	*begun = 0;
+	accesses = 0;
+	if (more) {
+		counted = 0;
+		if (modelled)
+			fetch(b, here);
+	}
+}
+
+static void on_block(unsigned int cpu, void *data)
+{
+	begin(cpu, data, false);
+}
+
+/* With a model of caches, or several vCPUs. */
+static void on_followed_block(unsigned int cpu, void *data)
+{
+	begin(cpu, data, true);
 }
 
 static void on_mark(unsigned int cpu, void *data)
@@ -708,7 +778,7 @@ static void on_mark(unsigned int cpu, void *data)
 	current->live = 1;
 	if ((mark & MARK_KIND) == MARK_TICK) {
 		current->learn = 1;
-		here = touch(USER_NODE); /* for the load that follows */
+		forget();
 	} else {
 		current->armed = mark;
 	}
@@ -758,47 +828,105 @@ static void access_shared(qemu_plugin_meminfo_t info, uint64_t address, uint32_t
 			node->pending[TRANSFERS]++;
 		}
 	} while (line++ != last);
-	if (node && store && running && !running->user)
+	if (node && store && !running->user)
 		follow_lock(o, address, flags, node);
 }
 
-static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
+/* What QEMU says of an access, as it was asked once. */
+enum { KINDS = 1 << 18, SIZE_SHIFT = 7, STORED = 8, KNOWN = 16 };
+static uint8_t kinds[KINDS];
+
+static uint8_t ask_kind(qemu_plugin_meminfo_t info)
+{
+	uint8_t kind = (uint8_t)(KNOWN | (qemu_plugin_mem_is_store(info) ? STORED : 0) | qemu_plugin_mem_size_shift(info));
+
+	if (info < KINDS)
+		kinds[info] = kind;
+	return kind;
+}
+
+static inline uint32_t kind_of(qemu_plugin_meminfo_t info)
+{
+	uint32_t kind = info < KINDS ? kinds[info] : 0;
+
+	return __builtin_expect(kind != 0, 1) ? kind : ask_kind(info);
+}
+
+/* The load that follows the mark of a tick is from its address. */
+static void learn(struct thread *t, uint64_t address)
+{
+	t->tick = address;
+	t->learn = 0;
+}
+
+/* An access to lines of which not all were seen. */
+static void touch_lines(uint64_t address, uint32_t kind)
+{
+	struct thread *t = current;
+	struct node *node = here;
+	uint64_t line = address >> LINE_SHIFT, last = (address + (1U << (kind & SIZE_SHIFT)) - 1) >> LINE_SHIFT;
+
+	do {
+		node->pending[LINES] += first_touch(t, node->function, line);
+		if (line != t->tick >> LINE_SHIFT && !t->learn)
+			seen->line[line % SEEN] = line;
+	} while (line++ != last);
+	if (kind & STORED) {
+		if (address == t->tick) {
+			begin_epoch(t);
+			look(t, (uint32_t)(node - nodes));
+		}
+	} else if (__builtin_expect(t->learn, 0)) {
+		learn(t, address);
+	}
+}
+
+static inline __attribute__((always_inline)) void count_access(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, uintptr_t flags)
+{
+	on_cpu(cpu);
+
+	struct node *node = here;
+
+	if (!node) {
+		if (live && current->learn && !qemu_plugin_mem_is_store(info))
+			learn(current, address);
+		return;
+	}
+	uint32_t kind = kind_of(info);
+	uint32_t size = 1U << (kind & SIZE_SHIFT);
+
+	accesses += flags & LAST_STOP;
+	if (flags & (kind & STORED ? PUSHES : POPS))
+		stacked = address;
+	node->pending[kind & STORED ? STORES : LOADS]++;
+	node->pending[BYTES] += size;
+	uint64_t line = address >> LINE_SHIFT;
+
+	if (__builtin_expect(seen->line[line % SEEN] != line || (address + size - 1) >> LINE_SHIFT != line, 0))
+		touch_lines(address, kind);
+}
+
+static void on_access(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
+{
+	(void)data;
+	count_access(cpu, info, address, 0);
+}
+
+static void on_last_access(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
+{
+	count_access(cpu, info, address, (uintptr_t)data);
+}
+
+static void on_followed_access(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
 {
 	if (!live)
 		return;
 	on_cpu(cpu);
-
-	struct node *node = here;
-	uint32_t size = 1U << qemu_plugin_mem_size_shift(info);
-
 	if (modelled)
-		access_data(info, address, size, node);
+		access_data(info, address, 1U << (kind_of(info) & SIZE_SHIFT), here);
 	if (shared_lines)
-		access_shared(info, address, size, (uintptr_t)data, node);
-	if (!node)
-		return;
-	struct thread *t = current;
-	uintptr_t flags = (uintptr_t)data;
-	int store = qemu_plugin_mem_is_store(info);
-
-	if (flags) {
-		accesses += flags & LAST_STOP;
-		if (flags & (store ? PUSHES : POPS))
-			stacked = address;
-	}
-	node->pending[store ? STORES : LOADS]++;
-	node->pending[BYTES] += size;
-	uint64_t line = address >> LINE_SHIFT, last = (address + size - 1) >> LINE_SHIFT;
-	do {
-		node->pending[LINES] += first_touch(t, node->function, line);
-	} while (line++ != last);
-	if (store) {
-		if (address == t->tick)
-			begin_epoch(t);
-	} else if (__builtin_expect(t->learn, 0)) {
-		t->tick = address;
-		t->learn = 0;
-	}
+		access_shared(info, address, 1U << (kind_of(info) & SIZE_SHIFT), (uintptr_t)data, here);
+	count_access(cpu, info, address, (uintptr_t)data);
 }
 
 /* ---- translation ---- */
@@ -863,7 +991,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	}
 	b->code[0] = b->address << 6 >> 6 >> LINE_SHIFT;
 	b->code[1] = (end - (end > b->address)) << 6 >> 6 >> LINE_SHIFT;
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, modelled || shared_lines ? on_followed_block : on_block, QEMU_PLUGIN_CB_NO_REGS, b);
 	for (size_t i = 0, stop = 0; i < length; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		size_t size = copy_code(insn, code, sizeof(code));
@@ -885,8 +1013,12 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		flags |= ending == CALLS ? PUSHES : ending == RETURNS ? POPS : 0;
 		flags |= locked(code, size) ? LOCKS_BUS : 0;
 		flags |= takes_lock(code, size) ? TAKES_LOCK : 0;
-		qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)flags);
+		qemu_plugin_register_vcpu_mem_cb(insn, modelled || shared_lines ? on_followed_access : flags ? on_last_access : on_access,
+						 QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)flags);
 	}
+	b->jumps = b->ending != FALLS && b->ending != READS_TSC && b->ending != INTERRUPT_RETURNS;
+	b->joins = b->entered ? NONE : b->function;
+	b->leaves = !b->user && (b->ending == CALLS || b->ending == RETURNS || b->ending == READS_TSC) ? NOWHERE : b->function;
 }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
