@@ -14,8 +14,8 @@ import (
 	"github.com/ringtwin/ringtwin/harness/record"
 )
 
-// Counts are in the order of [record.ProfileCounters].
-type Counts [record.Counters]int64
+// Counts are those of a context.
+type Counts record.ProfileCounts
 
 // Counted is what a plugin counted in a machine.
 type Counted struct {
@@ -227,7 +227,7 @@ func (s *stacks) add(counts map[int]Counts, times int64, programs []Program) {
 func (s *stacks) part(per int64) record.Part {
 	p := record.Part{Per: per}
 	for _, stack := range s.merged {
-		if stack.Counts != [record.Counters]int64{} {
+		if stack.Counts != (record.ProfileCounts{}) {
 			p.Stacks = append(p.Stacks, *stack)
 		}
 	}

@@ -15,11 +15,11 @@ func TestTree(t *testing.T) {
 	p := &record.Profile{
 		Functions: []string{"write", "submit", "copy"},
 		Program: record.Part{Per: 10, Stacks: []record.Stack{
-			{Frames: []int{0}, Counts: Counts{50, 5}},
-			{Frames: []int{0, 1}, Counts: Counts{300, 40, 20}},
-			{Frames: []int{0, 1, 2}, Counts: Counts{100}},
-			{Frames: []int{0, 2}, Counts: Counts{-20}},
-			{Frames: []int{0, 1}, Counts: Counts{10}}, // again
+			{Frames: []int{0}, Counts: record.ProfileCounts{50, 5}},
+			{Frames: []int{0, 1}, Counts: record.ProfileCounts{300, 40, 20}},
+			{Frames: []int{0, 1, 2}, Counts: record.ProfileCounts{100}},
+			{Frames: []int{0, 2}, Counts: record.ProfileCounts{-20}},
+			{Frames: []int{0, 1}, Counts: record.ProfileCounts{10}}, // again
 		}},
 	}
 	root := Tree(p, Parts()[0])
@@ -62,7 +62,7 @@ func TestTreeTotal(t *testing.T) {
 	for range 200 {
 		p := &record.Profile{Functions: []string{"a", "b", "c", "a"}, Reader: record.Part{Per: 1 + random.Int64N(9)}}
 		for range random.IntN(20) {
-			s := record.Stack{Counts: Counts{random.Int64N(1000) - 300}}
+			s := record.Stack{Counts: record.ProfileCounts{random.Int64N(1000) - 300}}
 			for range 1 + random.IntN(5) {
 				s.Frames = append(s.Frames, random.IntN(len(p.Functions)))
 			}

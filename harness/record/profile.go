@@ -2,6 +2,12 @@
 
 package record
 
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
 // Profile is where the instructions of a trial in virtual time went, by call context. It
 // is exact: what is counted is each instruction that was executed.
 type Profile struct {
@@ -29,8 +35,7 @@ type Part struct {
 type Stack struct {
 	// Frames are indices of functions, the outermost first.
 	Frames []int `json:"frames"`
-	// Counts are in the order of [ProfileCounters].
-	Counts [len(profileCounters)]int64 `json:"counts"`
+	Counts ProfileCounts `json:"counts"`
 }
 
 // The counters of a profile, by their index.
@@ -66,6 +71,40 @@ var profileCounters = [...]string{
 
 // Counters is how many there are.
 const Counters = len(profileCounters)
+
+// ProfileCounts are in the order of [ProfileCounters]. In JSON the zeros at the end are left
+// out: earlier records have fewer counters.
+type ProfileCounts [Counters]int64
+
+// MarshalJSON is [json.Marshaler]'s.
+func (c ProfileCounts) MarshalJSON() ([]byte, error) {
+	last := len(c)
+	for last > 0 && c[last-1] == 0 {
+		last--
+	}
+	text := []byte{'['}
+	for i, n := range c[:last] {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, n, 10)
+	}
+	return append(text, ']'), nil
+}
+
+// UnmarshalJSON is [json.Unmarshaler]'s.
+func (c *ProfileCounts) UnmarshalJSON(text []byte) error {
+	var all []int64
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	if len(all) > len(c) {
+		return fmt.Errorf("%d counters, want %d at most: a later ringtwin counted more", len(all), len(c))
+	}
+	*c = ProfileCounts{}
+	copy(c[:], all)
+	return nil
+}
 
 // ProfileCounters are their names: instructions; accesses to memory that load and that
 // store, and their bytes; instructions that may jump; and cache lines of 64 bytes that a

@@ -197,6 +197,38 @@ func TestReadFileNamesTheFile(t *testing.T) {
 	}
 }
 
+// TestProfileCounts: zeros at the end are left out, and records with fewer counters are read.
+func TestProfileCounts(t *testing.T) {
+	for _, test := range []struct {
+		counts ProfileCounts
+		text   string
+	}{
+		{ProfileCounts{}, "[]"},
+		{ProfileCounts{Instructions: 7}, "[7]"},
+		{ProfileCounts{Instructions: -7, Stores: 2}, "[-7,0,2]"},
+		{ProfileCounts{HeldTransfers: 1}, "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]"},
+	} {
+		text, err := json.Marshal(test.counts)
+		if err != nil || string(text) != test.text {
+			t.Errorf("%v is %s, %v, want %s", test.counts, text, err, test.text)
+		}
+		got := ProfileCounts{5: 5} // what was there does not stay
+		if err := json.Unmarshal(text, &got); err != nil || got != test.counts {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+	// As ringtwin wrote it with nine counters.
+	var got ProfileCounts
+	if err := json.Unmarshal([]byte("[1,2,3,4,5,6,0,0,0]"), &got); err != nil || got != (ProfileCounts{1, 2, 3, 4, 5, 6}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]", `{"0":1}`, "[1.5]", `["1"]`} {
+		if err := json.Unmarshal([]byte(bad), &got); err == nil {
+			t.Errorf("%s is %v", bad, got)
+		}
+	}
+}
+
 // TestSchema: the published schema is that of the Go types.
 func TestSchema(t *testing.T) {
 	reflector := &jsonschema.Reflector{Anonymous: true}
@@ -212,6 +244,9 @@ func TestSchema(t *testing.T) {
 		reflect.TypeFor[vocab.Placement](): anys(vocab.Placements()),
 	}
 	reflector.Mapper = func(t reflect.Type) *jsonschema.Schema {
+		if t == reflect.TypeFor[ProfileCounts]() {
+			return &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "integer"}, Description: "Counts are in the order of ProfileCounters, without the zeros at the end."}
+		}
 		if words[t] == nil {
 			return nil
 		}
