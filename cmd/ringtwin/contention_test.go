@@ -43,7 +43,7 @@ func TestContention(t *testing.T) {
 		found[key{c.Transport, c.Producers}] = c
 		for _, p := range published {
 			// Another kernel of this name has other instructions.
-			if p.Release != c.Release || p.Transport != c.Transport || p.Producers != c.Producers || p.Demand == nil {
+			if p.Release != c.Release || p.Transport != c.Transport || p.Payload != c.Payload || p.Producers != c.Producers || p.Demand == nil {
 				continue
 			}
 			if math.Abs(p.Demand.Held-c.Demand.Held) > p.Demand.Held/10 || math.Abs(p.Demand.HeldTransfers-c.Demand.HeldTransfers) > 0.5 {

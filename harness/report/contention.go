@@ -21,6 +21,7 @@ type ContentionCost struct {
 	Kernel    string          `json:"kernel"`
 	Release   string          `json:"release"`
 	Transport vocab.Transport `json:"transport"`
+	Payload   int             `json:"payload_bytes"`
 	Producers int             `json:"producers"`
 	// Demand was counted by a profile.
 	Demand *contention.Demand `json:"demand,omitempty"`
@@ -36,6 +37,7 @@ func ContentionCostsOf(trials []record.Trial) []ContentionCost {
 	type key struct {
 		kernel    string
 		transport vocab.Transport
+		payload   int
 		producers int
 	}
 	var all []ContentionCost
@@ -47,12 +49,12 @@ func ContentionCostsOf(trials []record.Trial) []ContentionCost {
 		if t.Status != record.OK || t.Cell.Workload != vocab.Storm || t.Cell.RateHz != 0 || t.Profile == nil && !host {
 			continue
 		}
-		k := key{t.Kernel.Want, t.Cell.Transport, t.Cell.Producers}
+		k := key{t.Kernel.Want, t.Cell.Transport, t.Cell.PayloadBytes, t.Cell.Producers}
 		n, ok := at[k]
 		if !ok {
 			n = len(all)
 			at[k] = n
-			all = append(all, ContentionCost{Kernel: k.kernel, Release: t.Kernel.Release, Transport: k.transport, Producers: k.producers})
+			all = append(all, ContentionCost{Kernel: k.kernel, Release: t.Kernel.Release, Transport: k.transport, Payload: k.payload, Producers: k.producers})
 		}
 		switch {
 		case t.Profile != nil:
@@ -74,7 +76,7 @@ func ContentionCostsOf(trials []record.Trial) []ContentionCost {
 	order := vocab.Transports()
 	slices.SortStableFunc(all, func(a, b ContentionCost) int {
 		return cmp.Or(slices.Compare(profile.Version(a.Release), profile.Version(b.Release)), cmp.Compare(a.Kernel, b.Kernel),
-			cmp.Compare(slices.Index(order, a.Transport), slices.Index(order, b.Transport)), cmp.Compare(a.Producers, b.Producers))
+			cmp.Compare(slices.Index(order, a.Transport), slices.Index(order, b.Transport)), cmp.Compare(a.Payload, b.Payload), cmp.Compare(a.Producers, b.Producers))
 	})
 	return all
 }
@@ -104,7 +106,7 @@ func typical(profiles []*record.Profile) *contention.Demand {
 func TransferTable(all []ContentionCost) string {
 	var producers []int
 	for _, c := range all {
-		if c.Demand != nil && !slices.Contains(producers, c.Producers) {
+		if c.Demand != nil && c.Payload == smallest && !slices.Contains(producers, c.Producers) {
 			producers = append(producers, c.Producers)
 		}
 	}
@@ -121,10 +123,10 @@ func TransferTable(all []ContentionCost) string {
 	fmt.Fprintf(&b, "\n|---|---|%s", strings.Repeat("---:|", 2+len(producers)))
 	for i, c := range all {
 		d := c.Demand
-		if d == nil {
+		if d == nil || c.Payload != smallest {
 			continue
 		}
-		if i == 0 || all[i-1].Kernel != c.Kernel || all[i-1].Transport != c.Transport {
+		if i == 0 || all[i-1].Demand == nil || all[i-1].Kernel != c.Kernel || all[i-1].Transport != c.Transport || all[i-1].Payload != c.Payload {
 			fmt.Fprintf(&b, "\n| %s | %s | %.0f | %.0f |", c.Kernel, c.Transport.Spec().Title, d.Instructions, d.Held)
 		}
 		fmt.Fprintf(&b, " %.1f |", d.Transfers)
@@ -132,10 +134,13 @@ func TransferTable(all []ContentionCost) string {
 	return b.String()
 }
 
+// smallest is the payload of the published rates, in bytes.
+const smallest = vocab.StormEventBytes
+
 // demands are those of the ring buffer on a kernel: of one producer, and of two.
-func demands(all []ContentionCost, kernel string) (alone, shared contention.Demand, err error) {
+func demands(all []ContentionCost, kernel string, payload int) (alone, shared contention.Demand, err error) {
 	for _, c := range all {
-		if c.Demand == nil || c.Transport != vocab.Ringbuf || c.Kernel != kernel {
+		if c.Demand == nil || c.Transport != vocab.Ringbuf || c.Kernel != kernel || c.Payload != payload {
 			continue
 		}
 		switch c.Producers {
@@ -161,7 +166,7 @@ type modelled struct {
 func modelledTables(all []ContentionCost) ([]modelled, error) {
 	var tables []modelled
 	for _, p := range contention.AllPublished() {
-		alone, shared, err := demands(all, p.Kernel)
+		alone, shared, err := demands(all, p.Kernel, smallest)
 		if err != nil {
 			return nil, err
 		}
@@ -222,39 +227,56 @@ func ContentionTables(all []ContentionCost) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// NativeTable compares rates of the host with the model, in Markdown. The time of a line is
-// fitted to the ring buffer with two producers, so that only the others test it.
+// NativeTable compares rates of the host with the model, in Markdown. Its times are fitted
+// to the ring buffer with the smallest events, so that only the others test it.
 func NativeTable(all []ContentionCost, kernel string) (string, error) {
-	alone, shared, err := demands(all, kernel)
+	type of struct {
+		transport vocab.Transport
+		payload   int
+	}
+	rates := map[of][]contention.Point{}
+	var order []of
+	cpu := ""
+	for _, c := range all {
+		if c.RateHz == 0 {
+			continue
+		}
+		o := of{c.Transport, c.Payload}
+		if rates[o] == nil {
+			order = append(order, o)
+		}
+		rates[o] = append(rates[o], contention.Point{Producers: c.Producers, Rate: c.RateHz})
+		cpu = c.CPU
+	}
+	alone, shared, err := demands(all, kernel, smallest)
 	if err != nil {
 		return "", err
 	}
-	rates := map[vocab.Transport][]contention.Point{}
-	cpu := ""
-	for _, c := range all {
-		if c.RateHz > 0 {
-			rates[c.Transport] = append(rates[c.Transport], contention.Point{Producers: c.Producers, Rate: c.RateHz})
-			cpu = c.CPU
-		}
-	}
+	fitted := of{vocab.Ringbuf, smallest}
 	var m contention.Machine
-	m.Fit(alone, shared, rates[vocab.Ringbuf])
+	m.Fit(alone, shared, rates[fitted])
 	var b strings.Builder
-	fmt.Fprintf(&b, "On %s, with %.2f ns an instruction and %.0f ns a line, fitted to the first row:\n\n", cpu, m.InstructionNS, m.NearNS)
-	b.WriteString("| transport | 1 producer, millions a second | 2 producers | by the model | error |\n|---|---:|---:|---:|---:|\n")
-	for _, transport := range []vocab.Transport{vocab.Ringbuf, vocab.RingbufSharded, vocab.Perf} {
-		points := rates[transport]
+	fmt.Fprintf(&b, "On %s, with %.2f ns an instruction and %.0f ns a line, fitted to the ring buffer with events of %d bytes:\n\n", cpu, m.InstructionNS, m.NearNS, smallest)
+	b.WriteString("| transport | bytes | 1 producer, millions a second | 2 producers | by the model | error |\n|---|---:|---:|---:|---:|---:|\n")
+	for _, o := range order {
+		points := rates[o]
 		if len(points) < 2 {
 			continue
 		}
-		other, of, with := m, alone, shared
-		if transport != vocab.Ringbuf { // they have no lock that is shared
-			of = contention.Demand{Instructions: 1}
-			with = of
-			other.InstructionNS = 1e9 / points[0].Rate
+		one, two := contention.Demand{Instructions: 1}, contention.Demand{Instructions: 1} // nothing is shared
+		if o.transport == vocab.Ringbuf {
+			if one, two, err = demands(all, kernel, o.payload); err != nil {
+				return "", err
+			}
 		}
-		rate := other.Rate(of, with, points[1].Producers)
-		fmt.Fprintf(&b, "| %s | %.1f | %.1f | %.1f | %+.0f %% |\n", transport.Spec().Title, points[0].Rate/1e6, points[1].Rate/1e6, rate/1e6, 100*(rate/points[1].Rate-1))
+		machine := m
+		machine.InstructionNS = 1e9 / points[0].Rate / one.Instructions
+		rate := machine.Rate(one, two, points[1].Producers)
+		text := fmt.Sprintf("%+.0f %%", 100*(rate/points[1].Rate-1))
+		if o == fitted {
+			text = "fitted"
+		}
+		fmt.Fprintf(&b, "| %s | %d | %.1f | %.1f | %.1f | %s |\n", o.transport.Spec().Title, o.payload, points[0].Rate/1e6, points[1].Rate/1e6, rate/1e6, text)
 	}
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
