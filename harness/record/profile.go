@@ -34,7 +34,7 @@ type Part struct {
 // from the control, and may be negative.
 type Stack struct {
 	// Frames are indices of functions, the outermost first.
-	Frames []int `json:"frames"`
+	Frames []int         `json:"frames"`
 	Counts ProfileCounts `json:"counts"`
 }
 
