@@ -118,6 +118,8 @@ func (v *vmtestCmd) checkClock() error {
 		switch {
 		case v.Cold:
 			return errors.New("--profile: VMs are restored with the plugin that counts: want no --cold")
+		case v.Clock == record.Wall && spec.CPUs > plugin.MaxCPUs:
+			return fmt.Errorf("--profile counts VMs of at most %d CPUs, not %d", plugin.MaxCPUs, spec.CPUs)
 		case v.VM == string(vmtest.VNG):
 			return errors.New("--profile: virtme-ng has no snapshots, from which profiled VMs are restored: want --vm qemu")
 		case v.Accel == string(machine.KVM):

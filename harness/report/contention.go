@@ -115,7 +115,7 @@ func TransferTable(all []ContentionCost) string {
 	b.WriteString("| kernel | transport | instructions | of them under the lock |")
 	for i, n := range producers {
 		if i == 0 {
-			fmt.Fprintf(&b, " lines, %d producer |", n)
+			fmt.Fprintf(&b, " lines from other CPUs, %d producer |", n)
 		} else {
 			fmt.Fprintf(&b, " %d |", n)
 		}
@@ -215,9 +215,9 @@ func ContentionTables(all []ContentionCost) (string, error) {
 	row("typical error", func(i int, _ *modelled) string {
 		return fmt.Sprintf("%.0f %%", 100*math.Expm1(math.Sqrt(squares[i]/float64(numbers[i]))))
 	})
-	row("instruction", func(_ int, t *modelled) string { return fmt.Sprintf("%.2f ns", t.machine.InstructionNS) })
-	row("line, near", func(_ int, t *modelled) string { return fmt.Sprintf("%.0f ns", t.machine.NearNS) })
-	row("line, far", func(_ int, t *modelled) string {
+	row("fitted: instruction", func(_ int, t *modelled) string { return fmt.Sprintf("%.2f ns", t.machine.InstructionNS) })
+	row("fitted: line, near or any", func(_ int, t *modelled) string { return fmt.Sprintf("%.0f ns", t.machine.NearNS) })
+	row("fitted: line, far", func(_ int, t *modelled) string {
 		if t.Complex == 0 {
 			return "-"
 		}
@@ -236,7 +236,7 @@ func NativeTable(all []ContentionCost, kernel string) (string, error) {
 	}
 	rates := map[of][]contention.Point{}
 	var order []of
-	cpu := ""
+	var cpu, release string
 	for _, c := range all {
 		if c.RateHz == 0 {
 			continue
@@ -246,7 +246,7 @@ func NativeTable(all []ContentionCost, kernel string) (string, error) {
 			order = append(order, o)
 		}
 		rates[o] = append(rates[o], contention.Point{Producers: c.Producers, Rate: c.RateHz})
-		cpu = c.CPU
+		cpu, release = c.CPU, c.Release
 	}
 	alone, shared, err := demands(all, kernel, smallest)
 	if err != nil {
@@ -256,7 +256,7 @@ func NativeTable(all []ContentionCost, kernel string) (string, error) {
 	var m contention.Machine
 	m.Fit(alone, shared, rates[fitted])
 	var b strings.Builder
-	fmt.Fprintf(&b, "On %s, with %.2f ns an instruction and %.0f ns a line, fitted to the ring buffer with events of %d bytes:\n\n", cpu, m.InstructionNS, m.NearNS, smallest)
+	fmt.Fprintf(&b, "On %s, kernel %s. The time of a line, %.0f ns, is fitted to the ring buffer with events of %d bytes:\n\n", cpu, release, m.NearNS, smallest)
 	b.WriteString("| transport | bytes | 1 producer, millions a second | 2 producers | by the model | error |\n|---|---:|---:|---:|---:|---:|\n")
 	for _, o := range order {
 		points := rates[o]
@@ -288,7 +288,7 @@ func ContentionChart(all []ContentionCost) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &figure{title: "Events a second of producers that share a ring: published (dots) and by the model (lines)", x: "producers", y: "millions a second"}
+	f := &figure{title: "Events a second of producers that share a ring: published (large dots) and by the model (lines)", x: "producers", y: "millions a second"}
 	for i := range tables {
 		t := &tables[i]
 		line, dots := series{name: t.Name + ", model", mark: t.Name, number: i}, series{name: t.Name, number: i, alone: true}
