@@ -4,6 +4,7 @@ package machine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ringtwin/ringtwin/vmtest/plugin"
@@ -153,7 +154,11 @@ func (c Config) accelerator() option {
 	if c.Shared {
 		cpu += arch.copies
 	}
-	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", cpu}, kernel: arch.emulated}
+	kernel := arch.emulated
+	if !c.Virtual {
+		kernel = slices.Concat(kernel, arch.late)
+	}
+	return option{args: []string{"-accel", "tcg,thread=single", "-cpu", cpu}, kernel: kernel}
 }
 
 // CPUModel is the value of -cpu.

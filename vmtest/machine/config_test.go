@@ -25,7 +25,7 @@ func TestArgs(t *testing.T) {
 		"-kernel", "/k/vmlinuz", "-initrd", "/k/init.cpio",
 		"-chardev", "file,id=console,append=on,path=/o/a,,b.log", "-serial", "chardev:console",
 		"-chardev", "stdio,id=control,signal=off", "-serial", "chardev:control",
-		"-append", "clearcpuid=141 panic=-1 console=ttyS0 sysrq_always_enabled quiet",
+		"-append", "clearcpuid=141 no_timer_check panic=-1 console=ttyS0 sysrq_always_enabled quiet",
 	}
 	if diff := cmp.Diff(want, cfg.Args()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -53,7 +53,7 @@ func TestVirtualArgs(t *testing.T) {
 			t.Errorf("no %s in %s", want, args)
 		}
 	}
-	if strings.Contains(args, "/dev/fd") {
+	if strings.Contains(args, "/dev/fd") || strings.Contains(args, noTimerCheck) {
 		t.Error(args)
 	}
 }

@@ -28,7 +28,7 @@ func TestVNGArgs(t *testing.T) {
 		"--cpus", "2", "--memory", "512M",
 		"--force-9p", "--disable-microvm",
 		"--disable-kvm",
-		"--append=loglevel=7", "--append=sysrq_always_enabled", "--append=clearcpuid=141", "--append=quiet nosmp",
+		"--append=loglevel=7", "--append=sysrq_always_enabled", "--append=clearcpuid=141", "--append=no_timer_check", "--append=quiet nosmp",
 		"--qemu-opts=-accel tcg,thread=single -cpu max" +
 			" -set chardev.console.path=/o/a,b.log -set chardev.console.append=on -serial null",
 	}
