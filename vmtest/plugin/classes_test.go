@@ -4,8 +4,6 @@ package plugin
 
 import (
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -96,17 +94,7 @@ func TestClassOf(t *testing.T) {
 		fmt.Fprintf(&source, "\tprintf(\"%%d %%d\\n\", class_of((const uint8_t *)\"%s\", %d, %v), %s);\n", code, len(test.bytes)/2, map[bool]int{true: 1}[test.user], test.class)
 	}
 	source.WriteString("}\n")
-	program := filepath.Join(t.TempDir(), "classes")
-	compiler := exec.Command("gcc", "-x", "c", "-I.", "-o", program, "-")
-	compiler.Stdin = strings.NewReader(source.String())
-	if out, err := compiler.CombinedOutput(); err != nil {
-		t.Fatalf("compile: %v\n%s", err, out)
-	}
-	out, err := exec.Command(program).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	numbers := strings.Fields(string(out))
+	numbers := wordsOf(t, source.String())
 	for i, test := range tests {
 		if got, want := numbers[2*i], numbers[2*i+1]; got != want {
 			t.Errorf("%s is of counter %s, want %s, %s", test.instruction, got, want, test.class)

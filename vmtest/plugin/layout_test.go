@@ -81,9 +81,20 @@ func TestLayout(t *testing.T) {
 		fmt.Fprintf(&source, "\tprintf(\"%%llu\\n\", (unsigned long long)(%s));\n", name)
 	}
 	source.WriteString("}\n")
-	program := filepath.Join(t.TempDir(), "layout")
+	values := wordsOf(t, source.String())
+	for i, name := range names {
+		if got := values[i]; got != fmt.Sprint(want[name]) {
+			t.Errorf("%s is %s in layout.h, %d in layout.go", name, got, want[name])
+		}
+	}
+}
+
+// wordsOf are what a program in C prints, which may include the plugin's headers.
+func wordsOf(t *testing.T, source string) []string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "program")
 	compiler := exec.Command("gcc", "-x", "c", "-I.", "-o", program, "-")
-	compiler.Stdin = strings.NewReader(source.String())
+	compiler.Stdin = strings.NewReader(source)
 	if out, err := compiler.CombinedOutput(); err != nil {
 		t.Fatalf("compile: %v\n%s", err, out)
 	}
@@ -91,10 +102,5 @@ func TestLayout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := strings.Fields(string(out))
-	for i, name := range names {
-		if got := values[i]; got != fmt.Sprint(want[name]) {
-			t.Errorf("%s is %s in layout.h, %d in layout.go", name, got, want[name])
-		}
-	}
+	return strings.Fields(string(out))
 }
