@@ -80,7 +80,7 @@ func Functions(p *record.Profile, part Part) map[string]PerEvent {
 		name := p.Functions[s.Frames[len(s.Frames)-1]]
 		counts := all[name]
 		for i, n := range s.Counts {
-			counts[i] += float64(n) / float64(from.Per)
+			counts[i] += float64(n) / float64(max(from.Per, 1))
 		}
 		all[name] = counts
 	}

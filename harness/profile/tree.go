@@ -4,7 +4,6 @@ package profile
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/ringtwin/ringtwin/harness/record"
@@ -74,26 +73,4 @@ func (n *Node) finish(per float64) {
 	for _, child := range n.Children {
 		child.finish(per)
 	}
-}
-
-// Check reports what makes a profile unusable for the other functions of this package:
-// it may be from a file that something else wrote.
-func Check(p *record.Profile) error {
-	for _, part := range Parts() {
-		of := part.Of(p)
-		if of.Per < 0 {
-			return fmt.Errorf("profile of the %s: %d events", part.Name, of.Per)
-		}
-		for i, s := range of.Stacks {
-			if len(s.Frames) == 0 {
-				return fmt.Errorf("profile of the %s: stack %d is empty", part.Name, i)
-			}
-			for _, f := range s.Frames {
-				if f < 0 || f >= len(p.Functions) {
-					return fmt.Errorf("profile of the %s: stack %d has function %d of %d", part.Name, i, f, len(p.Functions))
-				}
-			}
-		}
-	}
-	return nil
 }

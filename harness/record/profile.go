@@ -23,6 +23,35 @@ type Profile struct {
 	Reader  Part `json:"reader"`
 }
 
+// check returns what makes a profile unusable: it may be from a file that something else
+// wrote.
+func (p *Profile) check() error {
+	if err := p.Program.check(len(p.Functions)); err != nil {
+		return fmt.Errorf("profile of the program: %w", err)
+	}
+	if err := p.Reader.check(len(p.Functions)); err != nil {
+		return fmt.Errorf("profile of the reader: %w", err)
+	}
+	return nil
+}
+
+func (p *Part) check(functions int) error {
+	if p.Per < 0 {
+		return fmt.Errorf("%d events", p.Per)
+	}
+	for i, s := range p.Stacks {
+		if len(s.Frames) == 0 {
+			return fmt.Errorf("stack %d is empty", i)
+		}
+		for _, f := range s.Frames {
+			if f < 0 || f >= functions {
+				return fmt.Errorf("stack %d has function %d of %d", i, f, functions)
+			}
+		}
+	}
+	return nil
+}
+
 // Part is the profile of one thread.
 type Part struct {
 	// Per divides all counts: they are then of one event.

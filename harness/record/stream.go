@@ -150,6 +150,11 @@ func decode(line []byte, how jsonv2.Options) (Trial, error) {
 		if t.Status == OK && t.Counts == nil {
 			return Trial{}, fmt.Errorf("trial %q: it is %s, and has no counts", t.ID, OK)
 		}
+		if t.Profile != nil {
+			if err := t.Profile.check(); err != nil {
+				return Trial{}, fmt.Errorf("trial %q: %w", t.ID, err)
+			}
+		}
 		return t, nil
 	}
 	var head struct {

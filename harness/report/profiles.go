@@ -54,7 +54,7 @@ func profiles(comparisons []verdict.Comparison) (all []profiled, more int) {
 		if c.Machine.Clock != record.Virtual {
 			continue
 		}
-		a, b, notes := merged(verdict.Trials(comparisons[i : i+1]))
+		a, b := merged(verdict.Trials(comparisons[i : i+1]))
 		if a == nil || b == nil {
 			continue
 		}
@@ -62,7 +62,7 @@ func profiles(comparisons []verdict.Comparison) (all []profiled, more int) {
 			more++
 			continue
 		}
-		p := profiled{Title: title(c), Open: len(all) == 0, Notes: notes}
+		p := profiled{Title: title(c), Open: len(all) == 0}
 		graphs := spent < graphBytes
 		if !graphs {
 			p.Notes = append(p.Notes, "The graphs are left out, so that the page stays small.")
@@ -86,17 +86,12 @@ func profiles(comparisons []verdict.Comparison) (all []profiled, more int) {
 	return all, more
 }
 
-// merged are the profiles of the trials of either side that are ok, and what is wrong with
-// those that are not used.
-func merged(trials []record.Trial) (a, b *record.Profile, notes []string) {
+// merged are the profiles of the trials of either side that are ok.
+func merged(trials []record.Trial) (a, b *record.Profile) {
 	var sides [2][]*record.Profile
 	for i := range trials {
 		t := &trials[i]
 		if t.Status != record.OK || t.Profile == nil {
-			continue
-		}
-		if err := profile.Check(t.Profile); err != nil {
-			notes = append(notes, fmt.Sprintf("Not used, of trial %s: %v.", clean(t.ID), err))
 			continue
 		}
 		side := 0
@@ -105,7 +100,7 @@ func merged(trials []record.Trial) (a, b *record.Profile, notes []string) {
 		}
 		sides[side] = append(sides[side], t.Profile)
 	}
-	return profile.Merge(sides[0]), profile.Merge(sides[1]), notes
+	return profile.Merge(sides[0]), profile.Merge(sides[1])
 }
 
 // leastScale is the smallest share of the full width that a graph has, so that it can be

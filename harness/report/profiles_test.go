@@ -340,14 +340,6 @@ func TestOddProfiles(t *testing.T) {
 	if graph := flameOf(profile.Tree(deep, profile.Parts()[0]), nil, "program", 1); len(graph.Frames) != mostRows || len(graph.Notes) != 1 {
 		t.Errorf("%d frames of a deep stack, notes %q", len(graph.Frames), graph.Notes)
 	}
-	trials := profileTrials(t, a, b)
-	trials[1].Profile = &record.Profile{Reader: record.Part{Per: 1, Stacks: []record.Stack{{Frames: []int{3}}}}}
-	if text := profilesOf(t, page1(t, trials)); !strings.Contains(text, "Not used, of trial") {
-		t.Error("nothing reports a profile that is wrong")
-	}
-	if err := ProfileText(io.Discard, "A", "B", a, trials[1].Profile); err == nil || !strings.Contains(err.Error(), "function 3 of 0") {
-		t.Errorf("a profile that is wrong: %v", err)
-	}
 	if err := ProfileText(io.Discard, "A", "B", nil, b); err == nil {
 		t.Error("no profile, and no error")
 	}

@@ -5,11 +5,9 @@ package results
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/profile"
-	"github.com/ringtwin/ringtwin/harness/record"
 )
 
 // ErrNoProfiles is returned where no trial has a profile.
@@ -27,17 +25,9 @@ func Profiles(files []string, a, b string) (of, with *profile.Side, err error) {
 		key := strings.Join(from, "\n")
 		if read[key] == nil {
 			trials, wrong := Read(from)
-			if len(trials) == 0 && len(wrong) > 0 {
+			if read[key] = profile.Sides(trials); len(read[key]) == 0 && len(wrong) > 0 {
 				return nil, errors.New(wrong[0].String())
 			}
-			for i := range trials {
-				if p := trials[i].Profile; p != nil {
-					if err := profile.Check(p); err != nil {
-						return nil, fmt.Errorf("trial %s: %w", trials[i].ID, err)
-					}
-				}
-			}
-			read[key] = profile.Sides(slices.DeleteFunc(trials, func(t record.Trial) bool { return t.Profile == nil }))
 		}
 		return find(read[key], name)
 	}
