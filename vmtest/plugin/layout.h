@@ -86,7 +86,7 @@ enum fault {
 
 #define MAX_FUNCTIONS (1 << 18)
 #define MAX_STRANGERS 256
-#define MAX_CPUS 256
+#define MAX_CPUS 32
 #define MAX_NODES (1 << 18)
 #define NODE_SLOTS (1 << 19)
 #define MAX_TOUCHED (1 << 16)

@@ -20,7 +20,7 @@ func TestLayout(t *testing.T) {
 	testutils.Compiler(t)
 	want := map[string]uint64{
 		"MAGIC": magic, "MAX_FUNCTIONS": maxFunctions, "MAX_STRANGERS": maxStrangers, "MAX_NODES": maxNodes,
-		"MAX_WINDOWS": maxWindows, "MAX_ENTRIES": maxEntries, "USER": user, "STRANGER": stranger, "USER_NODE": userNode,
+		"MAX_WINDOWS": maxWindows, "MAX_CPUS": MaxCPUs, "MAX_ENTRIES": maxEntries, "USER": user, "STRANGER": stranger, "USER_NODE": userNode,
 		"FUNCTIONS_AT": functionsAt, "NODES_AT": uint64(nodesAt), "WINDOWS_AT": uint64(windowsAt),
 		"ENTRIES_AT": uint64(entriesAt), "SHARED_BYTES": uint64(sharedBytes),
 
@@ -30,6 +30,7 @@ func TestLayout(t *testing.T) {
 		"L1D_STREAMED": uint64(L1DStreamed), "L2_STREAMED": uint64(L2Streamed),
 		"KERNEL_RETURNS": uint64(KernelReturns), "ENTRIES": uint64(Entries), "LOCKED": uint64(Locked),
 		"TSC_READS": uint64(TSCReads), "DEVICE_WRITES": uint64(DeviceWrites),
+		"TRANSFERS": uint64(Transfers), "LOCKS": uint64(Locks), "HELD": uint64(Held), "HELD_TRANSFERS": uint64(HeldTransfers),
 		"L1D": l1d, "L1I": l1i, "L2": l2, "CACHES": caches,
 
 		"ROLE_CLOCK": uint64(roleClock), "ROLE_QUEUE": uint64(roleQueue), "ROLE_RUNTIME": uint64(roleRuntime),

@@ -8,15 +8,17 @@
 #ifndef SHARING_H
 #define SHARING_H
 
+#include "layout.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { SHARING_CPUS = 32 /* MaxCPUs of qemu.go */, SHARED_SLOTS = 1 << 22, NOBODY = 0xff };
+enum { SHARED_SLOTS = 1 << 22, NOBODY = 0xff };
 
 struct shared_line {
 	uint32_t line; /* + 1; 0: none */
-	uint32_t have;	/* vCPUs that touched it since it was last written */
+	uint32_t have;	/* a bit for each of MAX_CPUS: touched it since it was last written */
 	uint8_t writer; /* that wrote last */
 };
 
@@ -69,6 +71,10 @@ static bool transfers(struct shared_line *l, unsigned int cpu, bool store)
  * A lock is taken by a locked compare and exchange, and released by a store that is not
  * locked: spin locks of x86 have no other way.
  * https://elixir.bootlin.com/linux/v6.12/source/include/asm-generic/qspinlock.h
+ *
+ * A lock that is waited for in its queue is handed over by such a store too, and would look
+ * released there. A kernel that knows that it is in a VM has no queue: virt_spin_lock() in
+ * https://elixir.bootlin.com/linux/v6.12/source/arch/x86/include/asm/qspinlock.h
  */
 enum { MAX_HELD = 8 };
 
@@ -85,7 +91,7 @@ static struct owner {
 	uint64_t before; /* transfers until the lock that is now taken was loaded */
 	uint32_t depth;
 	struct held held[MAX_HELD];
-} owners[SHARING_CPUS];
+} owners[MAX_CPUS];
 
 static void take_lock(struct owner *o, uint64_t address, uint64_t executed, uint32_t node)
 {
