@@ -120,9 +120,24 @@ func TestProfile(t *testing.T) {
 
 	t.Run("files", func(t *testing.T) { profileFiles(t, filepath.Join(dir, "latest", "profiles", kernel)) })
 	t.Run("explain", func(t *testing.T) {
-		out, err := exec.Command(program, "explain", "perf@"+kernel, "ringbuf@"+kernel, "--results", filepath.Join(dir, "latest")).CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "__bpf_ringbuf_reserve") || !strings.Contains(string(out), "perf_output_begin") {
+		explain := func(dir string, args ...string) (string, error) {
+			args = append([]string{"explain", "perf@" + kernel, "ringbuf@" + kernel, "--results", filepath.Join(dir, "latest")}, args...)
+			out, err := exec.Command(program, args...).CombinedOutput()
+			return string(out), err
+		}
+		out, err := explain(dir)
+		if err != nil || !strings.Contains(out, "__bpf_ringbuf_reserve") || !strings.Contains(out, "perf_output_begin") {
 			t.Errorf("%v\n%s", err, out)
+		}
+		if out, err := explain(dir, "--model", "width=1"); err == nil || !strings.Contains(out, "measure both with --caches") {
+			t.Errorf("a model without caches: %v\n%s", err, out)
+		}
+		withCaches := filepath.Join(temp, "cached")
+		if out, err := explain(withCaches, "--model", "width=1"); err != nil || !strings.Contains(out, "width=1,") || !strings.Contains(out, "cycles (model)") {
+			t.Errorf("a model: %v\n%s", err, out)
+		}
+		if out, err := explain(withCaches, "--model", "width=1", "--json"); err == nil || !strings.Contains(out, "--json does not have") {
+			t.Errorf("a model in JSON: %v\n%s", err, out)
 		}
 	})
 }

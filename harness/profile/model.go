@@ -35,6 +35,9 @@ var classes = [...]int{record.KernelReturns, record.Entries, record.Locked, reco
 // were measured.
 var DefaultModel = Model{Width: 4, Second: 14, Beyond: 70, Classes: [len(classes)]float64{25, 370, 8, 66, 13200}}
 
+// leastWidth is less than any core's, and keeps cycles finite.
+const leastWidth = 0.001
+
 // CachesAlone are the cycles without costs of classes, and where nothing is prefetched.
 func (m Model) CachesAlone(of PerEvent) float64 {
 	m.Classes = [len(classes)]float64{}
@@ -88,16 +91,22 @@ func ParseModel(text string) (Model, error) {
 	if text == "" {
 		return m, nil
 	}
+	seen := map[string]bool{}
 	for _, word := range strings.Split(text, ",") {
 		key, value, _ := strings.Cut(word, "=")
 		cost := m.cost(key)
-		if cost == nil {
-			return m, fmt.Errorf("model %q: want KEY=CYCLES, of %s", word, strings.Join(modelKeys(), ", "))
-		}
 		n, err := strconv.ParseFloat(value, 64)
-		if err != nil || !(n >= 0 && n <= 1e9) || key == "width" && n == 0 {
-			return m, fmt.Errorf("model %q: want cycles from 0 to 1e9; width: above 0", word)
+		switch {
+		case cost == nil:
+			return m, fmt.Errorf("model %q: want KEY=CYCLES, of %s", word, strings.Join(modelKeys(), ", "))
+		case seen[key]:
+			return m, fmt.Errorf("model %q: %s has a value already", word, key)
+		case err != nil || !(n >= 0 && n <= 1e9):
+			return m, fmt.Errorf("model %q: want a number of cycles from 0 to 1e9", word)
+		case key == "width" && n < leastWidth:
+			return m, fmt.Errorf("model %q: want at least %g instructions a cycle", word, leastWidth)
 		}
+		seen[key] = true
 		*cost = n
 	}
 	return m, nil

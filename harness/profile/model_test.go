@@ -44,7 +44,7 @@ func TestParseModel(t *testing.T) {
 	if m, err := ParseModel(""); err != nil || m != DefaultModel {
 		t.Errorf("%v, %v, want the default", m, err)
 	}
-	for _, text := range []string{"width=0", "returns=1", "locked", "locked=", "locked=-1", "locked=NaN", "locked=1e10", "locked=1,", "instructions=1"} {
+	for _, text := range []string{"width=0", "returns=1", "locked", "locked=", "locked=-1", "locked=NaN", "locked=1e10", "locked=1,", "width=5e-324", "width=2,width=3", "locked=0x10", "instructions=1"} {
 		if m, err := ParseModel(text); err == nil {
 			t.Errorf("%q is taken as %s", text, m)
 		}

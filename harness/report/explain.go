@@ -38,9 +38,13 @@ func Explain(w io.Writer, a, b *profile.Side, model *profile.Model) error {
 	return err
 }
 
+// Modelled reports whether two profiles have misses of the same caches, and so cycles of a
+// model.
+func Modelled(a, b *record.Profile) bool { return a.Caches != "" && a.Caches == b.Caches }
+
 // modelText writes misses and cycles of the model of caches, if both have the same.
 func modelText(w io.Writer, a, b *record.Profile, model *profile.Model) error {
-	if a.Caches == "" || a.Caches != b.Caches {
+	if !Modelled(a, b) {
 		return nil
 	}
 	fmt.Fprintf(w, "\nmodel, an event: caches %s (L1D,L1I,L2);\n%s (instructions a cycle, else cycles);\nno time: nothing overlaps, and the costs are those of one machine\n", a.Caches, model)
