@@ -88,7 +88,7 @@ int main(void)
 	double exchange = BEST_NS(__asm__ volatile(TEN("xchg %%rax, %0") : "+m"(word)::"memory", "rax")) / cycle;
 	double tsc = BEST_NS(__asm__ volatile(TEN("lfence\n rdtsc")::: "memory", "rax", "rdx")) / cycle;
 	double call = BEST_NS(syscall(SYS_getppid)) * UNROLLED / cycle;
-	double leave = BEST_NS(__asm__ volatile("cpuid" ::"a"(0) : "rbx", "rcx", "rdx")) * UNROLLED / cycle;
+	double leave = BEST_NS(({ int leaf = 0; __asm__ volatile("cpuid" : "+a"(leaf)::"rbx", "rcx", "rdx"); })) * UNROLLED / cycle;
 
 	printf("core                         %7.2f GHz\n", 1 / cycle);
 	printf("call and plain return        %7.1f cycles\n", plain);

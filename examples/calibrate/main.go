@@ -2,7 +2,7 @@
 
 // Command calibrate compares the model of cycles with times: what an event costs over the
 // ring buffer, as a ratio to the perf buffer, of a plan that was measured both on a machine
-// and in virtual time. docs/why.md has a table that it printed.
+// and in virtual time. docs/why.md has its rows, with how many events a call makes.
 //
 //	sudo ringtwin run --plan examples/calibrate/plan.yaml --out out/native
 //	ringtwin vmtest 6.18 --plan examples/calibrate/plan.yaml --blocks 1 --clock virtual --profile --caches default --out out/virtual
