@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/ringtwin/ringtwin"
+	"github.com/ringtwin/ringtwin/harness/plan"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/results"
+	"github.com/ringtwin/ringtwin/harness/vocab"
 	"github.com/ringtwin/ringtwin/vmtest"
 	"github.com/ringtwin/ringtwin/vmtest/console"
 	"github.com/ringtwin/ringtwin/vmtest/kernel"
@@ -32,8 +34,8 @@ type vmtestCmd struct {
 	appendFlag
 	qemuFlag
 
-	Profile        bool          `help:"Count each instruction by kernel function, and write profiles for pprof and flame graphs: in virtual time exactly, and the results are the same without; with --clock wall of VMs with several CPUs, and what these share too."`
-	Caches         string        `help:"With --profile, a model of caches: 'default', or the sizes and ways of L1D,L1I,L2, as in 48K/12,32K/8,1280K/20. Profiles then have misses and a model of cycles, which is no time." placeholder:"CACHES"`
+	Profile        bool          `help:"Count each instruction by kernel function, and write profiles for pprof and flame graphs: in virtual time exactly, and the results are the same without; with --clock wall of VMs with several CPUs, and what these share too, by QEMU before 9.2."`
+	Caches         string        `help:"With --profile, a model of caches: 'default', or the sizes and ways of L1D,L1I,L2, as in 48K/12,32K/8,1280K/20; of VMs with one CPU. Profiles then have misses and a model of cycles, which is no time." placeholder:"CACHES"`
 	Cold           bool          `help:"Boot every VM instead of restoring a snapshot."`
 	VM             string        `name:"vm" default:"qemu" enum:"qemu,vng" help:"Program that starts the VMs: qemu, or virtme-ng (vng), which boots a new VM with this system's root for each block and needs a kernel with 9p. Default: ${default}."`
 	Allow          string        `help:"File of splats on the console to ignore, one per line: PATTERN # reason." placeholder:"FILE"`
@@ -49,6 +51,9 @@ func (v *vmtestCmd) Run(e *env) error {
 	p, err := v.load(v.CPUs, v.Seeds)
 	if err != nil {
 		return err
+	}
+	if err := v.haveCPUs(p); err != nil {
+		return usageError{err}
 	}
 	caches, err := v.caches()
 	if err != nil {
@@ -91,6 +96,31 @@ func (v *vmtestCmd) Run(e *env) error {
 	return e.conclude(out, kernel.Names(refs), errs, v.Details, &v.ciFlags, host.Warnings())
 }
 
+// haveCPUs returns an error if producers whose lines are counted would share a CPU: they
+// take no lines from each other there.
+func (v *vmtestCmd) haveCPUs(p *plan.Plan) error {
+	if !v.Profile || v.Clock != record.Wall {
+		return nil
+	}
+	configurations, err := p.Configurations(v.CPUs)
+	if err != nil {
+		return err
+	}
+	for i := range configurations {
+		for _, cell := range configurations[i].Cells {
+			need := cell.Producers
+			if cell.Placement == vocab.Apart {
+				need++ // the reader's
+			}
+			if cell.Producers == 1 || need <= v.CPUs || cell.Workload != vocab.Storm || cell.RateHz != 0 || cell.Placement != vocab.Apart && cell.Placement != vocab.Spread {
+				continue
+			}
+			return fmt.Errorf("--profile --clock wall: plan %s has %d producers, each on a CPU of its own: want --cpus %d or more, or fewer by --set producers=1,2", p.Name, cell.Producers, need)
+		}
+	}
+	return nil
+}
+
 // caches is the model, or nil.
 func (v *vmtestCmd) caches() (*plugin.Caches, error) {
 	switch {
@@ -98,6 +128,8 @@ func (v *vmtestCmd) caches() (*plugin.Caches, error) {
 		return nil, nil
 	case !v.Profile:
 		return nil, errors.New("--caches is for profiles: want --profile")
+	case v.Clock == record.Wall && v.CPUs > 1:
+		return nil, errors.New("--caches models those of one CPU: want --clock virtual, or --cpus 1")
 	case v.Caches == "default":
 		v.Caches = plugin.DefaultCaches
 	}

@@ -42,14 +42,13 @@ func warmUps(trials []record.Trial) []record.Trial {
 func (r *running) measure(ctx context.Context, b *boot, warmUp, trials []record.Trial) (done int, err error) {
 	var request Request
 	timeout := r.Timeout
-	turns := r.Profile && !r.virtual()
 	for _, t := range warmUp {
-		request.Trials = append(request.Trials, Timed{Cell: t.Cell, Turns: turns})
+		request.Trials = append(request.Trials, Timed{Cell: t.Cell, Turns: r.turns()})
 		timeout += RunTime(&t.Cell)
 	}
 	for i := range trials {
 		t := &trials[i]
-		timed := Timed{Cell: t.Cell, Turns: turns}
+		timed := Timed{Cell: t.Cell, Turns: r.turns()}
 		if r.virtual() {
 			timed.PhaseNS = phase(&t.Trial)
 		}

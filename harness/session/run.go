@@ -310,7 +310,7 @@ func (r *running) settle(b *boot, t *record.Trial) error {
 	if t.Counts != nil {
 		settle(t, r.same)
 	}
-	if r.CountsOnly {
+	if r.CountsOnly || r.turns() {
 		t.Latency, t.Intended, t.Cost, t.Rate, t.Disturbance = nil, nil, nil, nil, nil
 	}
 	if err := b.charge(t); err != nil {
@@ -374,3 +374,7 @@ func (r *running) record(t *record.Trial) error {
 
 // virtual reports whether one instruction is one nanosecond.
 func (r *Run) virtual() bool { return r.Machine.Clock == record.Virtual }
+
+// turns reports whether the CPUs of these machines take turns, for a profile: counts do not
+// depend on the host's clock then, and times by it tell nothing.
+func (r *Run) turns() bool { return r.Profile && !r.virtual() }
