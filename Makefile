@@ -50,7 +50,7 @@ results:
 	bin/ringtwin vmtest $(FUNCTIONS_OF) --plan costs --clock virtual --profile --out out/costs || test $$? -eq 3 # old kernels lack transports
 	bin/ringtwin report --functions docs/results/functions.jsonl out/costs/latest/results.jsonl >out/costs/report.txt
 	bin/ringtwin vmtest $(CONTENTION_OF) --plan contention --clock wall --cpus 16 --profile --out out/contention
-	bin/ringtwin vmtest 6.18 --plan contention --set payload_bytes=64,256 --set producers=1,2 --clock wall --cpus 3 --profile --out out/payloads
+	bin/ringtwin vmtest 6.18 --plan contention --set payload_bytes=64,256 --set producers=1,2 --set ring_bytes_each=2097152 --clock wall --cpus 3 --profile --out out/payloads
 	bin/ringtwin run --plan contention --set batch=50 --set events=200000 --set ring_bytes_each=67108864 \
 		--set payload_bytes=8,64,256 --set producers=1,2 --blocks 5 --out out/native
 	bin/ringtwin report out/contention/latest/results.jsonl out/payloads/latest/results.jsonl out/native/latest/results.jsonl \

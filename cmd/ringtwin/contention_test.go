@@ -35,7 +35,17 @@ func TestContention(t *testing.T) {
 		producers int
 	}
 	found := map[key]report.ContentionCost{}
-	for _, c := range report.ContentionCostsOf(trials) {
+	for _, r := range trials {
+		if r.Profile == nil || r.Cost != nil || r.Rate != nil || r.Latency != nil || r.Disturbance != nil {
+			t.Errorf("%s has a profile: %v; times of CPUs that took turns are in the record: cost %v, rate %v, latency %v, disturbance %v",
+				r.ID, r.Profile != nil, r.Cost, r.Rate, r.Latency, r.Disturbance)
+		}
+	}
+	costs, err := report.ContentionCostsOf(trials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range costs {
 		if c.Demand == nil {
 			t.Errorf("%s with %d producers was not counted", c.Transport, c.Producers)
 			continue

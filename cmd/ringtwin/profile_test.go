@@ -177,7 +177,11 @@ func TestFunctions(t *testing.T) {
 		t.Fatal(err)
 	}
 	trials := vmtestIn(t, t.TempDir(), testkernels.Name(t, testkernels.Usual), "--plan", "costs", "--profile")
-	for _, now := range report.FunctionCostsOf(trials) {
+	costs, err := report.FunctionCostsOf(trials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, now := range costs {
 		for _, was := range then {
 			if was.SHA256 != now.SHA256 || was.Transport != now.Transport {
 				continue

@@ -49,7 +49,9 @@ func TestFit(t *testing.T) {
 		points = append(points, Point{n, made.Rate(alone, shared, n)})
 	}
 	got := Machine{Cores: 64, Complex: 8}
-	got.Fit(alone, shared, points)
+	if err := got.Fit(alone, shared, points); err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range points {
 		if e := got.Error(alone, shared, p); math.Abs(e) > 0.02 {
 			t.Errorf("%d producers: error %g", p.Producers, e)
@@ -62,13 +64,35 @@ func TestFit(t *testing.T) {
 	}
 }
 
+// TestNoFit: points that no machine can be fitted to.
+func TestNoFit(t *testing.T) {
+	for name, points := range map[string][]Point{
+		"none":        nil,
+		"one alone":   {{1, 1e6}},
+		"several":     {{2, 1e6}, {4, 1e6}},
+		"no rate":     {{1, 1e6}, {2, 0}},
+		"no number":   {{1, 1e6}, {2, math.NaN()}},
+		"no producer": {{0, 1e6}, {1, 1e6}, {2, 1e6}},
+	} {
+		if err := new(Machine).Fit(alone, shared, points); err == nil {
+			t.Errorf("%s: fitted", name)
+		}
+	}
+	if err := new(Machine).Fit(Demand{}, shared, []Point{{1, 1e6}, {2, 1e6}}); err == nil {
+		t.Error("no instructions: fitted")
+	}
+}
+
 func TestPublished(t *testing.T) {
 	for _, p := range AllPublished() {
 		if len(p.Rates) != len(PublishedProducers()) {
 			t.Errorf("%s: %d rates", p.Name, len(p.Rates))
 			continue
 		}
-		m := p.Fitted(alone, shared)
+		m, err := p.Fitted(alone, shared)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if m.NearNS <= 1 || m.FarNS >= 999 || m.FarNS < m.NearNS {
 			t.Errorf("%s: %+v", p.Name, m)
 		}

@@ -2,7 +2,11 @@
 
 package contention
 
-import "math"
+import (
+	"errors"
+	"fmt"
+	"math"
+)
 
 // Machine is what a model knows of a machine: its CPUs, and two of its times.
 type Machine struct {
@@ -75,15 +79,25 @@ func (m *Machine) Error(alone, shared Demand, p Point) float64 {
 
 // Fit sets the times of a machine to those that its points are closest to: InstructionNS
 // by the point of one producer, the others by the least squares of logarithms. The point of
-// one producer has no error then.
-func (m *Machine) Fit(alone, shared Demand, points []Point) {
+// one producer has no error then. There must be a rate of one producer and one of several.
+func (m *Machine) Fit(alone, shared Demand, points []Point) error {
+	if !(alone.Instructions > 0) {
+		return errors.New("fit a machine: one producer has no instructions")
+	}
 	var rest []Point
+	m.InstructionNS = 0
 	for _, p := range points {
-		if p.Producers == 1 {
+		switch {
+		case p.Producers < 1 || !(p.Rate > 0) || math.IsInf(p.Rate, 1):
+			return fmt.Errorf("fit a machine: %d producers at %g events a second", p.Producers, p.Rate)
+		case p.Producers == 1:
 			m.InstructionNS = 1e9 / p.Rate / alone.Instructions
-		} else {
+		default:
 			rest = append(rest, p)
 		}
+	}
+	if m.InstructionNS == 0 || len(rest) == 0 {
+		return errors.New("fit a machine: needs rates of one producer and of several")
 	}
 	best := math.Inf(1)
 	try := func(near, far float64) {
@@ -117,4 +131,5 @@ func (m *Machine) Fit(alone, shared Demand, points []Point) {
 		span = step * step
 		from = [2]float64{m.NearNS / step, m.FarNS / step}
 	}
+	return nil
 }

@@ -59,8 +59,8 @@ func (p *Published) Points() []Point {
 }
 
 // Fitted is the machine of the table, as its rates are closest to.
-func (p *Published) Fitted(alone, shared Demand) Machine {
+func (p *Published) Fitted(alone, shared Demand) (Machine, error) {
 	m := Machine{Cores: p.Cores, Complex: p.Complex}
-	m.Fit(alone, shared, p.Points())
-	return m
+	err := m.Fit(alone, shared, p.Points())
+	return m, err
 }

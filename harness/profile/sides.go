@@ -3,7 +3,6 @@
 package profile
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -23,6 +22,8 @@ type Side struct {
 	Scenario string
 	Cell     *record.Cell
 	Profile  *record.Profile
+
+	values []string
 }
 
 // Name is that of the side in a plan, on its kernel: ringbuf/timer@6.12.
@@ -44,10 +45,11 @@ func Sides(trials []record.Trial) []Side {
 		if scenario == "" {
 			scenario = strconv.Itoa(t.Trial.Configuration)
 		}
-		k := key{t.Kernel.Want, scenario, t.Cell.Configuration(), strings.Join(valuesOf(&t.Cell), " ")}
+		values := Values(t)
+		k := key{t.Kernel.Want, scenario, t.Cell.Configuration(), strings.Join(values, "\n")}
 		if _, ok := at[k]; !ok {
 			at[k] = len(all)
-			all = append(all, Side{Kernel: t.Kernel.Want, Release: t.Kernel.Release, SHA256: t.Kernel.SHA256, Scenario: scenario, Cell: &t.Cell})
+			all = append(all, Side{Kernel: t.Kernel.Want, Release: t.Kernel.Release, SHA256: t.Kernel.SHA256, Scenario: scenario, Cell: &t.Cell, values: values})
 		}
 		profiles[k] = append(profiles[k], t.Profile)
 	}
@@ -58,27 +60,37 @@ func Sides(trials []record.Trial) []Side {
 	return all
 }
 
-// valuesOf are all values of the cell, KEY=VALUE, in an order.
-func valuesOf(c *record.Cell) []string {
-	values := []string{fmt.Sprintf("ring_bytes=%d", c.RingBytes)}
+// Values are all values on which the counts of a trial depend but its kernel, transport and
+// reader: those of its cell and of its machine, KEY=VALUE, in an order.
+func Values(t *record.Trial) []string {
+	m := &t.Machine
+	caches := ""
+	if t.Profile != nil {
+		caches = t.Profile.Caches
+	}
+	values := []string{
+		"release=" + t.Kernel.Release, "clock=" + m.Clock, "cpus=" + strconv.Itoa(m.CPUs), "cpu_model=" + m.CPUModel, "caches=" + caches,
+		"ring_bytes=" + strconv.Itoa(t.Cell.RingBytes),
+	}
 	for _, a := range axis.All() {
-		values = append(values, a.Name+"="+a.Get(c))
+		values = append(values, a.Name+"="+a.Get(&t.Cell))
 	}
 	return values
 }
 
 // tellApart adds to the scenarios of sides that have the same name how they differ.
 func tellApart(all []Side) {
-	type name struct{ scenario, configuration string }
+	type name struct{ kernel, scenario, configuration string }
+	nameOf := func(s *Side) name { return name{s.Kernel, s.Scenario, s.Cell.Configuration()} }
 	firsts := map[name][]string{}
 	differ := map[name]map[int]bool{}
 	for i := range all {
-		n := name{all[i].Scenario, all[i].Cell.Configuration()}
-		values := valuesOf(all[i].Cell)
+		s := &all[i]
+		n := nameOf(s)
 		if firsts[n] == nil {
-			firsts[n], differ[n] = values, map[int]bool{}
+			firsts[n], differ[n] = s.values, map[int]bool{}
 		}
-		for at, value := range values {
+		for at, value := range s.values {
 			if value != firsts[n][at] {
 				differ[n][at] = true
 			}
@@ -86,10 +98,8 @@ func tellApart(all []Side) {
 	}
 	for i := range all {
 		s := &all[i]
-		values := valuesOf(s.Cell)
-		name := name{s.Scenario, s.Cell.Configuration()}
-		for _, at := range slices.Sorted(maps.Keys(differ[name])) {
-			s.Scenario += " " + values[at]
+		for _, at := range slices.Sorted(maps.Keys(differ[nameOf(s)])) {
+			s.Scenario += " " + s.values[at]
 		}
 	}
 }

@@ -46,6 +46,8 @@ func say(a *verdict.Answer) said {
 		return s
 	case len(won) == 0 && len(s.Open) > 0:
 		s.Use = "undecided"
+	case len(won) == 0 && !costsKnown(a):
+		s.Use = "no difference that matters in what was delivered. What it costs was not measured"
 	case len(won) == 0:
 		s.Use = "either will do: no difference that matters"
 	case len(names) > 1:
@@ -78,6 +80,19 @@ func say(a *verdict.Answer) said {
 	s.Reasons = append(s.Reasons, skippedRuns(a)...)
 	s.Reasons = append(s.Reasons, causesOf(a)...)
 	return s
+}
+
+// costsKnown reports whether any figure is of more than what was delivered, and of the rings'
+// memory, which is configured.
+func costsKnown(a *verdict.Answer) bool {
+	for i := range a.Cases {
+		for _, r := range a.Cases[i].Rows {
+			if !r.Metric.Counts && r.Metric.Slug != memorySlug {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // byWinner groups the cases by winner, in their order.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ringtwin/ringtwin/harness/contention"
@@ -23,115 +24,174 @@ type ContentionCost struct {
 	Transport vocab.Transport `json:"transport"`
 	Payload   int             `json:"payload_bytes"`
 	Producers int             `json:"producers"`
+	CPUs      int             `json:"cpus"` // of the machine
 	// Demand was counted by a profile.
 	Demand *contention.Demand `json:"demand,omitempty"`
-	// RateHz is events a second of CPU time of the producers, of CPU of the machine: the
-	// median of trials.
+	// RateHz is producers divided by the CPU time that an event takes one of them, above that
+	// of a call with an empty program: the median of trials. CPU is the machine's.
 	RateHz float64 `json:"rate_hz,omitempty"`
 	CPU    string  `json:"cpu,omitempty"`
 }
 
-// ContentionCostsOf are those of all trials of storms at full rate that have a profile, or
-// that were on the host.
-func ContentionCostsOf(trials []record.Trial) []ContentionCost {
+// ContentionCostsOf are those of storms at full rate: counts, of trials in VMs of several
+// CPUs whose program has a profile, and rates, of trials on the host. It returns an error
+// if trials of one kernel, transport, payload and number of producers differ in anything
+// else.
+func ContentionCostsOf(trials []record.Trial) ([]ContentionCost, error) {
 	type key struct {
 		kernel    string
 		transport vocab.Transport
 		payload   int
 		producers int
 	}
-	var all []ContentionCost
-	at := map[key]int{}
-	profiles, rates := map[int][]*record.Profile{}, map[int][]float64{}
+	type group struct {
+		cost    ContentionCost
+		values  []string
+		demands []contention.Demand
+		rates   []float64
+	}
+	groups := map[key]*group{}
 	for i := range trials {
 		t := &trials[i]
-		host := t.Machine.Backend == record.Host
-		if t.Status != record.OK || t.Cell.Workload != vocab.Storm || t.Cell.RateHz != 0 || t.Profile == nil && !host {
+		if t.Status != record.OK || t.Cell.Workload != vocab.Storm || t.Cell.RateHz != 0 {
+			continue
+		}
+		counted := t.Profile != nil && t.Profile.Program.Per > 0 && t.Machine.Clock == record.Wall && t.Machine.CPUs > 1
+		timed := t.Machine.Backend == record.Host && t.Cost != nil && t.Cost.ProducerCPUNSPerEvent > 0
+		if !counted && !timed {
 			continue
 		}
 		k := key{t.Kernel.Want, t.Cell.Transport, t.Cell.PayloadBytes, t.Cell.Producers}
-		n, ok := at[k]
-		if !ok {
-			n = len(all)
-			at[k] = n
-			all = append(all, ContentionCost{Kernel: k.kernel, Release: t.Kernel.Release, Transport: k.transport, Payload: k.payload, Producers: k.producers})
+		if t.Counts != nil && t.Counts.FailedTotal() > 0 {
+			return nil, fmt.Errorf("contention: a trial of %s on %s with %d bytes and producers=%d lost %d of %d events, which cost less than others: measure with larger rings, --set ring_bytes_each=BYTES",
+				k.transport, k.kernel, k.payload, k.producers, t.Counts.FailedTotal(), t.Counts.Started)
 		}
-		switch {
-		case t.Profile != nil:
-			profiles[n] = append(profiles[n], t.Profile)
-		case t.Cost != nil && t.Cost.ProducerCPUNSPerEvent > 0:
-			all[n].CPU = t.Machine.CPUModel
-			rates[n] = append(rates[n], float64(k.producers)*1e9/t.Cost.ProducerCPUNSPerEvent)
+		values := profile.Values(t)
+		g := groups[k]
+		if g == nil {
+			g = &group{values: values, cost: ContentionCost{
+				Kernel: k.kernel, Release: t.Kernel.Release, Transport: k.transport, Payload: k.payload, Producers: k.producers, CPUs: t.Machine.CPUs,
+			}}
+			groups[k] = g
+		}
+		for at, value := range values {
+			if value != g.values[at] {
+				return nil, fmt.Errorf("contention: trials of %s on %s with %d bytes and producers=%d differ, %s and %s: give results of one plan, as contention",
+					k.transport, k.kernel, k.payload, k.producers, g.values[at], value)
+			}
+		}
+		if counted {
+			g.demands = append(g.demands, contention.DemandOf(t.Profile))
+		} else {
+			g.cost.CPU = t.Machine.CPUModel
+			g.rates = append(g.rates, float64(k.producers)*1e9/t.Cost.ProducerCPUNSPerEvent)
 		}
 	}
-	for n := range all {
-		if p := profiles[n]; len(p) > 0 {
-			all[n].Demand = typical(p)
+	var all []ContentionCost
+	for _, g := range groups {
+		if len(g.demands) > 0 {
+			d := typical(g.demands)
+			g.cost.Demand = &d
 		}
-		if r := rates[n]; len(r) > 0 {
+		if r := g.rates; len(r) > 0 {
 			slices.Sort(r)
-			all[n].RateHz = (r[(len(r)-1)/2] + r[len(r)/2]) / 2
+			g.cost.RateHz = (r[(len(r)-1)/2] + r[len(r)/2]) / 2
 		}
+		all = append(all, g.cost)
 	}
 	order := vocab.Transports()
-	slices.SortStableFunc(all, func(a, b ContentionCost) int {
+	slices.SortFunc(all, func(a, b ContentionCost) int {
 		return cmp.Or(slices.Compare(profile.Version(a.Release), profile.Version(b.Release)), cmp.Compare(a.Kernel, b.Kernel),
 			cmp.Compare(slices.Index(order, a.Transport), slices.Index(order, b.Transport)), cmp.Compare(a.Payload, b.Payload), cmp.Compare(a.Producers, b.Producers))
 	})
-	return all
+	return all, nil
 }
 
 // typical are the counts, to a tenth, that most trials have; of several, those with the
 // most instructions: the stretches in the middle may lack a part of a call, at which the
 // thread left its CPU.
-func typical(profiles []*record.Profile) *contention.Demand {
+func typical(trials []contention.Demand) contention.Demand {
 	times := map[contention.Demand]int{}
-	for _, p := range profiles {
-		d := contention.DemandOf(p)
-		times[contention.Demand{
+	for i, d := range trials {
+		trials[i] = contention.Demand{
 			Instructions: tenth(d.Instructions), Held: tenth(d.Held), Transfers: tenth(d.Transfers), HeldTransfers: tenth(d.HeldTransfers), Locks: tenth(d.Locks),
-		}]++
-	}
-	best := contention.Demand{}
-	for d, n := range times {
-		if n > times[best] || n == times[best] && d.Instructions > best.Instructions {
-			best = d
 		}
+		times[trials[i]]++
 	}
-	return &best
+	return slices.MaxFunc(trials, func(a, b contention.Demand) int {
+		return cmp.Or(cmp.Compare(times[a], times[b]), cmp.Compare(a.Instructions, b.Instructions))
+	})
 }
 
-// TransferTable is what an event takes from other CPUs, by how many producers there are, in
-// Markdown. Instructions are those of one producer.
-func TransferTable(all []ContentionCost) string {
+// sharedTable is what an event takes from other CPUs, by how many producers there are.
+// Instructions are those of the fewest.
+func sharedTable(all []ContentionCost) grid {
+	var counted []ContentionCost
 	var producers []int
 	for _, c := range all {
-		if c.Demand != nil && c.Payload == smallest && !slices.Contains(producers, c.Producers) {
+		if c.Demand == nil {
+			continue
+		}
+		counted = append(counted, c)
+		if !slices.Contains(producers, c.Producers) {
 			producers = append(producers, c.Producers)
 		}
 	}
 	slices.Sort(producers)
-	var b strings.Builder
-	b.WriteString("| kernel | transport | instructions | of them under the lock |")
+	g := grid{Head: []string{"kernel", "transport", "bytes", "instructions", "under the lock"}}
 	for i, n := range producers {
+		head := strconv.Itoa(n)
 		if i == 0 {
-			fmt.Fprintf(&b, " lines from other CPUs, %d producer |", n)
-		} else {
-			fmt.Fprintf(&b, " %d |", n)
+			head = "lines: " + plural(n, "producer")
 		}
+		g.Head = append(g.Head, head)
 	}
-	fmt.Fprintf(&b, "\n|---|---|%s", strings.Repeat("---:|", 2+len(producers)))
-	for i, c := range all {
-		d := c.Demand
-		if d == nil || c.Payload != smallest {
-			continue
+	for rest := counted; len(rest) > 0; {
+		first := rest[0]
+		row := rest
+		if end := slices.IndexFunc(rest, func(c ContentionCost) bool {
+			return c.Kernel != first.Kernel || c.Transport != first.Transport || c.Payload != first.Payload
+		}); end > 0 {
+			row = rest[:end]
 		}
-		if i == 0 || all[i-1].Demand == nil || all[i-1].Kernel != c.Kernel || all[i-1].Transport != c.Transport || all[i-1].Payload != c.Payload {
-			fmt.Fprintf(&b, "\n| %s | %s | %.0f | %.0f |", c.Kernel, c.Transport.Spec().Title, d.Instructions, d.Held)
+		rest = rest[len(row):]
+		cells := []string{
+			first.Kernel, first.Transport.Spec().Title, strconv.Itoa(first.Payload),
+			fmt.Sprintf("%.0f", first.Demand.Instructions), fmt.Sprintf("%.0f", first.Demand.Held),
 		}
-		fmt.Fprintf(&b, " %.1f |", d.Transfers)
+		for _, n := range producers {
+			text := "-"
+			if i := slices.IndexFunc(row, func(c ContentionCost) bool { return c.Producers == n }); i >= 0 {
+				text = fmt.Sprintf("%.1f", row[i].Demand.Transfers)
+			}
+			cells = append(cells, text)
+		}
+		g.Rows = append(g.Rows, cells)
 	}
-	return b.String()
+	return g
+}
+
+// shared is a table of what several producers share, if the trials tell it.
+func shared(trials []record.Trial) []drawn {
+	all, err := ContentionCostsOf(trials)
+	if err != nil { // they are no repetitions of each other: there is no table of them
+		return nil
+	}
+	g := sharedTable(all)
+	if len(g.Rows) == 0 {
+		return nil
+	}
+	return []drawn{{Title: "what producers share, counted, an event: instructions, those under the lock, lines from other CPUs", Table: g}}
+}
+
+// TransferTable is the table of the smallest events in Markdown.
+func TransferTable(all []ContentionCost) string {
+	g := sharedTable(slices.DeleteFunc(slices.Clone(all), func(c ContentionCost) bool { return c.Payload != smallest }))
+	lines := []string{"| " + strings.Join(g.Head, " | ") + " |", "|---|---|" + strings.Repeat("---:|", len(g.Head)-2)}
+	for _, row := range g.Rows {
+		lines = append(lines, "| "+strings.Join(row, " | ")+" |")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // smallest is the payload of the published rates, in bytes.
@@ -170,7 +230,11 @@ func modelledTables(all []ContentionCost) ([]modelled, error) {
 		if err != nil {
 			return nil, err
 		}
-		tables = append(tables, modelled{p, p.Fitted(alone, shared), alone, shared})
+		machine, err := p.Fitted(alone, shared)
+		if err != nil {
+			return nil, fmt.Errorf("rates of %s: %w", p.Name, err)
+		}
+		tables = append(tables, modelled{p, machine, alone, shared})
 	}
 	return tables, nil
 }
@@ -234,7 +298,7 @@ func NativeTable(all []ContentionCost, kernel string) (string, error) {
 		transport vocab.Transport
 		payload   int
 	}
-	rates := map[of][]contention.Point{}
+	rates := map[of]map[int]float64{} // by the number of producers
 	var order []of
 	var cpu, release string
 	for _, c := range all {
@@ -244,8 +308,9 @@ func NativeTable(all []ContentionCost, kernel string) (string, error) {
 		o := of{c.Transport, c.Payload}
 		if rates[o] == nil {
 			order = append(order, o)
+			rates[o] = map[int]float64{}
 		}
-		rates[o] = append(rates[o], contention.Point{Producers: c.Producers, Rate: c.RateHz})
+		rates[o][c.Producers] = c.RateHz
 		cpu, release = c.CPU, c.Release
 	}
 	alone, shared, err := demands(all, kernel, smallest)
@@ -254,13 +319,15 @@ func NativeTable(all []ContentionCost, kernel string) (string, error) {
 	}
 	fitted := of{vocab.Ringbuf, smallest}
 	var m contention.Machine
-	m.Fit(alone, shared, rates[fitted])
+	if err := m.Fit(alone, shared, []contention.Point{{Producers: 1, Rate: rates[fitted][1]}, {Producers: 2, Rate: rates[fitted][2]}}); err != nil {
+		return "", fmt.Errorf("rates of the ring buffer on the host: %w", err)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "On %s, kernel %s. The time of a line, %.0f ns, is fitted to the ring buffer with events of %d bytes:\n\n", cpu, release, m.NearNS, smallest)
 	b.WriteString("| transport | bytes | 1 producer, millions a second | 2 producers | by the model | error |\n|---|---:|---:|---:|---:|---:|\n")
 	for _, o := range order {
-		points := rates[o]
-		if len(points) < 2 {
+		first, second := rates[o][1], rates[o][2]
+		if first == 0 || second == 0 {
 			continue
 		}
 		one, two := contention.Demand{Instructions: 1}, contention.Demand{Instructions: 1} // nothing is shared
@@ -270,13 +337,13 @@ func NativeTable(all []ContentionCost, kernel string) (string, error) {
 			}
 		}
 		machine := m
-		machine.InstructionNS = 1e9 / points[0].Rate / one.Instructions
-		rate := machine.Rate(one, two, points[1].Producers)
-		text := fmt.Sprintf("%+.0f %%", 100*(rate/points[1].Rate-1))
+		machine.InstructionNS = 1e9 / first / one.Instructions
+		rate := machine.Rate(one, two, 2)
+		text := fmt.Sprintf("%+.0f %%", 100*(rate/second-1))
 		if o == fitted {
 			text = "fitted"
 		}
-		fmt.Fprintf(&b, "| %s | %d | %.1f | %.1f | %.1f | %s |\n", o.transport.Spec().Title, o.payload, points[0].Rate/1e6, points[1].Rate/1e6, rate/1e6, text)
+		fmt.Fprintf(&b, "| %s | %d | %.1f | %.1f | %.1f | %s |\n", o.transport.Spec().Title, o.payload, first/1e6, second/1e6, rate/1e6, text)
 	}
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }

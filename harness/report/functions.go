@@ -35,11 +35,23 @@ type FunctionCosts struct {
 }
 
 // FunctionCostsOf are those of all profiles, in the order of versions and of the transports.
-func FunctionCostsOf(trials []record.Trial) []FunctionCosts {
+// It returns an error if a transport has several on a kernel.
+func FunctionCostsOf(trials []record.Trial) ([]FunctionCosts, error) {
 	var all []FunctionCosts
 	sides := profile.Sides(trials)
+	type key struct {
+		kernel    string
+		transport vocab.Transport
+	}
+	firsts := map[key]*profile.Side{}
 	for i := range sides {
 		s := &sides[i]
+		k := key{s.Kernel, s.Cell.Transport}
+		if first := firsts[k]; first != nil {
+			return nil, fmt.Errorf("functions: there are two profiles of %s on %s, %s:%s and %s:%s: give results of one, as of plan costs",
+				k.transport, k.kernel, first.Scenario, first.Name(), s.Scenario, s.Name())
+		}
+		firsts[k] = s
 		c := FunctionCosts{Kernel: s.Kernel, Release: s.Release, SHA256: s.SHA256, Transport: s.Cell.Transport}
 		for _, part := range profile.Parts() {
 			functions := map[string]float64{}
@@ -62,7 +74,7 @@ func FunctionCostsOf(trials []record.Trial) []FunctionCosts {
 		return cmp.Or(slices.Compare(profile.Version(a.Release), profile.Version(b.Release)), cmp.Compare(a.Kernel, b.Kernel),
 			cmp.Compare(slices.Index(order, a.Transport), slices.Index(order, b.Transport)))
 	})
-	return all
+	return all, nil
 }
 
 func tenth(x float64) float64 { return math.Round(10*x) / 10 }

@@ -35,6 +35,7 @@ type page struct {
 	Matrix         matrixText
 	Open           []string // undecided comparisons, and what would decide them
 	Arrangements   []drawn
+	Shared         []drawn
 	Map            heatMap
 	Sweeps         []drawn
 	Policies       []drawn
@@ -125,7 +126,7 @@ func HTML(w io.Writer, r *Results) error {
 		}
 	}
 	p.Matrix = matrixTextOf(answers)
-	p.Arrangements = arrangements(comparisons)
+	p.Arrangements, p.Shared = arrangements(comparisons), shared(r.Trials)
 	p.Map = heatMapOf(comparisons)
 	p.Sweeps, p.Policies, p.Trends = new(artist).sweeps(comparisons), new(artist).policies(comparisons), new(artist).trends(comparisons)
 	if p.Profiles, p.ProfilesMore = profiles(comparisons); len(p.Profiles) > 0 {

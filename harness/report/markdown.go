@@ -46,6 +46,11 @@ func Markdown(w io.Writer, r *Results) error {
 		}
 		b.WriteString("\n")
 	}
+	for _, table := range shared(r.Trials) {
+		fmt.Fprintf(&b, "**%s**\n\n", cell(table.Title))
+		markdownGrid(&b, table.Table)
+		b.WriteString("\n")
+	}
 	overview(&b, comparisons)
 	sections := limitedTo(&b, markdownBytes-b.Len()-200)
 	for i := range comparisons {

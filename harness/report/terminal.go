@@ -42,6 +42,11 @@ func Terminal(w io.Writer, r *Results, details bool) error {
 	for _, text := range m.legend(answers) {
 		wrap(&b, text)
 	}
+	for _, table := range shared(r.Trials) {
+		fmt.Fprintf(&b, "\n%s\n", table.Title)
+		terminalGrid(&b, table.Table)
+		b.WriteString("\n")
+	}
 	fmt.Fprintf(&b, "%s\n", measuredLine(comparisons))
 	if details {
 		for i := range comparisons {

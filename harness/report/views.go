@@ -163,12 +163,14 @@ func (a *artist) policies(comparisons []verdict.Comparison) []drawn {
 		}
 		f := &figure{x: "latency p50", y: p.Cost.Name}
 		low, high, least, most := math.Inf(1), 0.0, math.Inf(1), 0.0
+		timed := false
 		for i, point := range p.Points {
 			name := fmt.Sprint(i + 1)
 			d.Table.Rows = append(d.Table.Rows, []string{
 				name, point.Configuration, value("ns", point.LatencyNS), value(p.Cost.Unit, point.Cost), value(p.Cost.Unit, point.Consumer),
 				value("1", point.WakeupsPerEvent), value("share", point.Loss),
 			})
+			timed = timed || point.LatencyNS > 0 || point.Cost > 0 || point.Consumer > 0
 			if !(point.LatencyNS > 0 && point.Cost > 0) {
 				continue
 			}
@@ -177,6 +179,9 @@ func (a *artist) policies(comparisons []verdict.Comparison) []drawn {
 				name: name + " " + point.Configuration, mark: name, number: transportInk(point.Transport), alone: true,
 				x: []float64{math.Log10(point.LatencyNS)}, y: []float64{math.Log10(point.Cost)},
 			})
+		}
+		if !timed { // counts are in other tables
+			continue
 		}
 		if len(f.series) > 0 {
 			f.xTicks = decades(low, high, func(v float64) string { return value("ns", v) })

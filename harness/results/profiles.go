@@ -3,6 +3,7 @@
 package results
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -15,18 +16,26 @@ import (
 // WriteFunctions writes where the instructions of an event go, by kernel, transport and
 // function.
 func WriteFunctions(path string, trials []record.Trial) error {
-	all := report.FunctionCostsOf(trials)
-	if len(all) == 0 {
-		return ErrNoProfiles
-	}
-	return writeFile(path, func(w io.Writer) error { return report.WriteLines(w, all) })
+	all, err := report.FunctionCostsOf(trials)
+	return writeLines(path, all, err, ErrNoProfiles)
 }
+
+// ErrNotContended is returned where no trial says what producers share.
+var ErrNotContended = errors.New("there are no counts and no rates of several producers: measure plan contention with vmtest --profile --clock wall, or with run")
 
 // WriteContention writes what producers share, by kernel, transport and number.
 func WriteContention(path string, trials []record.Trial) error {
-	all := report.ContentionCostsOf(trials)
-	if len(all) == 0 {
-		return ErrNoProfiles
+	all, err := report.ContentionCostsOf(trials)
+	return writeLines(path, all, err, ErrNotContended)
+}
+
+// writeLines writes a line of JSON for each, unless there was an error, or there are none.
+func writeLines[T any](path string, all []T, err, none error) error {
+	if err == nil && len(all) == 0 {
+		err = none
+	}
+	if err != nil {
+		return err
 	}
 	return writeFile(path, func(w io.Writer) error { return report.WriteLines(w, all) })
 }
