@@ -60,8 +60,8 @@ func Sides(trials []record.Trial) []Side {
 	return all
 }
 
-// Values are all values on which the counts of a trial depend but its kernel, transport and
-// reader: those of its cell and of its machine, KEY=VALUE, in an order.
+// Values are all values on which the counts of a trial depend but its kernel and its
+// configuration: those of its cell and of its machine, KEY=VALUE, in an order.
 func Values(t *record.Trial) []string {
 	m := &t.Machine
 	caches := ""

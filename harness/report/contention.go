@@ -66,7 +66,7 @@ func ContentionCostsOf(trials []record.Trial) ([]ContentionCost, error) {
 			return nil, fmt.Errorf("contention: a trial of %s on %s with %d bytes and producers=%d lost %d of %d events, which cost less than others: measure with larger rings, --set ring_bytes_each=BYTES",
 				k.transport, k.kernel, k.payload, k.producers, t.Counts.FailedTotal(), t.Counts.Started)
 		}
-		values := profile.Values(t)
+		values := append(profile.Values(t), "configuration="+t.Cell.Configuration())
 		g := groups[k]
 		if g == nil {
 			g = &group{values: values, cost: ContentionCost{
@@ -173,7 +173,13 @@ func sharedTable(all []ContentionCost) grid {
 
 // shared is a table of what several producers share, if the trials tell it.
 func shared(trials []record.Trial) []drawn {
-	all, err := ContentionCostsOf(trials)
+	var profiled []record.Trial
+	for i := range trials {
+		if trials[i].Profile != nil {
+			profiled = append(profiled, trials[i])
+		}
+	}
+	all, err := ContentionCostsOf(profiled)
 	if err != nil { // they are no repetitions of each other: there is no table of them
 		return nil
 	}

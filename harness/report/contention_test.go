@@ -78,6 +78,7 @@ func TestContentionCostsDiffer(t *testing.T) {
 		"release=6.12.2":  func(t *record.Trial) { t.Kernel.Release = "6.12.2" },
 		"batch=50":        func(t *record.Trial) { t.Cell.Batch = 50 },
 		"placement=hot":   func(t *record.Trial) { t.Cell.Placement = vocab.Hot },
+		"ringbuf/every":   func(t *record.Trial) { t.Cell.Policy = "every" },
 	} {
 		other := storm(2, 200)
 		change(&other)
