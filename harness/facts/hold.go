@@ -60,11 +60,12 @@ func (t *T) wait(flags *ebpf.Map, turns int32) asm.Instructions {
 // limit is a time and no count, because turns that are short on a fast machine end before
 // a thread that the program keeps from its CPU was moved to another. They are counted in
 // calls of a global function, which the verifier follows once and not at each call.
-// https://elixir.bootlin.com/linux/v5.10/source/kernel/bpf/verifier.c#L4963
+//
+// check_func_call() in https://elixir.bootlin.com/linux/v5.10/source/kernel/bpf/verifier.c
 const (
 	holdLimit = 20 * time.Second
 	holdTurns = 128     // of a call: 30 ms on a fast machine
-	holdCalls = 1 << 11 // the verifier puts aside two branches of each, and 8192 at most
+	holdCalls = 1 << 11 // the verifier puts aside two branches of each, BPF_COMPLEXITY_LIMIT_JMP_SEQ at most
 )
 
 // holdProgram reserves 8 bytes, sets the first flag, waits for the second and
