@@ -163,19 +163,26 @@ func profileFiles(t *testing.T, dir string) {
 	}
 }
 
+// published reads lines of a file that make results wrote.
+func published[T any](t *testing.T, name string) []T {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(publishedDir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := report.ReadLines[T](text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // TestFunctions: where the instructions go is measured again, of every transport, on the
 // kernel that most tests have, if it is still the one that is published.
 func TestFunctions(t *testing.T) {
 	t.Parallel()
 	testutils.QEMU(t)
-	text, err := os.ReadFile(filepath.Join(publishedDir, "functions.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	then, err := report.ReadLines[report.FunctionCosts](text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	then := published[report.FunctionCosts](t, "functions.jsonl")
 	trials := vmtestIn(t, t.TempDir(), testkernels.Name(t, testkernels.Usual), "--plan", "costs", "--profile")
 	costs, err := report.FunctionCostsOf(trials)
 	if err != nil {
