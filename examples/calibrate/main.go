@@ -22,6 +22,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
 	"github.com/ringtwin/ringtwin/harness/results"
+	"github.com/ringtwin/ringtwin/harness/verdict"
 )
 
 func main() {
@@ -64,12 +65,12 @@ func calibrate(w io.Writer, native, virtual []string, model *profile.Model, ghz 
 		if len(times[a]) == 0 || len(times[b]) == 0 {
 			continue
 		}
-		nativeRatio := median(times[b]) / median(times[a])
+		nativeRatio := verdict.Median(times[b]) / verdict.Median(times[a])
 		of := func(cycles func(profile.PerEvent) float64) string {
 			r := cycles(counts[b]) / cycles(counts[a])
 			return fmt.Sprintf("%.2f, %+.0f %%", r, 100*(r/nativeRatio-1))
 		}
-		fmt.Fprintf(w, "| %s | %.0f ns | %.0f ns | %.2f | %s | %s | %s | %.0f ns | %.0f ns |\n", scenario, median(times[a]), median(times[b]), nativeRatio,
+		fmt.Fprintf(w, "| %s | %.0f ns | %.0f ns | %.2f | %s | %s | %s | %.0f ns | %.0f ns |\n", scenario, verdict.Median(times[a]), verdict.Median(times[b]), nativeRatio,
 			of(func(c profile.PerEvent) float64 { return c[record.Instructions] }), of(model.CachesAlone), of(model.Cycles),
 			model.Cycles(counts[a])/ghz, model.Cycles(counts[b])/ghz)
 	}
@@ -85,7 +86,7 @@ func estimate(w io.Writer, counts map[side]profile.PerEvent, times map[side][]fl
 	if len(times[woken]) == 0 || len(times[quiet]) == 0 {
 		return
 	}
-	ratio := median(times[woken]) / median(times[quiet])
+	ratio := verdict.Median(times[woken]) / verdict.Median(times[quiet])
 	without := *model
 	without.Classes[slices.Index(profile.Classes(), record.DeviceWrites)] = 0
 	// Each has without + stores x cost.
@@ -140,10 +141,4 @@ func timed(files []string) (map[side][]float64, error) {
 		}
 	}
 	return times, nil
-}
-
-func median(of []float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }

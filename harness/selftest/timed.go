@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
@@ -74,7 +75,7 @@ func (t *timing) within() (low, high float64) {
 // quiet reports whether only the fault explains the result: the threads ran when they
 // were ready, and neighbours that should be equal differed, in the median, by less than
 // half of the allowed error.
-func (t *timing) quiet() bool { return t.disturbed.Quiet() && median(t.again) <= hostError/2 }
+func (t *timing) quiet() bool { return t.disturbed.Quiet() && verdict.Median(t.again) <= hostError/2 }
 
 // onHost is the answer by the host's clock. Found requires that the quickest rounds are
 // right and the interval agrees. NotFound requires that the whole interval is wrong, on a
@@ -91,7 +92,7 @@ func (t *timing) onHost() Answer {
 }
 
 func (t *timing) disturbance() string {
-	return fmt.Sprintf("%s, neighbours differ by %.2g %%", t.disturbed, 100*median(t.again))
+	return fmt.Sprintf("%s, neighbours differ by %.2g %%", t.disturbed, 100*verdict.Median(t.again))
 }
 
 // result evaluates an experiment, which has one round in virtual time.
@@ -246,11 +247,4 @@ func (o *Options) verifyWork(trials []*record.Trial) Result {
 		t.recovered = append(t.recovered, turn/max(math.Round(turn), 1))
 	}
 	return o.result(t, fmt.Sprintf("%d turns, then as many", o.turns()), fmt.Sprintf("%.2f %s a turn, then %.3f of that", turn, unit, t.quickest))
-}
-
-// median returns the median of at least one number.
-func median(all []float64) float64 {
-	sorted := slices.Sorted(slices.Values(all))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }

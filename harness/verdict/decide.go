@@ -244,7 +244,7 @@ func compareValues(m Metric, blocks, independent []pair, virtual bool) Row {
 		}
 	}
 	pairs := slices.DeleteFunc(independent, func(p pair) bool { return len(p.a) == 0 || len(p.b) == 0 })
-	row.A, row.B = median(as), median(bs)
+	row.A, row.B = Median(as), Median(bs)
 	if effects := effectsOf(pairs, m.effect()); len(effects) > 0 {
 		var e estimate
 		switch {
@@ -340,5 +340,5 @@ func blockTime(blocks []blockPair) time.Duration {
 		// The starts are better: they include settling and draining.
 		all = append(all, float64(max(last.Sub(first)+of, measured)))
 	}
-	return time.Duration(median(all))
+	return time.Duration(Median(all))
 }

@@ -67,9 +67,9 @@ func kneeOf(trials []*record.Trial) *Knee {
 	if len(kept) == 0 {
 		return nil
 	}
-	knee := &Knee{KeptHz: median(kept), LostHz: median(lost), Blocks: len(kept)}
+	knee := &Knee{KeptHz: Median(kept), LostHz: Median(lost), Blocks: len(kept)}
 	for hz, rate := range byRate {
-		rate.AchievedHz = median(achieved[hz])
+		rate.AchievedHz = Median(achieved[hz])
 		knee.Rates = append(knee.Rates, *rate)
 	}
 	slices.SortFunc(knee.Rates, func(a, b Rate) int {

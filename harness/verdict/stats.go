@@ -24,7 +24,7 @@ func logRatio(a, b float64) float64 { return math.Log(b / a) }
 func difference(a, b float64) float64 { return b - a }
 
 // of is the effect between the medians of a block.
-func (f effect) of(p pair) float64 { return f(median(p.a), median(p.b)) }
+func (f effect) of(p pair) float64 { return f(Median(p.a), Median(p.b)) }
 
 // estimate is an effect, paired by block, with its interval. Interval and p are valid
 // after any number of looks and at any stopping time, so a run may continue until it can
@@ -56,7 +56,7 @@ func effectsOf(pairs []pair, f effect) []float64 {
 }
 
 func extremes(effects []float64) estimate {
-	return estimate{mid: median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), effects: len(effects)}
+	return estimate{mid: Median(effects), low: slices.Min(effects), high: slices.Max(effects), p: math.NaN(), effects: len(effects)}
 }
 
 // compareByChance estimates a random effect. It assumes only that the sides of a block
@@ -139,7 +139,7 @@ const allBut = 1 - 1e-9
 // exclude.
 func consistent(effects []float64) (low, high float64) {
 	limit := -math.Log(1 - confidence)
-	middle := median(effects)
+	middle := Median(effects)
 	reach := max(slices.Max(effects)-middle, middle-slices.Min(effects))
 	end := func(direction float64) float64 {
 		if reach == 0 {
@@ -174,7 +174,7 @@ func compareByPhase(pairs []pair, effects []float64, f effect) estimate {
 			if len(side) < 2 {
 				continue
 			}
-			around := median(side)
+			around := Median(side)
 			for _, x := range side {
 				d := f(around, x)
 				within += d * d
@@ -263,8 +263,8 @@ func holm(p []float64) []float64 {
 	return adjusted
 }
 
-// median returns the median; NaN if there are no values.
-func median(v []float64) float64 {
+// Median returns the median; NaN if there are no values.
+func Median(v []float64) float64 {
 	switch len(v) { // the sizes of a block: no copy
 	case 0:
 		return math.NaN()

@@ -145,11 +145,11 @@ func TestMedian(t *testing.T) {
 		v    []float64
 		want float64
 	}{{[]float64{3}, 3}, {[]float64{3, 1}, 2}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 9}, 3}} {
-		if got := median(test.v); got != test.want {
+		if got := Median(test.v); got != test.want {
 			t.Errorf("median of %v is %g, want %g", test.v, got, test.want)
 		}
 	}
-	if !math.IsNaN(median(nil)) {
+	if !math.IsNaN(Median(nil)) {
 		t.Error("median of nothing is a number")
 	}
 }

@@ -159,8 +159,8 @@ func policiesOf(comparisons []*Comparison) Policies {
 	for _, side := range order {
 		of := values[side.Configuration()]
 		p.Points = append(p.Points, Policy{
-			Configuration: side.Configuration(), Transport: side.Cell.Transport, LatencyNS: median(of["latency_p50"]), Cost: median(of[slug]),
-			Consumer: median(of[consumer]), WakeupsPerEvent: median(of["wakeups_per_event"]), Loss: median(of["loss"]),
+			Configuration: side.Configuration(), Transport: side.Cell.Transport, LatencyNS: Median(of["latency_p50"]), Cost: Median(of[slug]),
+			Consumer: Median(of[consumer]), WakeupsPerEvent: Median(of["wakeups_per_event"]), Loss: Median(of["loss"]),
 		})
 	}
 	return p
