@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// Profile is where the instructions of a trial in virtual time went, by call context. It
-// is exact: what is counted is each instruction that was executed.
+// Profile is where the instructions of a trial went, by call context: each one that was
+// executed is counted. In virtual time they add up to the cost of the trial.
 type Profile struct {
 	// Plugin is the first 16 hexadecimal digits of the SHA-256 of QEMU's plugin that counted.
 	Plugin string `json:"plugin"`

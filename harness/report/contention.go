@@ -13,6 +13,7 @@ import (
 	"github.com/ringtwin/ringtwin/harness/contention"
 	"github.com/ringtwin/ringtwin/harness/profile"
 	"github.com/ringtwin/ringtwin/harness/record"
+	"github.com/ringtwin/ringtwin/harness/verdict"
 	"github.com/ringtwin/ringtwin/harness/vocab"
 )
 
@@ -36,7 +37,7 @@ type ContentionCost struct {
 // ContentionCostsOf are those of storms at full rate: counts, of trials in VMs of several
 // CPUs whose program has a profile, and rates, of trials on the host. It returns an error
 // if trials of one kernel, transport, payload and number of producers differ in anything
-// else.
+// else, and if events were lost.
 func ContentionCostsOf(trials []record.Trial) ([]ContentionCost, error) {
 	type key struct {
 		kernel    string
@@ -93,9 +94,8 @@ func ContentionCostsOf(trials []record.Trial) ([]ContentionCost, error) {
 			d := typical(g.demands)
 			g.cost.Demand = &d
 		}
-		if r := g.rates; len(r) > 0 {
-			slices.Sort(r)
-			g.cost.RateHz = (r[(len(r)-1)/2] + r[len(r)/2]) / 2
+		if len(g.rates) > 0 {
+			g.cost.RateHz = verdict.Median(g.rates)
 		}
 		all = append(all, g.cost)
 	}
@@ -171,8 +171,9 @@ func sharedTable(all []ContentionCost) grid {
 	return g
 }
 
-// shared is a table of what several producers share, if the trials tell it.
-func shared(trials []record.Trial) []drawn {
+// shared is a table of what several producers share, if the trials tell it; or why there is
+// none.
+func shared(trials []record.Trial) (tables []drawn, why string) {
 	var profiled []record.Trial
 	for i := range trials {
 		if trials[i].Profile != nil {
@@ -180,14 +181,13 @@ func shared(trials []record.Trial) []drawn {
 		}
 	}
 	all, err := ContentionCostsOf(profiled)
-	if err != nil { // they are no repetitions of each other: there is no table of them
-		return nil
+	if err != nil {
+		return nil, "no table of what producers share: " + err.Error()
 	}
-	g := sharedTable(all)
-	if len(g.Rows) == 0 {
-		return nil
+	if g := sharedTable(all); len(g.Rows) > 0 {
+		tables = []drawn{{Title: "what producers share, counted, an event: instructions, those under the lock, lines from other CPUs", Table: g}}
 	}
-	return []drawn{{Title: "what producers share, counted, an event: instructions, those under the lock, lines from other CPUs", Table: g}}
+	return tables, ""
 }
 
 // TransferTable is the table of the smallest events in Markdown.
@@ -354,8 +354,8 @@ func NativeTable(all []ContentionCost, kernel string) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// ContentionChart draws the published rates of a shared ring as dots, the model of each
-// machine as a line, and that of a ring for each producer.
+// ContentionChart draws the published rates of a shared ring as dots, and the model of each
+// machine as a line.
 func ContentionChart(all []ContentionCost) ([]byte, error) {
 	tables, err := modelledTables(all)
 	if err != nil {

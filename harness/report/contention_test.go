@@ -98,7 +98,7 @@ func TestContentionCostsLost(t *testing.T) {
 }
 
 // TestTypical: of counts that as many trials have, it takes those with the most
-// instructions; of these too, the last.
+// instructions; of these too, the first.
 func TestTypical(t *testing.T) {
 	for range 20 {
 		a, b := contention.Demand{Instructions: 200, Transfers: 3}, contention.Demand{Instructions: 200, Transfers: 4}
@@ -151,6 +151,14 @@ func TestShared(t *testing.T) {
 			if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
 				t.Errorf("%s: no %q in\n%.3000s", format, want, text)
 			}
+		}
+	}
+	lost := storm(2, 200)
+	lost.Counts = &record.Counts{Started: 100, Failed: map[string]uint64{"EAGAIN": 40}}
+	for _, write := range []func(io.Writer, *Results) error{HTML, Markdown, func(w io.Writer, r *Results) error { return Terminal(w, r, false) }} {
+		text := render(t, func(w io.Writer) error { return write(w, Of([]record.Trial{lost})) })
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), "no table of what producers share: contention: a trial of ringbuf") {
+			t.Errorf("nothing says why there is no table:\n%.3000s", text)
 		}
 	}
 	if again := render(t, func(w io.Writer) error { return Terminal(w, Of([]record.Trial{perf}), false) }); strings.Contains(again, "either will do") {

@@ -36,6 +36,7 @@ type page struct {
 	Open           []string // undecided comparisons, and what would decide them
 	Arrangements   []drawn
 	Shared         []drawn
+	NotShared      string // why there is none
 	Map            heatMap
 	Sweeps         []drawn
 	Policies       []drawn
@@ -126,7 +127,8 @@ func HTML(w io.Writer, r *Results) error {
 		}
 	}
 	p.Matrix = matrixTextOf(answers)
-	p.Arrangements, p.Shared = arrangements(comparisons), shared(r.Trials)
+	p.Arrangements = arrangements(comparisons)
+	p.Shared, p.NotShared = shared(r.Trials)
 	p.Map = heatMapOf(comparisons)
 	p.Sweeps, p.Policies, p.Trends = new(artist).sweeps(comparisons), new(artist).policies(comparisons), new(artist).trends(comparisons)
 	if p.Profiles, p.ProfilesMore = profiles(comparisons); len(p.Profiles) > 0 {

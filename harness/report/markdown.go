@@ -34,11 +34,7 @@ func Markdown(w io.Writer, r *Results) error {
 	said.end("kernel")
 	b.WriteString("\n")
 	tables := arrangements(comparisons)
-	for _, table := range tables {
-		fmt.Fprintf(&b, "**%s**\n\n", cell(table.Title))
-		markdownGrid(&b, table.Table)
-		b.WriteString("\n")
-	}
+	markdownTables(&b, tables)
 	if m := matrixOf(answers); len(m.Columns) > 0 && len(tables) == 0 {
 		markdownGrid(&b, m.table())
 		for _, text := range m.legend(answers) {
@@ -46,10 +42,10 @@ func Markdown(w io.Writer, r *Results) error {
 		}
 		b.WriteString("\n")
 	}
-	for _, table := range shared(r.Trials) {
-		fmt.Fprintf(&b, "**%s**\n\n", cell(table.Title))
-		markdownGrid(&b, table.Table)
-		b.WriteString("\n")
+	sharing, why := shared(r.Trials)
+	markdownTables(&b, sharing)
+	if why != "" {
+		fmt.Fprintf(&b, "%s\n\n", cell(why))
 	}
 	overview(&b, comparisons)
 	sections := limitedTo(&b, markdownBytes-b.Len()-200)
@@ -61,6 +57,14 @@ func Markdown(w io.Writer, r *Results) error {
 	sections.end("configuration")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func markdownTables(b *strings.Builder, tables []drawn) {
+	for _, table := range tables {
+		fmt.Fprintf(b, "**%s**\n\n", cell(table.Title))
+		markdownGrid(b, table.Table)
+		b.WriteString("\n")
+	}
 }
 
 func markdownGrid(b *strings.Builder, g grid) {

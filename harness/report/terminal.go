@@ -42,10 +42,14 @@ func Terminal(w io.Writer, r *Results, details bool) error {
 	for _, text := range m.legend(answers) {
 		wrap(&b, text)
 	}
-	for _, table := range shared(r.Trials) {
+	sharing, why := shared(r.Trials)
+	for _, table := range sharing {
 		fmt.Fprintf(&b, "\n%s\n", table.Title)
 		terminalGrid(&b, table.Table)
 		b.WriteString("\n")
+	}
+	if why != "" {
+		wrap(&b, why)
 	}
 	fmt.Fprintf(&b, "%s\n", measuredLine(comparisons))
 	if details {
